@@ -1,0 +1,112 @@
+package ostiary_test
+
+import (
+	"go/build"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/ostiary/ostiary"
+
+// allowed lists, per tree, the other trees of this module that it may import. Trees that are not
+// listed (cmd, bench, conformance) may import anything. Test files are not checked. DESIGN section 3.
+var allowed = map[string][]string{
+	"":                   {}, // the root vocabulary package
+	"dsl/model":          {},
+	"dsl/gen":            {},
+	"dsl":                {"dsl/model", "dsl/gen"},
+	"engine":             {"", "dsl/model"},
+	"engine/oracle":      {"", "dsl/model"}, // never engine
+	"storage/wal":        {""},
+	"storage":            {""},
+	"raftstore":          {"", "storage", "storage/wal"},
+	"api/gen":            {},
+	"api":                {"", "api/gen", "dsl", "dsl/model", "engine"},
+}
+
+// sole lists the modules that may be imported from one tree alone, test files excepted.
+var sole = map[string][]string{
+	"github.com/cockroachdb/pebble": {"storage", "storage/wal"},
+	"github.com/hashicorp/raft":     {"raftstore"},
+	"github.com/antlr4-go/antlr":    {"dsl", "dsl/gen"},
+}
+
+// plain lists the trees that import nothing but the standard library (and what allowed says).
+var plain = []string{"", "dsl/model"}
+
+// forbidden lists modules that a tree must never reach, test files excepted.
+var forbidden = map[string][]string{
+	"engine":  {"google.golang.org/protobuf", "google.golang.org/grpc"},
+	"dsl":     {"google.golang.org/protobuf", "google.golang.org/grpc"},
+	"storage": {"google.golang.org/protobuf", "google.golang.org/grpc"},
+}
+
+func TestArrows(t *testing.T) {
+	err := filepath.WalkDir(".", func(dir string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		if name := d.Name(); dir != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules") {
+			return filepath.SkipDir
+		}
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil && dir != "." {
+			return filepath.SkipDir // a module of its own
+		}
+		pkg, err := build.ImportDir(dir, 0)
+		if err != nil {
+			return nil // a folder without Go files
+		}
+		checkImports(t, treeOf(filepath.ToSlash(dir)), pkg.Imports)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// treeOf returns the longest listed tree that holds dir, or dir itself.
+func treeOf(dir string) string {
+	if dir == "." {
+		return ""
+	}
+	best, found := dir, false
+	for tree := range allowed {
+		if tree != "" && (dir == tree || strings.HasPrefix(dir, tree+"/")) && (!found || len(tree) > len(best)) {
+			best, found = tree, true
+		}
+	}
+	return best
+}
+
+func checkImports(t *testing.T, tree string, imports []string) {
+	t.Helper()
+	for _, path := range imports {
+		if path == module || strings.HasPrefix(path, module+"/") {
+			to := treeOf(strings.TrimPrefix(strings.TrimPrefix(path, module), "/"))
+			if path == module {
+				to = ""
+			}
+			if may, listed := allowed[tree]; listed && to != tree && !slices.Contains(may, to) {
+				t.Errorf("%q imports %q: the arrows of ARCHITECTURE.md do not allow it", tree, to)
+			}
+			continue
+		}
+		if slices.Contains(plain, tree) && strings.Contains(path, ".") {
+			t.Errorf("%q imports %s: it may use the standard library alone", tree, path)
+		}
+		for prefix, owners := range sole {
+			if strings.HasPrefix(path, prefix) && !slices.Contains(owners, tree) {
+				t.Errorf("%q imports %s: only %v may", tree, path, owners)
+			}
+		}
+		for _, prefix := range forbidden[tree] {
+			if strings.HasPrefix(path, prefix) {
+				t.Errorf("%q imports %s: it must not", tree, path)
+			}
+		}
+	}
+}

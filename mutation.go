@@ -1,0 +1,176 @@
+package ostiary
+
+// Mutation is the one way to change state: everything that a request of any surface changes, in one
+// value that commits as a whole or not at all. It travels as one entry of the replicated log, so
+// everything that could differ between nodes (times, ids, judgements about models) is decided before
+// it is proposed and stands in it. DESIGN section 4.
+//
+// The order of effect is: preconditions are judged against the state before the mutation; then filter
+// deletes, tuple changes and documents take effect, each in the order given.
+type Mutation struct {
+	// TimeNanos is the proposer's time in nanoseconds since 1970 UTC. The leader raises it so that
+	// time in the log never goes back.
+	TimeNanos int64
+	// Principal is who asked for it.
+	Principal Principal
+	// RequestID ties the change to a request in logs and audit. May be empty.
+	RequestID string
+	// IdempotencyKey makes a retry safe. Empty means none. (Kept in the log; not judged yet.)
+	IdempotencyKey string
+	// MinVersion is the lowest release number that understands the mutation. Zero means any.
+	MinVersion uint32
+	// Observed is the revision of the view in which the proposer looked for the tuples that it
+	// changes. Zero means that it did not look.
+	Observed Revision
+
+	Preconditions []Precondition
+	Filters       []FilterDelete
+	Tuples        []TupleChange
+	Documents     []DocumentChange
+	Outbox        []OutboxRule
+}
+
+// PreconditionKind says what a Precondition demands.
+type PreconditionKind uint8
+
+// The kinds of precondition. Numbers are part of command codec v1 and never change.
+const (
+	// DocumentAtVersion: the document exists at Version; Version zero means that it does not exist.
+	DocumentAtVersion PreconditionKind = 1
+	// TuplePresent: the tuple exists, from whatever owner.
+	TuplePresent PreconditionKind = 2
+	// TupleAbsent: the tuple does not exist.
+	TupleAbsent PreconditionKind = 3
+	// FilterMatchesNothing: no tuple matches Filter.
+	FilterMatchesNothing PreconditionKind = 4
+)
+
+// Precondition must hold, or the mutation changes nothing and fails with a *PreconditionError.
+type Precondition struct {
+	Kind     PreconditionKind
+	Document DocumentKey // DocumentAtVersion
+	Version  Revision    // DocumentAtVersion
+	Store    string      // TuplePresent, TupleAbsent
+	Tuple    Tuple       // TuplePresent, TupleAbsent
+	Filter   Filter      // FilterMatchesNothing
+}
+
+// TupleOp says what a TupleChange does.
+type TupleOp uint8
+
+// The tuple operations. Numbers are part of command codec v1 and never change.
+const (
+	// TupleCreate adds the owner's grant. A grant of the same owner that is there fails the mutation
+	// with ErrTupleExists, or with ErrConflict when its condition or expiry differs.
+	TupleCreate TupleOp = 1
+	// TupleTouch adds the owner's grant or replaces it.
+	TupleTouch TupleOp = 2
+	// TupleDelete removes the owner's grant. Without one, the mutation fails with ErrTupleMissing;
+	// when the grant of another owner would keep the tuple, with ErrTupleOwned.
+	TupleDelete TupleOp = 3
+	// TupleRelease removes the owner's grant where there is one. Other owners' grants stay. It is
+	// what a connector does with its own tuples.
+	TupleRelease TupleOp = 4
+)
+
+// TupleChange changes one owner's grant of one tuple. For TupleDelete and TupleRelease only the owner
+// of the grant counts.
+type TupleChange struct {
+	Op    TupleOp
+	Store string
+	Tuple Tuple
+	Grant Grant
+	// IfExists, with TupleCreate, makes an identical grant that is there a success without effect
+	// (OpenFGA: on_duplicate: ignore).
+	IfExists bool
+	// IfMissing, with TupleDelete, makes an absent tuple a success without effect (OpenFGA:
+	// on_missing: ignore).
+	IfMissing bool
+}
+
+// Filter selects tuples of one store by an indexed prefix: by object, by subject, or by owner. Exactly
+// one of Object, Subject and Owner is set; the others narrow what the prefix yields.
+type Filter struct {
+	Store string
+	// Object selects the tuples of one object; an empty Object.ID selects all objects of the type.
+	Object ObjectRef
+	// Subject selects the tuples of one subject, exactly.
+	Subject SubjectRef
+	// Owner selects the tuples that hold a grant of one owner.
+	Owner string
+	// Relation, when not empty, narrows to one relation.
+	Relation string
+	// ObjectType, when not empty, narrows a Subject or Owner filter to objects of one type.
+	ObjectType string
+}
+
+// FilterDelete deletes every tuple that matches, resolved when the mutation is applied. With an Owner
+// filter only that owner's grants go. A match of more than Max tuples fails the mutation with
+// ErrTooBroad and the count.
+type FilterDelete struct {
+	Filter Filter
+	Max    uint32 // zero means MaxFilterRows
+}
+
+// MaxFilterRows bounds what one filter delete may match.
+const MaxFilterRows = 1_000_000
+
+// DocumentKey names a document: a collection ("store", "model/<store>", …) and a key in it. Neither
+// holds a NUL byte.
+type DocumentKey struct {
+	Collection string
+	Key        string
+}
+
+// String returns "collection/key".
+func (k DocumentKey) String() string { return k.Collection + "/" + k.Key }
+
+// Document is a stored document.
+type Document struct {
+	Key     DocumentKey
+	Version Revision // of its last change
+	Body    []byte   // opaque to storage
+}
+
+// DocumentChange puts or deletes one document. Deleting what does not exist has no effect.
+type DocumentChange struct {
+	Key    DocumentKey
+	Delete bool
+	Body   []byte // for a put
+}
+
+// OutboxRule asks that something be told to the outside once the mutation is committed. Kind names a
+// rule that the applying side knows; Args are its parameters. (Kept in the log; no kind exists yet.)
+type OutboxRule struct {
+	Kind string
+	Args []byte
+}
+
+// Receipt is what a committed mutation answers.
+type Receipt struct {
+	Revision Revision // of the mutation
+	// Changed is false when every change was a success without effect.
+	Changed bool
+	// TimeNanos is the stamp the mutation was applied with.
+	TimeNanos int64
+}
+
+// ChangeOp says what happened to a tuple, in the changelog.
+type ChangeOp uint8
+
+// The changelog operations. Numbers are part of the storage format and never change.
+const (
+	ChangeWrite  ChangeOp = 1 // a grant was added or replaced
+	ChangeDelete ChangeOp = 2 // a grant was removed
+)
+
+// Change is one row of the changelog.
+type Change struct {
+	Revision  Revision
+	Sequence  uint32 // place within the revision
+	Op        ChangeOp
+	Tuple     Tuple
+	Grant     Grant // the grant that was added or removed
+	TimeNanos int64
+	Principal Principal
+}
