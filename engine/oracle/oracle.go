@@ -1,0 +1,79 @@
+package oracle
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/dsl/model"
+)
+
+// Oracle answers questions about one model and one set of tuples. It may be shared by any number of
+// goroutines.
+type Oracle struct {
+	model  *model.Model
+	tuples []ostiary.Tuple
+	solved *solution // over the objects that the tuples mention
+}
+
+// New returns an oracle for the tuples under m. Tuples that do not fit m are ignored.
+func New(m *model.Model, tuples []ostiary.Tuple) *Oracle {
+	o := &Oracle{model: m, tuples: slices.Clone(tuples)}
+	o.solved = solve(newDomain(m, tuples, nil), m, tuples)
+	return o
+}
+
+// Check reports whether subject has relation to object. What the model does not know is denied.
+func (o *Oracle) Check(object ostiary.ObjectRef, relation string, subject ostiary.SubjectRef) bool {
+	return o.over(object, subject.Object()).holds(object, relation, subject)
+}
+
+// Undefined reports whether subject is denied for no other reason than that recursion through a
+// subtracted side leaves the question without an answer.
+func (o *Oracle) Undefined(object ostiary.ObjectRef, relation string, subject ostiary.SubjectRef) bool {
+	s := o.over(object, subject.Object())
+	return !s.holds(object, relation, subject) && s.mayHold(object, relation, subject)
+}
+
+// ListObjects returns, sorted by id, the objects of a type to which subject has relation, among the
+// objects that the tuples or the subject mention.
+func (o *Oracle) ListObjects(typ, relation string, subject ostiary.SubjectRef) []ostiary.ObjectRef {
+	s := o.over(subject.Object())
+	var found []ostiary.ObjectRef
+	for _, object := range s.domain.objects {
+		if object.Type == typ && s.holds(object, relation, subject) {
+			found = append(found, object)
+		}
+	}
+	slices.SortFunc(found, func(a, b ostiary.ObjectRef) int { return cmp.Compare(a.ID, b.ID) })
+	return found
+}
+
+// ListUsers returns, sorted, the subjects of one shape that have relation to object. With a
+// filterRelation these are usersets. Without, they are objects that the tuples or the question mention,
+// and the wildcard of the type where it is allowed itself.
+func (o *Oracle) ListUsers(object ostiary.ObjectRef, relation string, filterType, filterRelation string) []ostiary.SubjectRef {
+	s := o.over(object)
+	var found []ostiary.SubjectRef
+	for _, subject := range s.domain.subjects {
+		if subject.Type == filterType && subject.Relation == filterRelation && s.holds(object, relation, subject) {
+			found = append(found, subject)
+		}
+	}
+	slices.SortFunc(found, compareSubjects)
+	return found
+}
+
+// over returns the solution for a domain that holds the objects too.
+func (o *Oracle) over(objects ...ostiary.ObjectRef) *solution {
+	for _, object := range objects {
+		if !o.solved.domain.has(object) && object.ID != ostiary.Wildcard {
+			return solve(newDomain(o.model, o.tuples, objects), o.model, o.tuples)
+		}
+	}
+	return o.solved
+}
+
+func compareSubjects(a, b ostiary.SubjectRef) int {
+	return ostiary.Tuple{Subject: a}.Compare(ostiary.Tuple{Subject: b})
+}
