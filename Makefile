@@ -1,0 +1,57 @@
+# Ostiary. `make help` lists the targets.
+
+GO      ?= go
+BIN     := bin/ostiary
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION)
+TOOLS   := $(GO) tool -modfile=tools/go.mod
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test race lint fmt gen gen-check bench fuzz kill check clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/ostiary
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ostiary
+
+demo: build ## build, serve an example on a temporary folder, ask it a few questions, go on serving
+	./$(BIN) demo
+
+test: ## run every test
+	$(GO) test ./...
+
+race: ## run every test with the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short ./...
+
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	  if [ -n "$$unformatted" ]; then echo "not gofmt-clean:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet $$($(GO) list ./... | grep -v /dsl/gen)
+	$(TOOLS) staticcheck -checks 'all,-ST1000,-ST1003,-ST1005,-ST1016,-ST1020,-ST1021,-ST1022,-U1000' $$($(GO) list ./... | grep -v -e /dsl/gen -e /api/gen)
+
+fmt: ## format the code
+	gofmt -w $$(git ls-files '*.go')
+
+gen: ## regenerate the parser (needs node and npm) and the protobuf code
+	bash dsl/gen.sh
+	bash api/gen.sh
+
+gen-check: gen ## regenerate and fail when the tree changed
+	git diff --exit-code --stat -- dsl/gen api/gen
+
+bench: ## run the Go benchmarks: ns/op, allocs/op and Pebble reads/op
+	$(GO) test -run '^$$' -bench . -benchmem ./dsl ./engine ./storage ./bench
+
+FUZZTIME ?= 20s
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	@for pkg in $$($(GO) list ./... | grep -v /gen); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+check: lint test race ## what CI runs, in CI's order
+
+clean: ## remove what was built
+	rm -rf bin dist
