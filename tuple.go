@@ -154,7 +154,13 @@ func ParseObject(text string) (ObjectRef, error) {
 		return ObjectRef{}, invalid("object", text, "is not of the form type:id")
 	}
 	o := ObjectRef{Type: typ, ID: id}
-	return o, o.validate("object", text)
+	if err := o.validate("object", text); err != nil {
+		return ObjectRef{}, err
+	}
+	if id == Wildcard {
+		return ObjectRef{}, invalid("object", text, "is a typed wildcard, which can only be a user")
+	}
+	return o, nil
 }
 
 // ParseSubject parses "type:id", "type:*" or "type:id#relation". The error is a *TupleError that is
