@@ -15,17 +15,17 @@ const module = "github.com/ostiary/ostiary"
 // allowed lists, per tree, the other trees of this module that it may import. Trees that are not
 // listed (cmd, bench, conformance) may import anything. Test files are not checked. DESIGN section 3.
 var allowed = map[string][]string{
-	"":                   {}, // the root vocabulary package
-	"dsl/model":          {},
-	"dsl/gen":            {},
-	"dsl":                {"dsl/model", "dsl/gen"},
-	"engine":             {"", "dsl/model"},
-	"engine/oracle":      {"", "dsl/model"}, // never engine
-	"storage/wal":        {""},
-	"storage":            {""},
-	"raftstore":          {"", "storage", "storage/wal"},
-	"api/gen":            {},
-	"api":                {"", "api/gen", "dsl", "dsl/model", "engine"},
+	"":              {}, // the root vocabulary package
+	"dsl/model":     {},
+	"dsl/gen":       {},
+	"dsl":           {"dsl/model", "dsl/gen"},
+	"engine":        {"", "dsl/model"},
+	"engine/oracle": {"", "dsl/model"}, // never engine
+	"storage/wal":   {""},
+	"storage":       {""},
+	"raftstore":     {"", "storage", "storage/wal"},
+	"api/gen":       {},
+	"api":           {"", "api/gen", "dsl", "dsl/model", "engine"},
 }
 
 // sole lists the modules that may be imported from one tree alone, test files excepted.
