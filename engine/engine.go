@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/ostiary/ostiary"
+)
+
+// The defaults of Options.
+const (
+	DefaultMaxDepth = 25
+	DefaultMaxReads = 1_000_000
+)
+
+// Options configures an Engine. The zero value is ready for use.
+type Options struct {
+	// MaxDepth bounds how many tuples to usersets or to other objects may lie between the object of a
+	// question and the tuple that answers it. References to another relation of the same object are
+	// free: the model bounds them. Zero means 25. What lies deeper is not searched; a question that
+	// cannot be answered without it fails with ostiary.ErrDepthExceeded.
+	MaxDepth int
+	// MaxReads bounds the tuples that one question may read. Zero means 1,000,000. Above it the
+	// question fails with ostiary.ErrTooBroad.
+	MaxReads int
+}
+
+// Engine answers questions. It holds settings only and may be shared.
+type Engine struct {
+	maxDepth int
+	maxReads int
+}
+
+// New returns an engine.
+func New(o Options) *Engine {
+	e := &Engine{maxDepth: o.MaxDepth, maxReads: o.MaxReads}
+	if e.maxDepth == 0 {
+		e.maxDepth = DefaultMaxDepth
+	}
+	if e.maxReads == 0 {
+		e.maxReads = DefaultMaxReads
+	}
+	return e
+}
+
+// level is how surely something holds. Errors, undefined recursion and branches beyond the depth limit
+// are all maybe: "or" takes the greater, "and" the lesser, and "but not" turns the scale of what it
+// subtracts, which is Kleene's logic of three values.
+type level uint8
+
+const (
+	no level = iota
+	maybe
+	yes
+)
+
+func (l level) not() level { return yes - l }
+
+// run is what the evaluation of one question shares: the reader, its bounds, and what went wrong. It
+// belongs to one goroutine.
+type run struct {
+	ctx      context.Context
+	reader   Reader
+	maxDepth int
+	maxReads int
+
+	reads int
+	// err ends the question at once: a failed read, a cancelled context, a bound. Every loop looks at it.
+	err error
+	// tooDeep and conditional say what may lie behind a maybe. Without either, it is recursion through
+	// a subtracted side.
+	tooDeep     bool
+	conditional ostiary.Edge
+}
+
+func (e *Engine) newRun(ctx context.Context, r Reader) run {
+	return run{ctx: ctx, reader: r, maxDepth: e.maxDepth, maxReads: e.maxReads}
+}
+
+// pollEvery is how many reads may pass between two looks at the context.
+const pollEvery = 256
+
+// count notes one read and reports whether the question may go on.
+func (r *run) count() bool {
+	r.reads++
+	switch {
+	case r.err != nil:
+		return false
+	case r.reads > r.maxReads:
+		r.err = fmt.Errorf("read more than %d tuples (the bound MaxReads); narrow the question or raise the bound: %w",
+			r.maxReads, ostiary.ErrTooBroad)
+		return false
+	case r.reads%pollEvery == 0:
+		return r.alive()
+	}
+	return true
+}
+
+// alive looks at the context and reports whether the question may go on.
+func (r *run) alive() bool {
+	if r.err == nil {
+		r.err = r.ctx.Err()
+	}
+	return r.err == nil
+}
+
+// has returns the level of an exact tuple.
+func (r *run) has(t ostiary.Tuple, allowed restriction) level {
+	if !r.count() {
+		return no
+	}
+	e, ok, err := r.reader.Has(r.ctx, t)
+	if err != nil {
+		r.err = fmt.Errorf("read %s: %w", t, err)
+		return no
+	}
+	if !ok {
+		return no
+	}
+	return r.judge(e, allowed)
+}
+
+func (r *run) judge(e ostiary.Edge, allowed restriction) level {
+	l := allowed.judge(e)
+	if l == maybe && len(r.conditional.Conditions) == 0 {
+		r.conditional = e
+	}
+	return l
+}
+
+// each calls visit for the edges of a sequence until it returns false, the sequence fails, or a bound
+// is met. doing says what is read, for the error.
+func (r *run) each(seq iter.Seq2[ostiary.Edge, error], doing string, visit func(ostiary.Edge) bool) {
+	for e, err := range seq {
+		if err != nil {
+			r.err = fmt.Errorf("read %s: %w", doing, err)
+			return
+		}
+		if !r.count() || !visit(e) {
+			return
+		}
+	}
+}
+
+// doubt returns the error behind an answer that is maybe, or nil when the doubt is nothing but
+// recursion through a subtracted side, which denies.
+func (r *run) doubt() error {
+	switch {
+	case r.err != nil:
+		return r.err
+	case len(r.conditional.Conditions) > 0:
+		return fmt.Errorf("tuple %s has the condition %q: %w",
+			r.conditional.Tuple, r.conditional.Conditions[0].Condition, ostiary.ErrConditionUnsupported)
+	case r.tooDeep:
+		return fmt.Errorf("more than %d tuples deep (the bound MaxDepth): %w", r.maxDepth, ostiary.ErrDepthExceeded)
+	}
+	return nil
+}

@@ -1,0 +1,289 @@
+package engine
+
+// Recursion through a subtracted side, and every component that ListUsers meets, is solved by writing
+// down one equation for each relation of an object that the component reaches from its entry, and
+// solving the equations. The values are levels for Check and sets of subjects for ListUsers.
+
+// algebra is what a value must be able to do. None of the functions changes its arguments.
+type algebra[V any] interface {
+	bottom() V
+	// cap returns v with every level above l brought down to it.
+	cap(v V, l level) V
+	or(a, b V) V
+	and(a, b V) V
+	butNot(a, b V) V
+	equal(a, b V) bool
+	// certain brings every maybe in v down to no; possible lifts it to yes.
+	certain(v V) V
+	possible(v V) V
+	// between returns what is yes in low as yes, what is not even in high as no, and the rest as maybe.
+	between(low, high V) V
+}
+
+// source reads what equations are made of.
+type source[V any] interface {
+	algebra[V]
+	// start is what a relation of an object holds whatever its rewrite says: the userset itself.
+	start(g ground) V
+	// local evaluates a leaf without following usersets, and leaves those to be followed on the stack
+	// of links from base on.
+	local(x *expr, id string) (v V, base int)
+	// take removes the links from base on from the stack and returns them. They are the caller's.
+	take(base int) []link
+	// outside evaluates a relation of an object in a lower component.
+	outside(n *node, id string, depth int) V
+	// cut is the value of what lies beyond the depth limit.
+	cut() V
+	// within reports whether depth lies within the limit.
+	within(depth int) bool
+	alive() bool
+}
+
+// term is a part of an equation: a constant, a reference, or an operation on terms.
+type term[V any] struct {
+	op    termOp
+	value V           // constant
+	ref   *unknown[V] // reference
+	level level       // reference: what the tuple that leads there is worth
+	terms []term[V]
+}
+
+type termOp uint8
+
+const (
+	termConstant termOp = iota
+	termReference
+	termOr
+	termAnd
+	termButNot
+)
+
+// unknown is the left side of an equation.
+type unknown[V any] struct {
+	ground
+	depth    int
+	equation term[V]
+	users    []*unknown[V] // whose equations refer to this one; may repeat
+	dirty    bool
+	low      V // value in the solution from below
+	high     V // in the solution from above, where the component is negative
+	rank     int
+}
+
+// system is the equations of one component.
+type system[V any] struct {
+	source[V]
+	component int
+	unknowns  []*unknown[V] // in the order found, nearest to the entry first
+	byGround  map[ground]*unknown[V]
+	queues    [][]*unknown[V]
+	ranks     int
+}
+
+// solveSystem writes down and solves the equations that g leads to inside its component. Their values
+// are in low; ranks order the unknowns by when they last rose.
+func solveSystem[V any](src source[V], g ground, depth int) *system[V] {
+	s := &system[V]{source: src, component: g.n.component, byGround: map[ground]*unknown[V]{}}
+	s.find(g, depth)
+	for d := depth; d < len(s.queues); d++ {
+		for i := 0; i < len(s.queues[d]) && s.alive(); i++ {
+			u := s.queues[d][i]
+			if u.depth != d {
+				continue // found nearer in the meantime
+			}
+			u.equation = term[V]{op: termOr, terms: []term[V]{s.constant(s.start(u.ground)), s.write(u, u.n.expr)}}
+		}
+	}
+	if g.n.negative {
+		s.alternate()
+	} else {
+		s.leastFixedPoint(exact)
+	}
+	return s
+}
+
+func (s *system[V]) constant(v V) term[V] { return term[V]{op: termConstant, value: v} }
+
+// find returns the unknown for g and puts a new one, or one found nearer, into the queue.
+func (s *system[V]) find(g ground, depth int) *unknown[V] {
+	u := s.byGround[g]
+	switch {
+	case u == nil:
+		u = &unknown[V]{ground: g, depth: depth, low: s.bottom(), high: s.bottom()}
+		s.byGround[g] = u
+		s.unknowns = append(s.unknowns, u)
+	case depth < u.depth:
+		// Every tuple deepens by one and queues are taken in order of depth, so u is still unwritten.
+		u.depth = depth
+	default:
+		return u
+	}
+	for len(s.queues) <= depth {
+		s.queues = append(s.queues, nil)
+	}
+	s.queues[depth] = append(s.queues[depth], u)
+	return u
+}
+
+// write returns the term for a rewrite at u.
+func (s *system[V]) write(u *unknown[V], x *expr) term[V] {
+	switch x.kind {
+	case exprDirect, exprTTU:
+		v, base := s.local(x, u.id)
+		terms := []term[V]{s.constant(v)}
+		for _, k := range s.take(base) {
+			terms = append(terms, s.refer(u, k, u.depth+1))
+		}
+		return term[V]{op: termOr, terms: terms}
+	case exprComputed:
+		return s.refer(u, link{ground{x.targets[0].node, u.id}, yes}, u.depth)
+	}
+	ops := map[exprKind]termOp{exprUnion: termOr, exprIntersection: termAnd, exprDifference: termButNot}
+	t := term[V]{op: ops[x.kind], terms: make([]term[V], 0, len(x.operands))}
+	for _, operand := range x.operands {
+		t.terms = append(t.terms, s.write(u, operand))
+	}
+	return t
+}
+
+func (s *system[V]) refer(from *unknown[V], k link, depth int) term[V] {
+	if k.to.n.component != s.component {
+		return s.constant(s.source.cap(s.outside(k.to.n, k.to.id, depth), k.cap))
+	}
+	if !s.within(depth) && s.byGround[k.to] == nil {
+		return s.constant(s.source.cap(s.cut(), k.cap))
+	}
+	u := s.find(k.to, depth)
+	u.users = append(u.users, from)
+	return term[V]{op: termReference, ref: u, level: k.cap}
+}
+
+// world says how a term is read. Exact keeps maybe as it is. The other two know yes and no alone: from
+// below, maybe is no; from above, it is yes; and what is subtracted is read from the other of the two.
+type world uint8
+
+const (
+	exact world = iota
+	below
+	above
+)
+
+func (w world) other() world {
+	switch w {
+	case below:
+		return above
+	case above:
+		return below
+	}
+	return exact
+}
+
+// read evaluates a term in world w.
+func (s *system[V]) read(t *term[V], w world) V {
+	switch t.op {
+	case termConstant:
+		return s.project(t.value, w)
+	case termReference:
+		v := t.ref.low
+		if w == above {
+			v = t.ref.high
+		}
+		if t.level == yes {
+			return v
+		}
+		return s.project(s.source.cap(v, t.level), w)
+	case termButNot:
+		return s.butNot(s.read(&t.terms[0], w), s.read(&t.terms[1], w.other()))
+	}
+	if len(t.terms) == 0 {
+		return s.bottom()
+	}
+	v := s.read(&t.terms[0], w)
+	for i := 1; i < len(t.terms); i++ {
+		if t.op == termAnd {
+			v = s.and(v, s.read(&t.terms[i], w))
+		} else {
+			v = s.or(v, s.read(&t.terms[i], w))
+		}
+	}
+	return v
+}
+
+func (s *system[V]) project(v V, w world) V {
+	switch w {
+	case below:
+		return s.certain(v)
+	case above:
+		return s.possible(v)
+	}
+	return v
+}
+
+// leastFixedPoint solves the equations in world w, what is subtracted being read from the other world
+// as it stands. Rounds run from the far end to the entry, so that most data settles in one or two.
+func (s *system[V]) leastFixedPoint(w world) {
+	for _, u := range s.unknowns {
+		s.set(u, w, s.bottom())
+		u.dirty = true
+	}
+	for changed := true; changed && s.alive(); {
+		changed = false
+		for i := len(s.unknowns) - 1; i >= 0; i-- {
+			u := s.unknowns[i]
+			if !u.dirty {
+				continue
+			}
+			u.dirty = false
+			v := s.read(&u.equation, w)
+			if s.equal(v, s.get(u, w)) {
+				continue
+			}
+			s.set(u, w, v)
+			s.ranks++
+			u.rank = s.ranks
+			for _, user := range u.users {
+				user.dirty = true
+			}
+			changed = true
+		}
+	}
+}
+
+func (s *system[V]) get(u *unknown[V], w world) V {
+	if w == above {
+		return u.high
+	}
+	return u.low
+}
+
+func (s *system[V]) set(u *unknown[V], w world, v V) {
+	if w == above {
+		u.high = v
+	} else {
+		u.low = v
+	}
+}
+
+// alternate finds the well-founded model: solving from above against an underestimate overestimates,
+// solving from below against that underestimates better, until the underestimate stands (Van Gelder,
+// The Alternating Fixpoint of Logic Programs, 1989).
+func (s *system[V]) alternate() {
+	for s.alive() {
+		s.leastFixedPoint(above)
+		before := make([]V, len(s.unknowns))
+		for i, u := range s.unknowns {
+			before[i] = u.low
+		}
+		s.leastFixedPoint(below)
+		stands := true
+		for i, u := range s.unknowns {
+			stands = stands && s.equal(before[i], u.low)
+		}
+		if stands {
+			break
+		}
+	}
+	for _, u := range s.unknowns {
+		u.low = s.between(u.low, u.high)
+	}
+}

@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+	"sort"
+
+	"github.com/ostiary/ostiary"
+)
+
+// Memory is a Reader over tuples held in memory, for tests, contextual tuples and what-if questions.
+// It is immutable and, unlike other readers, may serve any number of goroutines at once.
+type Memory struct {
+	forward []ostiary.Edge // by ostiary.Tuple.Compare
+	reverse []ostiary.Edge // by compareReverse
+}
+
+// NewMemory returns a reader over the given tuples. Of tuples that are given twice the first counts.
+func NewMemory(edges []ostiary.Edge) *Memory {
+	m := &Memory{forward: slices.Clone(edges)}
+	slices.SortStableFunc(m.forward, func(a, b ostiary.Edge) int { return a.Tuple.Compare(b.Tuple) })
+	m.forward = slices.CompactFunc(m.forward, func(a, b ostiary.Edge) bool { return a.Tuple == b.Tuple })
+	m.reverse = slices.Clone(m.forward)
+	slices.SortFunc(m.reverse, func(a, b ostiary.Edge) int { return compareReverse(a.Tuple, b.Tuple) })
+	return m
+}
+
+// Len returns the number of tuples.
+func (m *Memory) Len() int { return len(m.forward) }
+
+// compareReverse orders tuples by subject, object type, relation and object id.
+func compareReverse(a, b ostiary.Tuple) int {
+	if c := compareSubjects(a.Subject, b.Subject); c != 0 {
+		return c
+	}
+	return cmp.Or(
+		cmp.Compare(a.Object.Type, b.Object.Type),
+		cmp.Compare(a.Relation, b.Relation),
+		cmp.Compare(a.Object.ID, b.Object.ID))
+}
+
+// compareSubjects orders subjects as the tuple table does: wildcards, usersets, objects.
+func compareSubjects(a, b ostiary.SubjectRef) int {
+	return ostiary.Tuple{Subject: a}.Compare(ostiary.Tuple{Subject: b})
+}
+
+// compareRelation orders a tuple against a relation of an object.
+func compareRelation(t *ostiary.Tuple, object ostiary.ObjectRef, relation string) int {
+	if c := cmp.Compare(t.Object.Type, object.Type); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(t.Object.ID, object.ID); c != 0 {
+		return c
+	}
+	return cmp.Compare(t.Relation, relation)
+}
+
+// Has implements Reader.
+func (m *Memory) Has(_ context.Context, t ostiary.Tuple) (ostiary.Edge, bool, error) {
+	i := sort.Search(len(m.forward), func(i int) bool {
+		e := &m.forward[i].Tuple
+		if c := compareRelation(e, t.Object, t.Relation); c != 0 {
+			return c > 0
+		}
+		return compareSubjects(e.Subject, t.Subject) >= 0
+	})
+	if i == len(m.forward) || m.forward[i].Tuple != t {
+		return ostiary.Edge{}, false, nil
+	}
+	return m.forward[i], true, nil
+}
+
+// Subjects implements Reader.
+func (m *Memory) Subjects(_ context.Context, object ostiary.ObjectRef, relation string) iter.Seq2[ostiary.Edge, error] {
+	return m.scan(object, relation, func(ostiary.SubjectRef) bool { return true })
+}
+
+// Usersets implements Reader.
+func (m *Memory) Usersets(_ context.Context, object ostiary.ObjectRef, relation string) iter.Seq2[ostiary.Edge, error] {
+	return m.scan(object, relation, isSet)
+}
+
+// isSet reports whether a subject may hold others: a wildcard or a userset.
+func isSet(s ostiary.SubjectRef) bool { return s.IsWildcard() || s.IsUserset() }
+
+// scan yields the tuples of a relation as long as want holds for their subjects.
+func (m *Memory) scan(object ostiary.ObjectRef, relation string, want func(ostiary.SubjectRef) bool) iter.Seq2[ostiary.Edge, error] {
+	return func(yield func(ostiary.Edge, error) bool) {
+		i := sort.Search(len(m.forward), func(i int) bool {
+			return compareRelation(&m.forward[i].Tuple, object, relation) >= 0
+		})
+		for ; i < len(m.forward); i++ {
+			e := m.forward[i]
+			if e.Object != object || e.Relation != relation || !want(e.Subject) || !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Objects implements Reader.
+func (m *Memory) Objects(_ context.Context, subject ostiary.SubjectRef, objectType, relation string) iter.Seq2[ostiary.Edge, error] {
+	return func(yield func(ostiary.Edge, error) bool) {
+		first := ostiary.Tuple{Object: ostiary.ObjectRef{Type: objectType}, Relation: relation, Subject: subject}
+		i := sort.Search(len(m.reverse), func(i int) bool { return compareReverse(m.reverse[i].Tuple, first) >= 0 })
+		for ; i < len(m.reverse); i++ {
+			e := m.reverse[i]
+			if e.Subject != subject || e.Object.Type != objectType || e.Relation != relation || !yield(e, nil) {
+				return
+			}
+		}
+	}
+}

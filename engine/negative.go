@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+)
+
+// solveNegative returns the value of g, whose component refers to itself through a subtracted side,
+// and keeps the values of everything that it led to. What the well-founded model leaves undefined is
+// maybe, so it can neither allow nor, subtracted further up, let anyone in.
+func (c *check) solveNegative(g ground, depth int) level {
+	s := solveSystem[level](checkSource{c}, g, depth)
+	if c.err != nil {
+		return no
+	}
+	slices.SortStableFunc(s.unknowns, func(a, b *unknown[level]) int { return cmp.Compare(a.rank, b.rank) })
+	for _, u := range s.unknowns {
+		c.keep(u.ground, u.low, u.depth)
+	}
+	return s.byGround[g].low
+}
+
+// checkSource makes equations over levels.
+type checkSource struct{ *check }
+
+func (c checkSource) start(g ground) level {
+	if g.n.reflexive && g.id == c.subject.ID {
+		return yes
+	}
+	return no
+}
+
+func (c checkSource) local(x *expr, id string) (level, int) {
+	if x.kind == exprTTU {
+		return no, c.readTupleset(x, id)
+	}
+	l := c.probe(x, id)
+	if len(x.usersets) == 0 {
+		return l, len(c.links)
+	}
+	base, l := c.readUsersets(x, id, l)
+	return l, base
+}
+
+func (c checkSource) take(base int) []link {
+	taken := slices.Clone(c.links[base:])
+	c.links = c.links[:base]
+	return taken
+}
+
+func (c checkSource) outside(n *node, id string, depth int) level { return c.value(n, id, depth) }
+func (c checkSource) within(depth int) bool                       { return depth <= c.maxDepth }
+
+func (checkSource) bottom() level                 { return no }
+func (checkSource) cap(v level, l level) level    { return min(v, l) }
+func (checkSource) or(a, b level) level           { return max(a, b) }
+func (checkSource) and(a, b level) level          { return min(a, b) }
+func (checkSource) butNot(a, b level) level       { return min(a, b.not()) }
+func (checkSource) equal(a, b level) bool         { return a == b }
+func (checkSource) certain(v level) level         { return certainly(v) }
+func (checkSource) possible(v level) level        { return possibly(v) }
+func (checkSource) between(low, high level) level { return between(low, high) }
+
+func certainly(l level) level {
+	if l == yes {
+		return yes
+	}
+	return no
+}
+
+func possibly(l level) level {
+	if l == no {
+		return no
+	}
+	return yes
+}
+
+func between(low, high level) level {
+	switch {
+	case low == yes:
+		return yes
+	case high == no:
+		return no
+	}
+	return maybe
+}

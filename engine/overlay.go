@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"context"
+	"iter"
+
+	"github.com/ostiary/ostiary"
+)
+
+// Overlay returns a reader that shows the contextual tuples beside those of base. A contextual tuple
+// stands in for an equal one of base, condition and all. Where there are none, it is base itself.
+func Overlay(base Reader, contextual []ostiary.Edge) Reader {
+	if len(contextual) == 0 {
+		return base
+	}
+	return &overlay{base: base, top: NewMemory(contextual)}
+}
+
+type overlay struct {
+	base Reader
+	top  *Memory
+}
+
+func (o *overlay) Has(ctx context.Context, t ostiary.Tuple) (ostiary.Edge, bool, error) {
+	if e, ok, err := o.top.Has(ctx, t); ok || err != nil {
+		return e, ok, err
+	}
+	return o.base.Has(ctx, t)
+}
+
+func (o *overlay) Usersets(ctx context.Context, object ostiary.ObjectRef, relation string) iter.Seq2[ostiary.Edge, error] {
+	return merge(o.top.Usersets(ctx, object, relation), o.base.Usersets(ctx, object, relation), ostiary.Tuple.Compare)
+}
+
+func (o *overlay) Subjects(ctx context.Context, object ostiary.ObjectRef, relation string) iter.Seq2[ostiary.Edge, error] {
+	return merge(o.top.Subjects(ctx, object, relation), o.base.Subjects(ctx, object, relation), ostiary.Tuple.Compare)
+}
+
+func (o *overlay) Objects(ctx context.Context, subject ostiary.SubjectRef, objectType, relation string) iter.Seq2[ostiary.Edge, error] {
+	return merge(o.top.Objects(ctx, subject, objectType, relation), o.base.Objects(ctx, subject, objectType, relation), compareReverse)
+}
+
+// merge joins two ordered sequences into one. Of equal tuples the one of top is yielded. It ends after
+// an error of either. top never fails, so only base is read in step.
+func merge(top, base iter.Seq2[ostiary.Edge, error], compare func(a, b ostiary.Tuple) int) iter.Seq2[ostiary.Edge, error] {
+	return func(yield func(ostiary.Edge, error) bool) {
+		var waiting []ostiary.Edge // of top; contextual tuples are few
+		for e := range top {
+			waiting = append(waiting, e)
+		}
+		for e, err := range base {
+			if err != nil {
+				yield(e, err)
+				return
+			}
+			for len(waiting) > 0 && compare(waiting[0].Tuple, e.Tuple) < 0 {
+				if !yield(waiting[0], nil) {
+					return
+				}
+				waiting = waiting[1:]
+			}
+			if len(waiting) > 0 && waiting[0].Tuple == e.Tuple {
+				e, waiting = waiting[0], waiting[1:]
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+		for _, e := range waiting {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,255 @@
+package engine
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/dsl/model"
+)
+
+// Plan is a model made ready for evaluation. Compile it once per model and keep it: what it learns of
+// each subject shape stays in it. A Plan may be shared by any number of goroutines.
+type Plan struct {
+	model     *model.Model
+	relations []*relation
+	byName    map[relationName]*relation
+
+	mu struct {
+		sync.RWMutex
+		shapes map[shape]*shapePlan
+	}
+}
+
+// relationName names a relation of a type: group, member.
+type relationName struct{ typ, relation string }
+
+// relation is one relation of the model, before any subject shape is known.
+type relation struct {
+	relationName
+	index int // in Plan.relations
+	def   *model.Relation
+}
+
+// shape is what the plan needs to know of a subject: "user", "user:*" or "group#member".
+type shape struct {
+	typ      string
+	relation string
+	wildcard bool
+}
+
+func shapeOf(s ostiary.SubjectRef) shape {
+	return shape{typ: s.Type, relation: s.Relation, wildcard: s.IsWildcard()}
+}
+
+// Compile prepares a model for evaluation. The work for a subject shape is done when it is first asked
+// for, so Compile itself is cheap.
+func Compile(m *model.Model) *Plan {
+	p := &Plan{model: m, byName: map[relationName]*relation{}}
+	p.mu.shapes = map[shape]*shapePlan{}
+	for _, t := range m.Types {
+		for _, r := range t.Relations {
+			name := relationName{typ: t.Name, relation: r.Name}
+			if _, taken := p.byName[name]; taken {
+				continue
+			}
+			rel := &relation{relationName: name, index: len(p.relations), def: r}
+			p.relations = append(p.relations, rel)
+			p.byName[name] = rel
+		}
+	}
+	return p
+}
+
+// Model returns the model that p was compiled from.
+func (p *Plan) Model() *model.Model { return p.model }
+
+// relation returns the relation of that name, or an error that is ostiary.ErrTupleInvalid.
+func (p *Plan) relation(typ, name string) (*relation, error) {
+	if rel := p.byName[relationName{typ: typ, relation: name}]; rel != nil {
+		return rel, nil
+	}
+	if err := p.checkType("object", typ); err != nil {
+		return nil, err
+	}
+	return nil, &ostiary.TupleError{
+		Part: "relation", Text: name, Err: ostiary.ErrTupleInvalid,
+		Reason: fmt.Sprintf("is not a relation of type %q in the model", typ),
+	}
+}
+
+func (p *Plan) checkType(part, typ string) error {
+	if p.model.Type(typ) != nil {
+		return nil
+	}
+	return &ostiary.TupleError{Part: part, Text: typ, Reason: "is not a type of the model", Err: ostiary.ErrTupleInvalid}
+}
+
+// shapeFor checks that a subject shape exists in the model and returns the plan for it.
+func (p *Plan) shapeFor(s shape) (*shapePlan, error) {
+	if err := p.checkType("user", s.typ); err != nil {
+		return nil, err
+	}
+	if s.relation != "" {
+		if _, err := p.relation(s.typ, s.relation); err != nil {
+			return nil, err
+		}
+	}
+	p.mu.RLock()
+	sp := p.mu.shapes[s]
+	p.mu.RUnlock()
+	if sp != nil {
+		return sp, nil
+	}
+	// Two goroutines may compile the same shape at once; the results are equal and the first stays.
+	sp = compileShape(p, s)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first := p.mu.shapes[s]; first != nil {
+		return first, nil
+	}
+	p.mu.shapes[s] = sp
+	return sp, nil
+}
+
+// shapePlan is the plan for one subject shape. Relations that a subject of this shape can never have
+// are not in it.
+type shapePlan struct {
+	shape shape
+	nodes []*node // by relation.index; nil where the shape cannot reach
+}
+
+func (sp *shapePlan) node(rel *relation) *node { return sp.nodes[rel.index] }
+
+// node is one relation as seen by one subject shape.
+type node struct {
+	rel  *relation
+	expr *expr // nil when nothing but reflexive can hold
+	// reflexive: the shape is a userset of this very relation, so the subject "o#r" is in it for its
+	// own object o, whatever the rewrite says.
+	reflexive bool
+	// component numbers the strongly connected components of the relations so that a node refers
+	// only to its own component and to lower ones.
+	component int
+	recursive bool // the component refers to itself
+	negative  bool // and does so on the subtracted side of a "but not"
+	cost      int
+}
+
+// probe reports whether a node is settled by exact reads alone, so that keeping its value in a table
+// would cost more than finding it again.
+func (n *node) probe() bool {
+	return n.expr == nil || n.expr.kind == exprDirect && len(n.expr.usersets) == 0
+}
+
+// The cost classes that order the operands of a rewrite: reads that each find one tuple, then reads of
+// a bounded number of steps, then recursion.
+const (
+	costProbe     = 1
+	costHop       = 16
+	costRecursive = 4096
+	costMax       = 1 << 20
+)
+
+type exprKind uint8
+
+const (
+	exprDirect exprKind = iota
+	exprComputed
+	exprTTU
+	exprUnion
+	exprIntersection
+	exprDifference
+)
+
+// expr is a rewrite for one subject shape: dead branches cut, unions and intersections flattened and
+// ordered by cost.
+type expr struct {
+	kind exprKind
+	rel  *relation // the relation whose rewrite this is part of
+	cost int
+	// inside: some reference below leads back into the node's own component.
+	inside bool
+
+	// exprDirect: which tuples may name the subject itself, and which usersets may hold it.
+	self     restriction // of the subject's own shape
+	wildcard restriction // of "type:*", for a plain subject
+	usersets []target
+
+	// exprComputed: one target, no restriction. exprTTU: the targets by type of the object found.
+	tupleset string
+	targets  []target
+
+	// exprUnion, exprIntersection: all of them. exprDifference: base and subtract.
+	operands []*expr
+}
+
+// target is a relation that a tuple can lead to, and what such a tuple must look like.
+type target struct {
+	node *node
+	restriction
+}
+
+// find returns the target of a type and relation, or nil. There are few, so it scans.
+func find(targets []target, typ, relation string) *target {
+	for i := range targets {
+		if t := &targets[i]; t.node.rel.typ == typ && t.node.rel.relation == relation {
+			return t
+		}
+	}
+	return nil
+}
+
+// findType returns the target of a type, or nil.
+func findType(targets []target, typ string) *target {
+	for i := range targets {
+		if targets[i].node.rel.typ == typ {
+			return &targets[i]
+		}
+	}
+	return nil
+}
+
+// restriction is what the type restrictions of a relation say of one subject shape: whether a tuple
+// may have it without a condition, and with which conditions. The zero value allows none.
+type restriction struct {
+	plain      bool
+	conditions []string
+}
+
+func (r restriction) any() bool { return r.plain || len(r.conditions) > 0 }
+
+// judge says what a tuple of that shape is worth: no when the restrictions do not allow it, which
+// happens to tuples that an older model allowed; maybe when it depends on a condition.
+func (r restriction) judge(e ostiary.Edge) level {
+	if len(e.Conditions) == 0 {
+		if r.plain {
+			return yes
+		}
+		return no
+	}
+	for _, g := range e.Conditions {
+		for _, c := range r.conditions {
+			if g.Condition == c {
+				return maybe
+			}
+		}
+	}
+	return no
+}
+
+// restrictionsFor sums up the restrictions of a relation on one subject shape.
+func restrictionsFor(def *model.Relation, s shape) restriction {
+	var sum restriction
+	for _, r := range def.Restrictions {
+		if r.Type != s.typ || r.Relation != s.relation || r.Wildcard != s.wildcard {
+			continue
+		}
+		if r.Condition == "" {
+			sum.plain = true
+		} else {
+			sum.conditions = append(sum.conditions, r.Condition)
+		}
+	}
+	return sum
+}
