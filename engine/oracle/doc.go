@@ -2,8 +2,8 @@
 // the two can be compared. It is for tests.
 //
 // Everything is computed at once, bottom-up, over the whole domain: every object, every relation of its
-// type, every subject. The domain holds the objects that the tuples or the question mention; subjects
-// are those objects, the wildcard of each type, and each object with each of its relations. There is no
+// type, every subject. The domain holds the objects that the tuples or the question mention (and
+// those given to Over); subjects are those objects, the wildcard of each type, and each object with each of its relations. There is no
 // walk from the question, no memory of what was visited, no order of evaluation that could matter.
 //
 // # Meaning

@@ -13,14 +13,18 @@ import (
 type Oracle struct {
 	model  *model.Model
 	tuples []ostiary.Tuple
-	solved *solution // over the objects that the tuples mention
+	solved *solution // over the objects of the domain
 }
 
 // New returns an oracle for the tuples under m. Tuples that do not fit m are ignored.
 func New(m *model.Model, tuples []ostiary.Tuple) *Oracle {
-	o := &Oracle{model: m, tuples: slices.Clone(tuples)}
-	o.solved = solve(newDomain(m, tuples, nil), m, tuples)
-	return o
+	return &Oracle{model: m, tuples: slices.Clone(tuples), solved: solve(newDomain(m, tuples, nil), m, tuples)}
+}
+
+// Over returns an oracle whose domain holds the objects as well. A question about an object outside the
+// domain is answered too, but then everything is computed again for that question.
+func (o *Oracle) Over(objects []ostiary.ObjectRef) *Oracle {
+	return &Oracle{model: o.model, tuples: o.tuples, solved: solve(newDomain(o.model, o.tuples, objects), o.model, o.tuples)}
 }
 
 // Check reports whether subject has relation to object. What the model does not know is denied.
@@ -36,7 +40,7 @@ func (o *Oracle) Undefined(object ostiary.ObjectRef, relation string, subject os
 }
 
 // ListObjects returns, sorted by id, the objects of a type to which subject has relation, among the
-// objects that the tuples or the subject mention.
+// objects of the domain and that of the subject.
 func (o *Oracle) ListObjects(typ, relation string, subject ostiary.SubjectRef) []ostiary.ObjectRef {
 	s := o.over(subject.Object())
 	var found []ostiary.ObjectRef
@@ -50,8 +54,8 @@ func (o *Oracle) ListObjects(typ, relation string, subject ostiary.SubjectRef) [
 }
 
 // ListUsers returns, sorted, the subjects of one shape that have relation to object. With a
-// filterRelation these are usersets. Without, they are objects that the tuples or the question mention,
-// and the wildcard of the type where it is allowed itself.
+// filterRelation these are usersets. Without, they are objects of the domain, and the wildcard of the
+// type where it is allowed itself.
 func (o *Oracle) ListUsers(object ostiary.ObjectRef, relation string, filterType, filterRelation string) []ostiary.SubjectRef {
 	s := o.over(object)
 	var found []ostiary.SubjectRef

@@ -31,11 +31,12 @@ func solve(d *domain, m *model.Model, tuples []ostiary.Tuple) *solution {
 // least returns the least sets that obey the rules when what is subtracted is read from assumed. The
 // sets only grow from empty, so the order of the rules does not matter.
 func (p *program) least(assumed []set) []set {
-	sets := p.empty()
+	sets, given := p.empty(), p.set()
 	for changed := true; changed; {
 		changed = false
 		for number, r := range p.rules {
-			if sets[number].addAll(p.consequence(r, sets, assumed)) {
+			r.consequence(sets, assumed, given)
+			if sets[number].addAll(given) {
 				changed = true
 			}
 		}
@@ -43,9 +44,9 @@ func (p *program) least(assumed []set) []set {
 	return sets
 }
 
-// consequence returns the subjects that r gives at once.
-func (p *program) consequence(r rule, sets, assumed []set) set {
-	result := p.set()
+// consequence puts into result the subjects that r gives at once.
+func (r rule) consequence(sets, assumed []set, result set) {
+	clear(result)
 	switch r.kind {
 	case anyOf:
 		result.addAll(r.facts)
@@ -63,7 +64,6 @@ func (p *program) consequence(r rule, sets, assumed []set) set {
 		result.addAll(sets[r.operands[0]])
 		result.remove(assumed[r.operands[1]])
 	}
-	return result
 }
 
 func (p *program) empty() []set {
