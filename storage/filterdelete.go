@@ -1,0 +1,110 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ostiary/ostiary"
+)
+
+const (
+	// minRangeDelete is how many rows of a covered range are worth a range tombstone. Fewer are
+	// deleted one by one, for each range tombstone costs every later read of its memtable.
+	minRangeDelete = 64
+	// maxFilterExamined bounds the rows that one filter delete reads. A filter that is much wider
+	// than what it matches is refused, so that no entry of the log holds up the node.
+	maxFilterExamined = 8 * ostiary.MaxFilterRows
+)
+
+// filterDelete is the work of one filter of a mutation.
+type filterDelete struct {
+	*mutation
+	scan    scan
+	earlier []ostiary.FilterDelete // filters of the mutation that took effect before this one
+	max     int
+	matched int
+	covered [][]byte // the first rows of a covered range, deleted at the end
+	err     error
+}
+
+// deleteFiltered deletes what the i-th filter matches. The batch was cut before this mutation, so
+// the database shows the state before it, from which the effects of earlier filters are taken off.
+func (m *mutation) deleteFiltered(i int) error {
+	f := &m.Filters[i]
+	d := &filterDelete{mutation: m, scan: planScan(f.Filter), earlier: m.Filters[:i], max: ostiary.MaxFilterRows}
+	if f.Max != 0 && int(f.Max) < d.max {
+		d.max = int(f.Max)
+	}
+	examined := 0
+	err := scanTuples(context.Background(), m.applier.overlay.db, d.scan.all(), nil, func(t ostiary.StoredTuple) bool {
+		if examined++; examined > maxFilterExamined {
+			return false
+		}
+		return d.tuple(t)
+	})
+	switch {
+	case err != nil:
+		return err
+	case d.err != nil:
+		return d.err
+	case examined > maxFilterExamined:
+		return refuse(fmt.Errorf("filter delete %d reads more than %d tuples: narrow the filter: %w", i, maxFilterExamined, ostiary.ErrTooBroad))
+	case d.matched > ostiary.MaxFilterRows:
+		return refuse(fmt.Errorf("filter delete %d matches more than %d tuples, and at most %d may go: %w", i, ostiary.MaxFilterRows, d.max, ostiary.ErrTooBroad))
+	case d.matched > d.max:
+		return refuse(fmt.Errorf("filter delete %d matches %d tuples, and at most %d may go: %w", i, d.matched, d.max, ostiary.ErrTooBroad))
+	}
+	return d.deleteCovered()
+}
+
+// tuple deletes one tuple where it matches, and reports whether to go on.
+func (d *filterDelete) tuple(t ostiary.StoredTuple) bool {
+	f := &d.scan.filter
+	for i := range d.earlier {
+		if e := &d.earlier[i].Filter; e.Store == f.Store {
+			t.Grants, _ = withoutFiltered(e, t)
+		}
+	}
+	left, removed := withoutFiltered(f, t)
+	if len(removed) == 0 {
+		return true
+	}
+	if d.matched++; d.matched > d.max {
+		return d.matched <= ostiary.MaxFilterRows // only to count
+	}
+	skip := byte(0)
+	if d.scan.covered {
+		skip = d.scan.table
+		if len(d.covered) < minRangeDelete {
+			d.covered = append(d.covered, d.scan.key(t.Tuple))
+		}
+	}
+	from := tupleState{grants: t.Grants, created: t.Created, createdNanos: t.CreatedNanos}
+	to := from
+	to.grants = left
+	if d.err = d.writeTuple(f.Store, t.Tuple, from, to, skip); d.err != nil {
+		return false
+	}
+	for _, g := range removed {
+		if d.err = d.log(f.Store, ostiary.ChangeDelete, t.Tuple, g); d.err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// deleteCovered deletes the rows of a table all of whose rows in the range matched.
+func (d *filterDelete) deleteCovered() error {
+	if !d.scan.covered {
+		return nil
+	}
+	if d.matched >= minRangeDelete {
+		return d.batch.DeleteRange(d.scan.lower, d.scan.upper, nil)
+	}
+	for _, key := range d.covered {
+		if err := d.batch.Delete(key, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,364 @@
+package storage
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/ostiary/ostiary"
+)
+
+// mutation is one mutation while it is applied. Its rows go to a batch of its own, which joins the
+// batch of the entries when the mutation is accepted and is dropped when it is refused.
+type mutation struct {
+	*ostiary.Mutation
+	applier  *applier
+	revision ostiary.Revision
+	stamp    int64
+	batch    *pebble.Batch
+	sequence uint32 // of the next row of the changelog
+	changed  bool
+	key      []byte // scratch
+	value    []byte // scratch
+}
+
+// apply returns nil when the mutation is accepted, a *refusal, or a failure of the database.
+func (m *mutation) apply() error {
+	o := &m.applier.overlay
+	o.begin()
+	if err := m.validate(); err != nil {
+		return refuse(err)
+	}
+	for i := range m.Preconditions {
+		if err := m.judge(i); err != nil {
+			return err
+		}
+	}
+	for i := range m.Filters {
+		if err := m.deleteFiltered(i); err != nil {
+			return err
+		}
+	}
+	for i := range m.Tuples {
+		if err := m.changeTuple(&m.Tuples[i]); err != nil {
+			return err
+		}
+	}
+	if err := m.writeTuples(); err != nil {
+		return err
+	}
+	for i := range m.Documents {
+		if err := m.changeDocument(&m.Documents[i]); err != nil {
+			return err
+		}
+	}
+	if err := m.join(); err != nil {
+		return err
+	}
+	o.accept()
+	return nil
+}
+
+// join adds the mutation's rows to those of the entries before it.
+func (m *mutation) join() error {
+	if a := m.applier; a.batch.Empty() {
+		a.batch, m.batch = m.batch, a.batch // saves the copy of a large filter delete
+		return nil
+	}
+	return m.applier.batch.Apply(m.batch, nil)
+}
+
+// validate refuses what would break the keys: parts that are empty or hold the separator. Everything
+// else about a mutation was the proposer's to judge.
+func (m *mutation) validate() error {
+	for i := range m.Preconditions {
+		if err := validatePrecondition(&m.Preconditions[i]); err != nil {
+			return fmt.Errorf("precondition %d: %w", i, err)
+		}
+	}
+	for i := range m.Filters {
+		if err := validateFilter(&m.Filters[i].Filter); err != nil {
+			return fmt.Errorf("filter delete %d: %w", i, err)
+		}
+	}
+	for i := range m.Tuples {
+		c := &m.Tuples[i]
+		if !isPart(c.Store) || !isPart(c.Grant.Owner) {
+			return fmt.Errorf("tuple change %d: store %q or owner %q is empty or holds NUL: %w", i, c.Store, c.Grant.Owner, errInvalid)
+		}
+		if err := validateTuple(c.Tuple); err != nil {
+			return err
+		}
+	}
+	for i := range m.Documents {
+		if err := validateDocument(m.Documents[i].Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isPart(text string) bool { return text != "" && strings.IndexByte(text, separator) < 0 }
+
+func validateTuple(t ostiary.Tuple) error {
+	reason := ""
+	switch {
+	case !isPart(t.Object.Type) || !isPart(t.Object.ID):
+		reason = "has an object with an empty part or a NUL byte"
+	case !isPart(t.Relation):
+		reason = "has a relation that is empty or holds a NUL byte"
+	case !isPart(t.Subject.Type) || !isPart(t.Subject.ID) || strings.IndexByte(t.Subject.Relation, separator) >= 0:
+		reason = "has a subject with an empty part or a NUL byte"
+	default:
+		return nil
+	}
+	return &ostiary.TupleError{Tuple: t, Part: "tuple", Reason: reason, Err: ostiary.ErrTupleInvalid}
+}
+
+func validateDocument(k ostiary.DocumentKey) error {
+	if isPart(k.Collection) && isPart(k.Key) {
+		return nil
+	}
+	return fmt.Errorf("document key %q has an empty part or a NUL byte: %w", k, errInvalid)
+}
+
+func validatePrecondition(p *ostiary.Precondition) error {
+	switch p.Kind {
+	case ostiary.DocumentAtVersion:
+		return validateDocument(p.Document)
+	case ostiary.TuplePresent, ostiary.TupleAbsent:
+		if !isPart(p.Store) {
+			return fmt.Errorf("store %q is empty or holds NUL: %w", p.Store, errInvalid)
+		}
+		return validateTuple(p.Tuple)
+	case ostiary.FilterMatchesNothing:
+		return validateFilter(&p.Filter)
+	}
+	return fmt.Errorf("its kind %d is unknown: %w", p.Kind, errInvalid)
+}
+
+// validateFilter demands exactly one of object, subject and owner, whole enough for a prefix.
+func validateFilter(f *ostiary.Filter) error {
+	set := 0
+	if f.Object != (ostiary.ObjectRef{}) {
+		set++
+	}
+	if f.Subject != (ostiary.SubjectRef{}) {
+		set++
+	}
+	if f.Owner != "" {
+		set++
+	}
+	switch {
+	case set != 1:
+		return fmt.Errorf("a filter sets %d of object, subject and owner, not exactly one: %w", set, errInvalid)
+	case f.Object.ID != "" && f.Object.Type == "":
+		return fmt.Errorf("object %q of a filter has an id and no type: %w", f.Object, errInvalid)
+	case f.Subject != (ostiary.SubjectRef{}) && (f.Subject.Type == "" || f.Subject.ID == ""):
+		return fmt.Errorf("subject %q of a filter has no type or no id: %w", f.Subject, errInvalid)
+	}
+	return validateFilterText(f)
+}
+
+// validateFilterText refuses a filter that could reach into the keys of others.
+func validateFilterText(f *ostiary.Filter) error {
+	if !isPart(f.Store) {
+		return fmt.Errorf("store %q of a filter is empty or holds NUL: %w", f.Store, errInvalid)
+	}
+	for _, part := range []string{f.Object.Type, f.Object.ID, f.Subject.Type, f.Subject.ID, f.Subject.Relation, f.Owner, f.Relation, f.ObjectType} {
+		if strings.IndexByte(part, separator) >= 0 {
+			return fmt.Errorf("part %q of a filter holds NUL: %w", part, errInvalid)
+		}
+	}
+	return nil
+}
+
+// changeTuple stages one tuple change and writes its rows of the changelog.
+func (m *mutation) changeTuple(c *ostiary.TupleChange) error {
+	cell, err := m.applier.overlay.stage(c.Store, c.Tuple, m.Filters)
+	if err != nil {
+		return err
+	}
+	place := grantOf(cell.staged.grants, c.Grant.Owner)
+	switch c.Op {
+	case ostiary.TupleCreate:
+		if place >= 0 && cell.staged.grants[place].Live(m.stamp) {
+			return m.createAgain(c, cell.staged.grants[place])
+		}
+		return m.grant(cell, c)
+	case ostiary.TupleTouch:
+		if place >= 0 && sameGrant(cell.staged.grants[place], c.Grant) {
+			return nil
+		}
+		return m.grant(cell, c)
+	case ostiary.TupleDelete:
+		return m.delete(cell, c, place)
+	case ostiary.TupleRelease:
+		if place < 0 {
+			return nil
+		}
+		return m.revoke(cell, place)
+	}
+	return refuse(fmt.Errorf("tuple change of %q: its operation %d is unknown: %w", c.Tuple, c.Op, errInvalid))
+}
+
+// createAgain judges the creation of a grant that is there.
+func (m *mutation) createAgain(c *ostiary.TupleChange, old ostiary.Grant) error {
+	switch {
+	case !sameGrant(old, c.Grant):
+		return refuse(&ostiary.TupleError{
+			Tuple: c.Tuple, Part: "tuple", Err: ostiary.ErrConflict,
+			Reason: "exists with another condition, context or expiry",
+		})
+	case c.IfExists:
+		return nil
+	}
+	return refuse(&ostiary.TupleError{Tuple: c.Tuple, Part: "tuple", Err: ostiary.ErrTupleExists})
+}
+
+func sameGrant(a, b ostiary.Grant) bool {
+	return a.Owner == b.Owner && a.Condition == b.Condition && a.ExpiryNanos == b.ExpiryNanos &&
+		bytes.Equal(a.Context, b.Context)
+}
+
+// grant adds or replaces the grant of c.
+func (m *mutation) grant(cell *tupleCell, c *ostiary.TupleChange) error {
+	if !cell.staged.present() {
+		cell.staged.created, cell.staged.createdNanos = m.revision, m.stamp
+	}
+	cell.staged.grants = withGrant(cell.staged.grants, c.Grant)
+	return m.log(cell.store, ostiary.ChangeWrite, cell.tuple, c.Grant)
+}
+
+// delete judges a deletion by an owner whose grant is at place, or not there.
+func (m *mutation) delete(cell *tupleCell, c *ostiary.TupleChange, place int) error {
+	var others []string
+	own := false
+	for i, g := range cell.staged.grants {
+		switch {
+		case !g.Live(m.stamp):
+		case i == place:
+			own = true
+		default:
+			others = append(others, g.Owner)
+		}
+	}
+	switch {
+	case len(others) > 0:
+		return refuse(&ostiary.TupleError{
+			Tuple: c.Tuple, Part: "tuple", Err: ostiary.ErrTupleOwned,
+			Reason: "is also granted by owner " + strings.Join(others, ", ") + ", which must release it first",
+		})
+	case own:
+		return m.revoke(cell, place)
+	case c.IfMissing:
+		return nil
+	}
+	return refuse(&ostiary.TupleError{Tuple: c.Tuple, Part: "tuple", Err: ostiary.ErrTupleMissing})
+}
+
+// revoke removes the grant at place.
+func (m *mutation) revoke(cell *tupleCell, place int) error {
+	g := cell.staged.grants[place]
+	cell.staged.grants = withoutGrant(cell.staged.grants, place)
+	return m.log(cell.store, ostiary.ChangeDelete, cell.tuple, g)
+}
+
+// log writes a row of the changelog.
+func (m *mutation) log(store string, op ostiary.ChangeOp, t ostiary.Tuple, g ostiary.Grant) error {
+	m.changed = true
+	m.key = appendChangelogKey(m.key[:0], store, m.revision, m.sequence)
+	m.value = appendChangeValue(m.value[:0], &change{op: op, tuple: t, grant: g, timeNanos: m.stamp, principal: m.Principal})
+	m.sequence++
+	return m.batch.Set(m.key, m.value, nil)
+}
+
+// writeTuples writes the rows of every tuple that the mutation has staged.
+func (m *mutation) writeTuples() error {
+	for _, c := range m.applier.overlay.touched {
+		if err := m.writeTuple(c.store, c.tuple, c.accepted, c.staged, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeTuple writes the rows that take a tuple from one state to another, except those of the table
+// skip, which the caller sees to.
+func (m *mutation) writeTuple(store string, t ostiary.Tuple, from, to tupleState, skip byte) error {
+	same := from.created == to.created && slices.EqualFunc(from.grants, to.grants, sameGrant)
+	if same || !from.present() && !to.present() {
+		return nil
+	}
+	m.value = m.value[:0]
+	if to.present() {
+		m.value = appendTupleValue(m.value, to)
+	}
+	if skip != tableTuple {
+		if err := m.put(appendTupleKey(m.key[:0], store, t)); err != nil {
+			return err
+		}
+	}
+	if skip != tableReverse {
+		if err := m.put(appendReverseKey(m.key[:0], store, t)); err != nil {
+			return err
+		}
+	}
+	if skip == tableOwner {
+		return nil
+	}
+	return m.writeOwners(store, t, from.grants, to.grants)
+}
+
+// put sets key to m.value, or deletes it when that is empty.
+func (m *mutation) put(key []byte) error {
+	m.key = key
+	if len(m.value) == 0 {
+		return m.batch.Delete(key, nil)
+	}
+	return m.batch.Set(key, m.value, nil)
+}
+
+func (m *mutation) writeOwners(store string, t ostiary.Tuple, from, to []ostiary.Grant) error {
+	for _, g := range from {
+		if grantOf(to, g.Owner) >= 0 {
+			continue
+		}
+		m.key = appendOwnerKey(m.key[:0], store, g.Owner, t)
+		if err := m.batch.Delete(m.key, nil); err != nil {
+			return err
+		}
+	}
+	for _, g := range to {
+		if grantOf(from, g.Owner) >= 0 {
+			continue
+		}
+		m.key = appendOwnerKey(m.key[:0], store, g.Owner, t)
+		if err := m.batch.Set(m.key, nil, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *mutation) changeDocument(c *ostiary.DocumentChange) error {
+	m.key = appendDocumentKey(m.key[:0], c.Key)
+	cell, err := m.applier.overlay.stageDocument(c.Key)
+	if err != nil {
+		return err
+	}
+	if c.Delete {
+		if !cell.staged.exists {
+			return nil
+		}
+		m.changed = true
+		cell.staged = documentState{}
+		return m.batch.Delete(m.key, nil)
+	}
+	m.changed = true
+	cell.staged = documentState{exists: true, version: m.revision}
+	m.value = appendDocumentValue(m.value[:0], m.revision, c.Body)
+	return m.batch.Set(m.key, m.value, nil)
+}

@@ -1,0 +1,162 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/ostiary/ostiary"
+)
+
+// overlay is the state of the keys that the entries of one batch have touched, so that entry k+1 sees
+// entry k before the batch is committed. A mutation works on staged copies; what it staged counts
+// only once it is accepted, and is forgotten by the next mutation otherwise.
+//
+// A map of decoded states was chosen over an indexed batch: the batch is written once, in order, and
+// a refused mutation leaves nothing in it to be undone.
+type overlay struct {
+	db        *pebble.DB
+	tuples    map[string]*tupleCell
+	documents map[ostiary.DocumentKey]*documentCell
+	mutation  uint64 // number of the mutation in progress, to tell its staged copies from older ones
+	touched   []*tupleCell
+	touchedD  []*documentCell
+	key       []byte // scratch
+}
+
+type tupleCell struct {
+	store    string
+	tuple    ostiary.Tuple
+	accepted tupleState // after the last accepted mutation
+	staged   tupleState // after what the mutation in progress has done so far
+	stagedBy uint64
+}
+
+type documentCell struct {
+	accepted, staged documentState
+	stagedBy         uint64
+}
+
+type documentState struct {
+	exists  bool
+	version ostiary.Revision
+}
+
+func (o *overlay) reset() {
+	clear(o.tuples)
+	clear(o.documents)
+	o.begin()
+}
+
+// begin forgets what the mutation before has staged.
+func (o *overlay) begin() {
+	o.mutation++
+	o.touched = o.touched[:0]
+	o.touchedD = o.touchedD[:0]
+}
+
+// accept makes what is staged the state that the next mutation sees.
+func (o *overlay) accept() {
+	for _, c := range o.touched {
+		c.accepted = c.staged
+	}
+	for _, c := range o.touchedD {
+		c.accepted = c.staged
+	}
+}
+
+// stage returns the cell of a tuple with its staged copy up to date. The filters are those of the
+// mutation in progress: they have taken effect in the batch, where a read of the database does not
+// see them.
+func (o *overlay) stage(store string, t ostiary.Tuple, filters []ostiary.FilterDelete) (*tupleCell, error) {
+	o.key = appendTupleKey(o.key[:0], store, t)
+	c, ok := o.tuples[string(o.key)]
+	if !ok {
+		state, err := readTuple(o.db, o.key)
+		if err != nil {
+			return nil, fmt.Errorf("read tuple %q of store %q: %w", t, store, err)
+		}
+		for i := range filters {
+			if f := &filters[i].Filter; f.Store == store {
+				state.grants, _ = withoutFiltered(f, state.stored(t))
+			}
+		}
+		c = &tupleCell{store: store, tuple: t, accepted: state}
+		o.tuples[string(o.key)] = c
+	}
+	if c.stagedBy != o.mutation {
+		c.staged, c.stagedBy = c.accepted, o.mutation
+		o.touched = append(o.touched, c)
+	}
+	return c, nil
+}
+
+// peek returns the state that the mutation in progress began with, without keeping it.
+func (o *overlay) peek(store string, t ostiary.Tuple) (tupleState, error) {
+	o.key = appendTupleKey(o.key[:0], store, t)
+	if c, ok := o.tuples[string(o.key)]; ok {
+		return c.accepted, nil
+	}
+	state, err := readTuple(o.db, o.key)
+	if err != nil {
+		return tupleState{}, fmt.Errorf("read tuple %q of store %q: %w", t, store, err)
+	}
+	return state, nil
+}
+
+func (o *overlay) stageDocument(key ostiary.DocumentKey) (*documentCell, error) {
+	c, ok := o.documents[key]
+	if !ok {
+		d, exists, err := readDocument(o.db, key)
+		if err != nil {
+			return nil, fmt.Errorf("read document %q: %w", key, err)
+		}
+		c = &documentCell{accepted: documentState{exists: exists, version: d.Version}}
+		o.documents[key] = c
+	}
+	if c.stagedBy != o.mutation {
+		c.staged, c.stagedBy = c.accepted, o.mutation
+		o.touchedD = append(o.touchedD, c)
+	}
+	return c, nil
+}
+
+// withoutFiltered returns the grants of t that a delete by f leaves, and those that it removes.
+func withoutFiltered(f *ostiary.Filter, t ostiary.StoredTuple) (left, removed []ostiary.Grant) {
+	if len(t.Grants) == 0 || !matches(f, t) {
+		return t.Grants, nil
+	}
+	if f.Owner == "" {
+		return nil, t.Grants
+	}
+	i := grantOf(t.Grants, f.Owner)
+	return withoutGrant(t.Grants, i), t.Grants[i : i+1]
+}
+
+// withoutGrant returns a copy of grants without the i-th.
+func withoutGrant(grants []ostiary.Grant, i int) []ostiary.Grant {
+	left := make([]ostiary.Grant, 0, len(grants)-1)
+	left = append(left, grants[:i]...)
+	return append(left, grants[i+1:]...)
+}
+
+// withGrant returns a copy of grants with g added, or replaced where its owner has one.
+func withGrant(grants []ostiary.Grant, g ostiary.Grant) []ostiary.Grant {
+	out := make([]ostiary.Grant, 0, len(grants)+1)
+	placed := false
+	for _, old := range grants {
+		if !placed && old.Owner >= g.Owner {
+			out, placed = append(out, g), true
+		}
+		if old.Owner != g.Owner {
+			out = append(out, old)
+		}
+	}
+	if !placed {
+		out = append(out, g)
+	}
+	return out
+}
+
+// errInvalid marks a mutation that no proposer should have made. It changes nothing.
+var errInvalid = errors.New("invalid mutation")

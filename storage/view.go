@@ -1,0 +1,156 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/ostiary/ostiary"
+)
+
+// published is the picture at the end of one batch. Views share it.
+type published struct {
+	progress
+	snap *pebble.Snapshot
+	refs int // guarded by Store.mu; the store holds one while it is the newest
+}
+
+// publish makes the committed state what new views show.
+func (s *Store) publish(p progress) {
+	next := &published{progress: p, snap: s.db.NewSnapshot(), refs: 1}
+	s.mu.Lock()
+	old := s.mu.current
+	s.mu.current = next
+	s.mu.live++
+	s.mu.Unlock()
+	if old != nil {
+		if err := s.release(old); err != nil {
+			s.guard.fail(fmt.Errorf("close the picture at index %d: %w", old.index, err))
+		}
+	}
+}
+
+// release drops one reference of p. With the last reference of a closed store the database closes.
+func (s *Store) release(p *published) error {
+	s.mu.Lock()
+	p.refs--
+	last := p.refs == 0
+	s.mu.Unlock()
+	if !last {
+		return nil
+	}
+	err := s.guard.run(p.snap.Close)
+	s.mu.Lock()
+	s.mu.live--
+	end := s.mu.closed && s.mu.live == 0
+	s.mu.Unlock()
+	if end {
+		err = errors.Join(err, s.closeDB())
+	}
+	return err
+}
+
+// View is a read-only picture of everything at one revision. It may be shared between goroutines.
+// It pins disk space until it is closed. None of its methods may be called after, or during, Close.
+type View struct {
+	store  *Store
+	shared *published
+
+	mu struct {
+		sync.Mutex
+		readers map[*Reader]struct{} // open readers with iterators
+		closed  bool
+	}
+}
+
+// View returns the newest picture. The caller closes it.
+func (s *Store) View() (*View, error) {
+	if err := s.guard.failure(); err != nil {
+		return nil, fmt.Errorf("open view: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed {
+		return nil, fmt.Errorf("open view: storage is closed: %w", ostiary.ErrUnavailable)
+	}
+	s.mu.current.refs++
+	return &View{store: s, shared: s.mu.current}, nil
+}
+
+// Revision returns the newest revision whose effects the view shows.
+func (v *View) Revision() ostiary.Revision { return ostiary.Revision(v.shared.index) }
+
+// Close ends the view and every Reader of it. Closing twice does nothing.
+func (v *View) Close() {
+	v.mu.Lock()
+	closed := v.mu.closed
+	v.mu.closed = true
+	readers := v.mu.readers
+	v.mu.readers = nil
+	v.mu.Unlock()
+	if closed {
+		return
+	}
+	for r := range readers {
+		r.closeIterators()
+	}
+	if err := v.store.release(v.shared); err != nil && v.store.guard.failure() == nil {
+		v.store.logger.Error("view closed with an error", "revision", uint64(v.Revision()), "error", err)
+	}
+}
+
+// Tuple returns the stored tuple, and false where there is none. Expired grants are returned like
+// others.
+func (v *View) Tuple(store string, t ostiary.Tuple) (ostiary.StoredTuple, bool, error) {
+	if !isPart(store) {
+		return ostiary.StoredTuple{}, false, fmt.Errorf("read tuple %q: store %q is empty or holds NUL", t, store)
+	}
+	if err := validateTuple(t); err != nil {
+		return ostiary.StoredTuple{}, false, fmt.Errorf("read tuple of store %q: %w", store, err)
+	}
+	state, err := readTuple(v.shared.snap, appendTupleKey(nil, store, t))
+	if err != nil {
+		return ostiary.StoredTuple{}, false, fmt.Errorf("read tuple %q of store %q: %w", t, store, err)
+	}
+	if !state.present() {
+		return ostiary.StoredTuple{}, false, nil
+	}
+	return owned(state.stored(t)), true, nil
+}
+
+// owned returns t with grants that the caller may change.
+func owned(t ostiary.StoredTuple) ostiary.StoredTuple {
+	t.Grants = slices.Clone(t.Grants)
+	return t
+}
+
+// Tuples yields the tuples of f.Store that match f, those that come after the tuple after where it
+// is not nil. Expired grants are yielded like others. Unlike in a mutation, f may set none of
+// Object, Subject and Owner, and then matches every tuple of the store, or several, and then matches
+// what matches all.
+//
+// The order is that of ostiary.Tuple.Compare. Only with a Subject and without an object id is it
+// object type, relation, object id. It never changes between views, so that a page can go on
+// where another ended.
+//
+// The sequence ends after it has yielded an error. Tuples may be kept.
+func (v *View) Tuples(ctx context.Context, f ostiary.Filter, after *ostiary.Tuple) iter.Seq2[ostiary.StoredTuple, error] {
+	return func(yield func(ostiary.StoredTuple, error) bool) {
+		if err := validateFilterText(&f); err != nil {
+			yield(ostiary.StoredTuple{}, fmt.Errorf("read tuples of store %q: %w", f.Store, err))
+			return
+		}
+		more := true
+		err := scanTuples(ctx, v.shared.snap, planScan(f), after, func(t ostiary.StoredTuple) bool {
+			more = yield(owned(t), nil)
+			return more
+		})
+		if err != nil && more {
+			yield(ostiary.StoredTuple{}, fmt.Errorf("read tuples of store %q: %w", f.Store, err))
+		}
+	}
+}
