@@ -53,28 +53,17 @@ func (e *Engine) newCheck(ctx context.Context, p *Plan, r Reader, q CheckQuery) 
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
-	return &check{run: e.newRun(ctx, r), subject: q.Subject}, sp.node(rel), nil
+	return &check{walk: walk{run: e.newRun(ctx, r)}, subject: q.Subject}, sp.node(rel), nil
 }
 
 // check evaluates questions about one subject. Since the subject is fixed, a relation of an object has
 // one value, and memo keeps those found.
 type check struct {
-	run
+	walk
 	subject ostiary.SubjectRef
 	memo    map[ground]found
-	rank    int // of the next entry of memo
-	// links is a stack: the tuples that the evaluation of each relation on the current path has read
-	// and not followed yet.
-	links []link
+	rank    int // of the newest entry of memo
 }
-
-// ground is a relation of an object.
-type ground struct {
-	n  *node
-	id string // of the object; its type is the relation's
-}
-
-func (g ground) object() ostiary.ObjectRef { return ostiary.ObjectRef{Type: g.n.rel.typ, ID: g.id} }
 
 // found is the value of a relation of an object.
 type found struct {
@@ -84,12 +73,6 @@ type found struct {
 	depth int
 	// rank grows with each value found. What made a value yes has a lower rank than it.
 	rank int
-}
-
-// link is a tuple that leads to another relation of an object.
-type link struct {
-	to  ground
-	cap level // what the tuple itself is worth
 }
 
 func (c *check) decide(l level) (ostiary.Decision, error) {
@@ -115,7 +98,7 @@ func (c *check) value(n *node, id string, depth int) level {
 	}
 	if n.probe() {
 		if depth > c.maxDepth {
-			return c.cut()
+			return c.cutOff()
 		}
 		return c.direct(n.expr, id, depth)
 	}
@@ -124,7 +107,7 @@ func (c *check) value(n *node, id string, depth int) level {
 		return l
 	}
 	if depth > c.maxDepth {
-		return c.cut()
+		return c.cutOff()
 	}
 	switch {
 	case n.negative:
@@ -135,12 +118,6 @@ func (c *check) value(n *node, id string, depth int) level {
 	l := c.eval(n.expr, id, depth)
 	c.keep(g, l, depth)
 	return l
-}
-
-// cut is the value of what lies beyond the depth limit.
-func (c *check) cut() level {
-	c.tooDeep = true
-	return maybe
 }
 
 func (c *check) known(g ground, depth int) (level, bool) {
@@ -263,30 +240,6 @@ func (c *check) readUsersets(x *expr, id string, l level) (base int, raised leve
 		}
 	}
 	return base, l
-}
-
-// readTupleset pushes the objects that a TTU leads to on c.links and returns where they begin.
-func (c *check) readTupleset(x *expr, id string) (base int) {
-	base = len(c.links)
-	object := ostiary.ObjectRef{Type: x.rel.typ, ID: id}
-	for e, err := range c.reader.Subjects(c.ctx, object, x.tupleset) {
-		if err != nil {
-			c.err = fmt.Errorf("read the tuples of %s#%s: %w", object, x.tupleset, err)
-			break
-		}
-		if !c.count() {
-			break
-		}
-		if e.Subject.IsUserset() || e.Subject.IsWildcard() {
-			continue
-		}
-		if t := findType(x.targets, e.Subject.Type); t != nil {
-			if cap := c.judge(e, t.restriction); cap != no {
-				c.links = append(c.links, link{ground{t.node, e.Subject.ID}, cap})
-			}
-		}
-	}
-	return base
 }
 
 // follow takes the links from base on off the stack and returns the union of l and what they lead to,

@@ -23,7 +23,8 @@ func compileShape(p *Plan, s shape) *shapePlan {
 			n.expr = c.cut(n.rel, n.rel.def.Rewrite)
 		}
 	}
-	for _, members := range components(sp) {
+	sp.components = components(sp)
+	for _, members := range sp.components {
 		finish(members)
 	}
 	return sp

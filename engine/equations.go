@@ -9,13 +9,12 @@ type algebra[V any] interface {
 	bottom() V
 	// cap returns v with every level above l brought down to it.
 	cap(v V, l level) V
-	or(a, b V) V
-	and(a, b V) V
+	or(vs []V) V // of none: bottom
+	and(vs []V) V
 	butNot(a, b V) V
 	equal(a, b V) bool
-	// certain brings every maybe in v down to no; possible lifts it to yes.
-	certain(v V) V
-	possible(v V) V
+	// project reads every level of v in a world.
+	project(v V, w world) V
 	// between returns what is yes in low as yes, what is not even in high as no, and the rest as maybe.
 	between(low, high V) V
 }
@@ -91,7 +90,7 @@ func solveSystem[V any](src source[V], g ground, depth int) *system[V] {
 			if u.depth != d {
 				continue // found nearer in the meantime
 			}
-			u.equation = term[V]{op: termOr, terms: []term[V]{s.constant(s.start(u.ground)), s.write(u, u.n.expr)}}
+			u.equation = s.equate(u)
 		}
 	}
 	if g.n.negative {
@@ -100,6 +99,26 @@ func solveSystem[V any](src source[V], g ground, depth int) *system[V] {
 		s.leastFixedPoint(exact)
 	}
 	return s
+}
+
+// evaluateOnce returns the value of a relation of an object whose component is not recursive.
+func evaluateOnce[V any](src source[V], g ground, depth int) V {
+	s := &system[V]{source: src, component: g.n.component}
+	t := s.equate(&unknown[V]{ground: g, depth: depth})
+	return s.read(&t, exact)
+}
+
+// equate returns the right side of the equation for u.
+func (s *system[V]) equate(u *unknown[V]) term[V] {
+	start := s.constant(s.start(u.ground))
+	if u.n.expr == nil {
+		return start
+	}
+	rewrite := s.write(u, u.n.expr)
+	if !u.n.reflexive {
+		return rewrite
+	}
+	return term[V]{op: termOr, terms: []term[V]{start, rewrite}}
 }
 
 func (s *system[V]) constant(v V) term[V] { return term[V]{op: termConstant, value: v} }
@@ -178,6 +197,28 @@ func (w world) other() world {
 	return exact
 }
 
+// project reads a level in a world.
+func (w world) project(l level) level {
+	switch {
+	case w == below && l != yes:
+		return no
+	case w == above && l != no:
+		return yes
+	}
+	return l
+}
+
+// between returns what is known of a value from its readings below and above.
+func between(low, high level) level {
+	switch {
+	case low == yes:
+		return yes
+	case high == no:
+		return no
+	}
+	return maybe
+}
+
 // read evaluates a term in world w.
 func (s *system[V]) read(t *term[V], w world) V {
 	switch t.op {
@@ -195,28 +236,14 @@ func (s *system[V]) read(t *term[V], w world) V {
 	case termButNot:
 		return s.butNot(s.read(&t.terms[0], w), s.read(&t.terms[1], w.other()))
 	}
-	if len(t.terms) == 0 {
-		return s.bottom()
+	vs := make([]V, len(t.terms))
+	for i := range t.terms {
+		vs[i] = s.read(&t.terms[i], w)
 	}
-	v := s.read(&t.terms[0], w)
-	for i := 1; i < len(t.terms); i++ {
-		if t.op == termAnd {
-			v = s.and(v, s.read(&t.terms[i], w))
-		} else {
-			v = s.or(v, s.read(&t.terms[i], w))
-		}
+	if t.op == termAnd {
+		return s.and(vs)
 	}
-	return v
-}
-
-func (s *system[V]) project(v V, w world) V {
-	switch w {
-	case below:
-		return s.certain(v)
-	case above:
-		return s.possible(v)
-	}
-	return v
+	return s.or(vs)
 }
 
 // leastFixedPoint solves the equations in world w, what is subtracted being read from the other world

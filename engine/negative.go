@@ -42,45 +42,15 @@ func (c checkSource) local(x *expr, id string) (level, int) {
 	return l, base
 }
 
-func (c checkSource) take(base int) []link {
-	taken := slices.Clone(c.links[base:])
-	c.links = c.links[:base]
-	return taken
-}
-
 func (c checkSource) outside(n *node, id string, depth int) level { return c.value(n, id, depth) }
-func (c checkSource) within(depth int) bool                       { return depth <= c.maxDepth }
 
-func (checkSource) bottom() level                 { return no }
-func (checkSource) cap(v level, l level) level    { return min(v, l) }
-func (checkSource) or(a, b level) level           { return max(a, b) }
-func (checkSource) and(a, b level) level          { return min(a, b) }
-func (checkSource) butNot(a, b level) level       { return min(a, b.not()) }
-func (checkSource) equal(a, b level) bool         { return a == b }
-func (checkSource) certain(v level) level         { return certainly(v) }
-func (checkSource) possible(v level) level        { return possibly(v) }
-func (checkSource) between(low, high level) level { return between(low, high) }
+func (c checkSource) cut() level { return c.cutOff() }
 
-func certainly(l level) level {
-	if l == yes {
-		return yes
-	}
-	return no
-}
-
-func possibly(l level) level {
-	if l == no {
-		return no
-	}
-	return yes
-}
-
-func between(low, high level) level {
-	switch {
-	case low == yes:
-		return yes
-	case high == no:
-		return no
-	}
-	return maybe
-}
+func (checkSource) bottom() level                  { return no }
+func (checkSource) cap(v level, l level) level     { return min(v, l) }
+func (checkSource) or(vs []level) level            { return slices.Max(append(vs, no)) }
+func (checkSource) and(vs []level) level           { return slices.Min(vs) }
+func (checkSource) butNot(a, b level) level        { return min(a, b.not()) }
+func (checkSource) equal(a, b level) bool          { return a == b }
+func (checkSource) project(v level, w world) level { return w.project(v) }
+func (checkSource) between(low, high level) level  { return between(low, high) }

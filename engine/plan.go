@@ -117,6 +117,8 @@ func (p *Plan) shapeFor(s shape) (*shapePlan, error) {
 type shapePlan struct {
 	shape shape
 	nodes []*node // by relation.index; nil where the shape cannot reach
+	// components are the strongly connected components, by node.component.
+	components [][]*node
 }
 
 func (sp *shapePlan) node(rel *relation) *node { return sp.nodes[rel.index] }

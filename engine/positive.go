@@ -250,7 +250,7 @@ func (s *solver) watch(g *gate, k link, depth int) {
 		}
 		if c == nil && depth > s.maxDepth {
 			s.cutAt[k.to] = true
-			s.raise(g, min(k.cap, s.cut()))
+			s.raise(g, min(k.cap, s.cutOff()))
 			return
 		}
 		c = s.cellAt(k.to, depth)

@@ -1,0 +1,188 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ostiary/ostiary"
+)
+
+// UserFilter is a subject shape: plain objects of a type, or with Relation the usersets of it.
+type UserFilter struct {
+	Type     string
+	Relation string // empty for plain objects
+}
+
+// String returns the shape as text: "user" or "group#member".
+func (f UserFilter) String() string {
+	if f.Relation == "" {
+		return f.Type
+	}
+	return f.Type + "#" + f.Relation
+}
+
+// ListUsersQuery asks which subjects of one shape have Relation to Object.
+type ListUsersQuery struct {
+	Object   ostiary.ObjectRef
+	Relation string
+	Filter   UserFilter
+}
+
+// String returns the question as text: "document:1#viewer@user".
+func (q ListUsersQuery) String() string {
+	return q.Object.String() + "#" + q.Relation + "@" + q.Filter.String()
+}
+
+// ListUsers returns every subject that q asks for: the wildcard first, the rest by id.
+//
+// For a filter on plain objects the wildcard "user:*" is in the list exactly when Check allows it as
+// subject. Then every user who is not mentioned by a tuple is allowed too; of those mentioned on the
+// way from the object, the list holds the ones that Check allows.
+//
+// Errors are those of Check: the list fails when one of its subjects, or all that are not mentioned,
+// depend on a condition or on a branch beyond the depth limit.
+func (e *Engine) ListUsers(ctx context.Context, p *Plan, r Reader, q ListUsersQuery) ([]ostiary.SubjectRef, error) {
+	users, err := e.listUsers(ctx, p, r, q)
+	if err != nil {
+		return nil, fmt.Errorf("list users %s: %w", q, err)
+	}
+	return users, nil
+}
+
+func (e *Engine) listUsers(ctx context.Context, p *Plan, r Reader, q ListUsersQuery) ([]ostiary.SubjectRef, error) {
+	rel, err := p.relation(q.Object.Type, q.Relation)
+	if err != nil {
+		return nil, err
+	}
+	sp, err := p.shapeFor(shape{typ: q.Filter.Type, relation: q.Filter.Relation})
+	if err != nil {
+		return nil, err
+	}
+	n := sp.node(rel)
+	if n == nil {
+		return nil, nil
+	}
+	u := &users{walk: walk{run: e.newRun(ctx, r)}, filter: q.Filter, memo: map[ground]foundUsers{}}
+	set := u.outside(n, q.Object.ID, 0)
+	if !u.alive() {
+		return nil, u.err
+	}
+	if set.doubtful() {
+		if err := u.doubt(); err != nil {
+			return nil, err
+		}
+	}
+	var found []ostiary.SubjectRef
+	if set.rest == yes {
+		found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: ostiary.Wildcard})
+	}
+	for id, l := range set.named {
+		if l == yes {
+			found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: id, Relation: q.Filter.Relation})
+		}
+	}
+	slices.SortFunc(found, compareSubjects)
+	return found, nil
+}
+
+// users evaluates relations of objects as sets of subjects of one shape.
+type users struct {
+	walk
+	filter UserFilter
+	memo   map[ground]foundUsers
+}
+
+type foundUsers struct {
+	set      userSet
+	doubtful bool
+	depth    int
+}
+
+// The methods of source, over sets of subjects.
+
+func (u *users) start(g ground) userSet {
+	if g.n.reflexive {
+		return userSet{named: map[string]level{g.id: yes}}
+	}
+	return userSet{}
+}
+
+func (u *users) local(x *expr, id string) (userSet, int) {
+	if x.kind == exprTTU {
+		return userSet{}, u.readTupleset(x, id)
+	}
+	base := len(u.links)
+	object := ostiary.ObjectRef{Type: x.rel.typ, ID: id}
+	seq := u.reader.Usersets(u.ctx, object, x.rel.relation)
+	if x.self.any() {
+		seq = u.reader.Subjects(u.ctx, object, x.rel.relation)
+	}
+	var set userSet
+	for e, err := range seq {
+		if err != nil {
+			u.err = fmt.Errorf("read the tuples of %s#%s: %w", object, x.rel.relation, err)
+			break
+		}
+		if !u.count() {
+			break
+		}
+		u.add(&set, x, e)
+	}
+	return set, base
+}
+
+// add takes up one tuple: into the set, or as a link to be followed.
+func (u *users) add(set *userSet, x *expr, e ostiary.Edge) {
+	s := e.Subject
+	switch {
+	case s.IsUserset():
+		if t := find(x.usersets, s.Type, s.Relation); t != nil {
+			if worth := u.judge(e, t.restriction); worth != no {
+				u.links = append(u.links, link{ground{t.node, s.ID}, worth})
+			}
+		}
+	case s.Type != u.filter.Type:
+	case s.IsWildcard():
+		if x.wildcard.any() {
+			set.rest = max(set.rest, u.judge(e, x.wildcard))
+		}
+	case x.self.any():
+		if l := u.judge(e, x.self); l != no {
+			if set.named == nil {
+				set.named = map[string]level{}
+			}
+			set.named[s.ID] = max(l, set.rest) // wildcards come first
+		}
+	}
+}
+
+// outside returns the set of a relation of an object. It must not be changed.
+func (u *users) outside(n *node, id string, depth int) userSet {
+	g := ground{n, id}
+	if f, ok := u.memo[g]; ok && (!f.doubtful || depth >= f.depth) {
+		return f.set
+	}
+	if !u.within(depth) {
+		return u.cut()
+	}
+	if !n.recursive {
+		set := evaluateOnce(u, g, depth)
+		u.keep(g, set, depth)
+		return set
+	}
+	s := solveSystem(u, g, depth)
+	for _, unknown := range s.unknowns {
+		u.keep(unknown.ground, unknown.low, unknown.depth)
+	}
+	return s.byGround[g].low
+}
+
+func (u *users) keep(g ground, set userSet, depth int) {
+	if u.err == nil {
+		u.memo[g] = foundUsers{set: set, doubtful: set.doubtful(), depth: depth}
+	}
+}
+
+// cut: anyone may be behind the depth limit.
+func (u *users) cut() userSet { return userSet{rest: u.cutOff()} }
