@@ -1,0 +1,132 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/ostiary/ostiary"
+)
+
+// Verify reads the whole view and checks that every row can be decoded and that the tuple table, the
+// reverse table and the owner table tell the same. The error is ostiary.ErrCorrupt and names the
+// first row at fault, or is the context's. It takes about a microsecond a row.
+func (v *View) Verify(ctx context.Context) error {
+	err := verify(ctx, v.shared.snap)
+	if err != nil {
+		return fmt.Errorf("verify the view at revision %d: %w", v.Revision(), err)
+	}
+	return nil
+}
+
+func verify(ctx context.Context, r pebble.Reader) error {
+	var tuples, grants int
+	err := eachRow(ctx, r, tableTuple, func(key, value []byte) error {
+		store, t, err := decodeTupleKey(key)
+		if err != nil {
+			return err
+		}
+		state, err := decodeTupleValue(key, value)
+		if err != nil {
+			return err
+		}
+		tuples++
+		grants += len(state.grants)
+		if err := demand(r, appendReverseKey(nil, store, t), value); err != nil {
+			return err
+		}
+		for _, g := range state.grants {
+			if err := demand(r, appendOwnerKey(nil, store, g.Owner, t), nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	// Every row that the tuple table asks for is there. Equal numbers mean that there is no other.
+	if err := demandCount(ctx, r, tableReverse, tuples); err != nil {
+		return err
+	}
+	if err := demandCount(ctx, r, tableOwner, grants); err != nil {
+		return err
+	}
+	return verifyOthers(ctx, r)
+}
+
+func verifyOthers(ctx context.Context, r pebble.Reader) error {
+	err := eachRow(ctx, r, tableChangelog, func(key, value []byte) error {
+		if _, _, _, err := decodeChangelogKey(key); err != nil {
+			return err
+		}
+		_, err := decodeChangeValue(key, value)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return eachRow(ctx, r, tableDocument, func(key, value []byte) error {
+		if _, err := decodeDocumentKey(key); err != nil {
+			return err
+		}
+		_, _, err := decodeDocumentValue(key, value)
+		return err
+	})
+}
+
+// eachRow calls f with every row of a table, until it returns an error.
+func eachRow(ctx context.Context, r pebble.Reader, table byte, f func(key, value []byte) error) (err error) {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{table}, UpperBound: []byte{table + 1}})
+	if err != nil {
+		return readError(err)
+	}
+	defer func() { err = errors.Join(err, readError(it.Close())) }()
+	row := 0
+	for ok := it.First(); ok; ok = it.Next() {
+		if err := checkContext(ctx, row); err != nil {
+			return err
+		}
+		row++
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return readError(err)
+		}
+		if err := f(it.Key(), value); err != nil {
+			return err
+		}
+	}
+	return readError(it.Error())
+}
+
+// demand checks that key has exactly this value.
+func demand(r pebble.Reader, key, want []byte) error {
+	got, closer, err := r.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return fmt.Errorf("key %.400x, which the tuple table asks for, is missing: %w", key, ostiary.ErrCorrupt)
+	}
+	if err != nil {
+		return readError(err)
+	}
+	same := string(got) == string(want)
+	if err := closer.Close(); err != nil {
+		return err
+	}
+	if !same {
+		return fmt.Errorf("key %.400x differs from the tuple table: %w", key, ostiary.ErrCorrupt)
+	}
+	return nil
+}
+
+func demandCount(ctx context.Context, r pebble.Reader, table byte, want int) error {
+	got := 0
+	err := eachRow(ctx, r, table, func(_, _ []byte) error {
+		got++
+		return nil
+	})
+	if err == nil && got != want {
+		err = fmt.Errorf("table %q has %d rows, and the tuple table asks for %d: %w", table, got, want, ostiary.ErrCorrupt)
+	}
+	return err
+}
