@@ -1,0 +1,45 @@
+package difftest
+
+import (
+	"context"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine"
+)
+
+// deep is a depth that no case of the families reaches.
+const deep = 1000
+
+// underTest is the engine as an answerer.
+type underTest struct {
+	ctx    context.Context
+	engine *engine.Engine
+	plan   *engine.Plan
+	reader engine.Reader
+}
+
+func newEngine(ctx context.Context, c testCase, o engine.Options) underTest {
+	return underTest{ctx: ctx, engine: engine.New(o), plan: engine.Compile(c.model), reader: engine.NewMemory(edges(c.tuples))}
+}
+
+func edges(tuples []ostiary.Tuple) []ostiary.Edge {
+	var list []ostiary.Edge
+	for _, t := range tuples {
+		list = append(list, ostiary.Edge{Tuple: t})
+	}
+	return list
+}
+
+func (u underTest) check(object ostiary.ObjectRef, relation string, subject ostiary.SubjectRef) (bool, error) {
+	d, err := u.engine.Check(u.ctx, u.plan, u.reader, engine.CheckQuery{Object: object, Relation: relation, Subject: subject})
+	return d == ostiary.Allowed, err
+}
+
+func (u underTest) listObjects(typ, relation string, subject ostiary.SubjectRef) ([]ostiary.ObjectRef, error) {
+	return u.engine.ListObjects(u.ctx, u.plan, u.reader, engine.ListObjectsQuery{Type: typ, Relation: relation, Subject: subject})
+}
+
+func (u underTest) listUsers(object ostiary.ObjectRef, relation, filterType, filterRelation string) ([]ostiary.SubjectRef, error) {
+	return u.engine.ListUsers(u.ctx, u.plan, u.reader, engine.ListUsersQuery{
+		Object: object, Relation: relation, Filter: engine.UserFilter{Type: filterType, Relation: filterRelation}})
+}
