@@ -1,0 +1,324 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ostiary/ostiary"
+)
+
+// Outcome is what a node of an Explanation came to.
+type Outcome string
+
+// The outcomes. A cycle is a branch that leads back to where it came from, which adds nothing, so it is
+// a denial; depth is a branch beyond the depth limit, which is an error.
+const (
+	OutcomeAllowed Outcome = "allowed"
+	OutcomeDenied  Outcome = "denied"
+	OutcomeError   Outcome = "error"
+	OutcomeCycle   Outcome = "cycle"
+	OutcomeDepth   Outcome = "depth"
+)
+
+// Explanation says why a check came out as it did: where it allows, one path that does; where it
+// denies, every branch that was tried; where it fails, the branches that left it open.
+type Explanation struct {
+	Outcome  Outcome `json:"outcome"`
+	Kind     Kind    `json:"kind"`
+	Object   string  `json:"object,omitempty"`   // of relations
+	Relation string  `json:"relation,omitempty"` // of relations
+	Tuple    string  `json:"tuple,omitempty"`    // of tuples
+	// Note adds what the rest cannot say, for people.
+	Note     string         `json:"note,omitempty"`
+	Children []*Explanation `json:"children,omitempty"`
+	// More counts children that were left out because the tree would have become too large.
+	More int `json:"more,omitempty"`
+}
+
+// The bounds of an explanation.
+const (
+	maxExplanationNodes    = 500
+	maxExplanationChildren = 50
+)
+
+// Explain answers q as Check does and says why. The outcome of the root is Check's: allowed, denied,
+// depth for ostiary.ErrDepthExceeded, error for ostiary.ErrConditionUnsupported, with its text in Note.
+// Other errors of Check, such as unknown names and failed reads, are returned.
+func (e *Engine) Explain(ctx context.Context, p *Plan, r Reader, q CheckQuery) (*Explanation, error) {
+	c, n, err := e.newCheck(ctx, p, r, q)
+	if err != nil {
+		return nil, fmt.Errorf("explain %s: %w", q, err)
+	}
+	if n == nil {
+		root := newExplanation(KindRelation, OutcomeDenied)
+		root.Object, root.Relation = q.Object.String(), q.Relation
+		root.Note = fmt.Sprintf("the model has no way from %s to a subject like %s", q.Relation, q.Subject)
+		return root, nil
+	}
+	l := c.value(n, q.Object.ID, 0)
+	d, err := c.decide(l)
+	if c.err != nil {
+		return nil, fmt.Errorf("explain %s: %w", q, c.err)
+	}
+	c.reads = 0 // what follows reads again, and has the same bound
+	x := &explainer{check: c, budget: maxExplanationNodes, path: map[ground]bool{}, shown: map[ground]bool{}}
+	root := x.relation(ground{n, q.Object.ID}, l, 0)
+	switch {
+	case c.err != nil:
+		return nil, fmt.Errorf("explain %s: %w", q, c.err)
+	case errors.Is(err, ostiary.ErrDepthExceeded):
+		root.Outcome, root.Note = OutcomeDepth, err.Error()
+	case err != nil:
+		root.Outcome, root.Note = OutcomeError, err.Error()
+	default:
+		root.Outcome = Outcome(d.String())
+		if l == maybe {
+			root.Note = "undefined: it depends on itself through a subtracted side"
+		}
+	}
+	return root, nil
+}
+
+func newExplanation(kind Kind, outcome Outcome) *Explanation {
+	return &Explanation{Kind: kind, Outcome: outcome}
+}
+
+// explainer walks the rewrites again, guided by the values that a check has found.
+type explainer struct {
+	*check
+	budget int
+	path   map[ground]bool // from the root to here
+	shown  map[ground]bool
+}
+
+func (x *explainer) outcome(l level) Outcome {
+	switch {
+	case l == yes:
+		return OutcomeAllowed
+	case l == no:
+		return OutcomeDenied
+	case len(x.conditional.Conditions) > 0:
+		return OutcomeError
+	case x.tooDeep:
+		return OutcomeDepth
+	}
+	return OutcomeDenied // undefined
+}
+
+// relation explains why a relation of an object has level l.
+func (x *explainer) relation(g ground, l level, depth int) *Explanation {
+	x.budget--
+	out := newExplanation(KindRelation, x.outcome(l))
+	out.Object, out.Relation = g.object().String(), g.n.rel.relation
+	switch {
+	case g.n.reflexive && g.id == x.subject.ID:
+		out.Note = "the subject itself"
+		return out
+	case g.n.expr == nil:
+		return out
+	case l != yes && x.path[g]:
+		out.Outcome = OutcomeCycle
+		return out
+	case l == maybe && depth > x.maxDepth:
+		out.Outcome = OutcomeDepth
+		return out
+	case x.shown[g]:
+		out.Note = "explained above"
+		return out
+	}
+	x.path[g], x.shown[g] = true, true
+	s := &site{ground: g, depth: depth, rank: x.memo[g].rank}
+	out.Children = []*Explanation{x.rewrite(s, g.n.expr, l)}
+	delete(x.path, g)
+	return out
+}
+
+// site is the relation of an object whose rewrite is being explained.
+type site struct {
+	ground
+	depth int
+	// rank is that of the value of ground. Of its own component only values of a lower rank can have
+	// made it yes: without this an explanation could go round in a circle.
+	rank int
+}
+
+// at returns the level of a reference from s.
+func (x *explainer) at(s *site, k link, depth int) level {
+	if k.to.n.component != s.n.component {
+		return min(k.cap, x.value(k.to.n, k.to.id, depth))
+	}
+	if k.to.n.reflexive && k.to.id == x.subject.ID {
+		return k.cap
+	}
+	f, ok := x.memo[k.to]
+	switch {
+	case !ok && depth > x.maxDepth:
+		return min(k.cap, maybe)
+	case !ok || f.level == yes && f.rank >= s.rank:
+		return no
+	}
+	return min(k.cap, f.level)
+}
+
+// step is a tuple of a leaf, with what it leads to.
+type step struct {
+	tuple string
+	level level
+	to    *ground // nil: the tuple names the subject itself
+}
+
+// steps reads a leaf again. The tuples that decide it by themselves come first.
+func (x *explainer) steps(s *site, leaf *expr) []step {
+	var all []step
+	t := ostiary.Tuple{Object: s.object(), Relation: leaf.rel.relation}
+	var base int
+	if leaf.kind == exprTTU {
+		t.Relation = leaf.tupleset
+		base = x.readTupleset(leaf, s.id)
+	} else {
+		base = len(x.links)
+		for _, exact := range []struct {
+			subject ostiary.SubjectRef
+			allowed restriction
+		}{
+			{x.subject, leaf.self},
+			{ostiary.SubjectRef{Type: x.subject.Type, ID: ostiary.Wildcard}, leaf.wildcard},
+			{x.subject, subjectTarget(leaf, x.subject)},
+		} {
+			if t.Subject = exact.subject; exact.allowed.any() {
+				if l := x.has(t, exact.allowed); l != no {
+					all = append(all, step{tuple: t.String(), level: l})
+				}
+			}
+		}
+		if len(leaf.usersets) > 0 {
+			x.readUsersets(leaf, s.id, no)
+		}
+	}
+	for _, k := range x.take(base) {
+		t.Subject = ostiary.SubjectRef{Type: k.to.n.rel.typ, ID: k.to.id}
+		if leaf.kind == exprDirect {
+			t.Subject.Relation = k.to.n.rel.relation
+		}
+		to := k.to
+		all = append(all, step{tuple: t.String(), level: x.at(s, k, s.depth+1), to: &to})
+	}
+	return all
+}
+
+// subjectTarget returns what the tuples of a leaf that name a userset subject exactly must look like.
+func subjectTarget(leaf *expr, subject ostiary.SubjectRef) restriction {
+	if t := find(leaf.usersets, subject.Type, subject.Relation); t != nil && subject.IsUserset() {
+		return t.restriction
+	}
+	return restriction{}
+}
+
+// level returns the level of a part of the rewrite at s, from the values that are known.
+func (x *explainer) level(s *site, part *expr) level {
+	switch part.kind {
+	case exprDirect, exprTTU:
+		l := no
+		for _, step := range x.steps(s, part) {
+			l = max(l, step.level)
+		}
+		return l
+	case exprComputed:
+		return x.at(s, link{ground{part.targets[0].node, s.id}, yes}, s.depth)
+	case exprDifference:
+		return min(x.level(s, part.operands[0]), x.level(s, part.operands[1]).not())
+	}
+	l := x.level(s, part.operands[0])
+	for _, operand := range part.operands[1:] {
+		if part.kind == exprUnion {
+			l = max(l, x.level(s, operand))
+		} else {
+			l = min(l, x.level(s, operand))
+		}
+	}
+	return l
+}
+
+// rewrite explains why a part of the rewrite at s has level l.
+func (x *explainer) rewrite(s *site, part *expr, l level) *Explanation {
+	x.budget--
+	switch part.kind {
+	case exprDirect, exprTTU:
+		return x.leaf(s, part, l)
+	case exprComputed:
+		out := newExplanation(KindComputed, x.outcome(l))
+		x.addChild(out, func() *Explanation { return x.relation(ground{part.targets[0].node, s.id}, l, s.depth) })
+		return out
+	}
+	kind := map[exprKind]Kind{exprUnion: KindUnion, exprIntersection: KindIntersection, exprDifference: KindDifference}[part.kind]
+	out := newExplanation(kind, x.outcome(l))
+	for i, operand := range part.operands {
+		if x.err != nil {
+			break
+		}
+		worth := x.level(s, operand)
+		effect := worth
+		if part.kind == exprDifference && i == 1 {
+			effect = worth.not()
+		}
+		// An operand with another effect than the whole did not decide it. The base of a difference is
+		// shown even so where the subtracted side decided, for it says what was taken away.
+		if effect != l && part.kind != exprDifference {
+			continue
+		}
+		x.addChild(out, func() *Explanation { return x.rewrite(s, operand, worth) })
+		if l == yes && part.kind == exprUnion || l == no && part.kind == exprDifference && worth == no {
+			break
+		}
+	}
+	return out
+}
+
+func (x *explainer) leaf(s *site, part *expr, l level) *Explanation {
+	kind := KindDirect
+	if part.kind == exprTTU {
+		kind = KindTupleToUserset
+	}
+	out := newExplanation(kind, x.outcome(l))
+	steps := x.steps(s, part)
+	if len(steps) == 0 {
+		out.Note = fmt.Sprintf("no tuple %s#%s@%s", s.object(), part.rel.relation, x.subject)
+		if part.kind == exprTTU {
+			out.Note = fmt.Sprintf("no tuple of %s#%s leads on", s.object(), part.tupleset)
+		}
+		return out
+	}
+	for _, step := range steps {
+		if step.level != l {
+			continue
+		}
+		x.addChild(out, func() *Explanation {
+			x.budget--
+			child := newExplanation(KindTuple, x.outcome(step.level))
+			child.Tuple = step.tuple
+			if step.to != nil {
+				child.Children = []*Explanation{x.relation(*step.to, step.level, s.depth+1)}
+				if step.level != yes {
+					child.Outcome = child.Children[0].Outcome
+				}
+			} else if step.level == maybe {
+				child.Note = "has a condition"
+			}
+			return child
+		})
+		if l == yes {
+			break
+		}
+	}
+	return out
+}
+
+// addChild adds what build returns, or counts it where the tree is full.
+func (x *explainer) addChild(out *Explanation, build func() *Explanation) {
+	if x.budget <= 0 || len(out.Children) >= maxExplanationChildren {
+		out.More++
+		return
+	}
+	out.Children = append(out.Children, build())
+}
