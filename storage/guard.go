@@ -12,11 +12,11 @@ import (
 	"github.com/ostiary/ostiary"
 )
 
-// guard turns the ways in which Pebble gives up into errors. Pebble panics, or calls Fatalf of its
-// logger and expects the process to end, when a write fails. A library must not end the process, and
+// guard turns the ways in which Pebble gives up into errors. When a write fails, Pebble panics, or
+// calls Fatalf of its logger and expects the process to end. A library must not end the process, and
 // must not let Pebble go on either: after a failed write to its manifest it would delete files that
-// the manifest still needs. So Fatalf records the error, tells the owner, and never returns; the
-// calls that wait for Pebble run through run, which returns as soon as the error is known.
+// the manifest still needs. So trapFS and Fatalf record the error, tell the owner, and never return;
+// the calls that wait for Pebble go through run, which returns as soon as the error is known.
 //
 // After the first failure the database is dead: every later call returns the same error.
 type guard struct {
@@ -117,9 +117,6 @@ func (g *guard) listener() *pebble.EventListener {
 		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			g.fail(fmt.Errorf("pebble found corrupt data in %s: %v: %w", info.Path, info.Details, ostiary.ErrCorrupt))
-		},
-		DiskSlow: func(info pebble.DiskSlowInfo) {
-			g.logger.Warn("disk is slow", "detail", info.String())
 		},
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
 			g.logger.Warn("writes stall", "detail", info.String())

@@ -71,10 +71,14 @@ func open(dir string, o Options) (*Store, error) {
 	}
 	logger = logger.With("component", "storage")
 	s := &Store{guard: newGuard(logger, o.OnFatal), logger: logger}
+	fs := o.FS
+	if fs == nil {
+		fs = vfs.Default
+	}
 	cache := pebble.NewCache(cacheBytes(o.CacheBytes))
 	defer cache.Unref()
 	err := s.guard.run(func() error {
-		db, err := pebble.Open(dir, s.pebbleOptions(o.FS, cache))
+		db, err := pebble.Open(dir, s.pebbleOptions(newTrapFS(fs, dir, s.guard), cache))
 		if err != nil {
 			return readError(err)
 		}

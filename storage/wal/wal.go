@@ -88,11 +88,15 @@ func open(dir string, o Options) (*Log, error) {
 	if size == 0 {
 		size = 8 << 20
 	}
+	fs := o.FS
+	if fs == nil {
+		fs = vfs.Default
+	}
 	cache := pebble.NewCache(size)
 	defer cache.Unref()
 	err := l.guard.run(func() error {
 		db, err := pebble.Open(dir, &pebble.Options{
-			FS:                          o.FS,
+			FS:                          newTrapFS(fs, dir, l.guard),
 			Cache:                       cache,
 			FormatMajorVersion:          pebbleFormat,
 			Logger:                      pebbleLogger{l.guard},
