@@ -53,6 +53,7 @@ type expr interface{ where() span }
 type listExpr struct {
 	at           span
 	restrictions []restrictionDecl
+	broken       bool // a restriction could not be read
 }
 
 type restrictionDecl struct {

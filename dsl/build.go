@@ -126,6 +126,7 @@ func (b *builder) modelHeader(first int) {
 		return
 	}
 	b.header = true
+	b.schema = b.words[first+1].kind == gen.ModelLexerSCHEMA // on the same line, which has been reported
 	b.out.doc.at = b.words[first].at
 	b.keep(headerNode{})
 }
@@ -231,7 +232,19 @@ func (b *builder) define(first int, d gen.IDefineContext) {
 		r.expr = b.expression(e, r)
 	}
 	r.broken = r.broken || r.expr == nil || b.failed(d)
+	switch b.words[b.statementStop(d)+1].kind {
+	case gen.ModelLexerWILDCARD, gen.ModelLexerUNEXPECTED:
+		r.expr, r.broken = nil, true // "user:*" without brackets: its type is no relation
+	}
 	b.addRelation(first, r)
+}
+
+// statementStop returns the index of the last word that the parser took for a statement.
+func (b *builder) statementStop(d gen.IDefineContext) int {
+	if stop := d.GetStop(); stop != nil {
+		return stop.GetLine()
+	}
+	return d.GetStart().GetLine()
 }
 
 func (b *builder) addRelation(first int, r *relationDecl) {

@@ -136,7 +136,7 @@ func (c *checker) resolve(t *typeInfo, r *relationDecl) {
 		case *nameExpr:
 			if t.relations[e.relation.text] == nil {
 				r.broken = true
-				c.undefinedRelation(t, e.relation)
+				c.undefinedRelation(t, r, e.relation)
 			}
 		case *fromExpr:
 			if !c.resolveFrom(t, e) {
@@ -166,15 +166,17 @@ func (c *checker) duplicateOperands(set *setExpr) {
 	}
 }
 
-func (c *checker) undefinedRelation(t *typeInfo, name ident) {
+// undefinedRelation reports a name that is no relation of a type. The relation in whose expression it
+// stands is no suggestion for it: that would be a cycle.
+func (c *checker) undefinedRelation(t *typeInfo, in *relationDecl, name ident) {
 	if c.report.full() {
 		c.report.dropped++
 		return
 	}
 	f := fault{code: codeUndefinedRelation, at: name.at,
 		message: fmt.Sprintf("relation %s is not defined on type %s", quote(name.text), quote(t.decl.name.text))}
-	f.suggestion, f.fix = didYouMean(c.src, name.at, name.text, "its relations", relationNames(t))
-	if f.fix == "" && c.types[name.text] != nil {
+	f.suggestion, f.fix = didYouMean(c.src, name.at, name.text, "its relations", relationNames(t, in))
+	if f.fix == "" && c.types[name.text] != nil && !c.src.json {
 		f.suggestion = fmt.Sprintf("%s is a type; to let it be written to the relation, put it into brackets", quote(name.text))
 		f.fix = c.src.fix(name.at, "["+name.text+"]")
 	}
@@ -191,10 +193,12 @@ func (c *checker) undefined(code, kind string, name ident, candidates func() []s
 	c.report.add(f)
 }
 
-func relationNames(t *typeInfo) []string {
+func relationNames(t *typeInfo, but *relationDecl) []string {
 	names := make([]string, 0, len(t.order))
 	for _, r := range t.order {
-		names = append(names, r.name.text)
+		if r != but {
+			names = append(names, r.name.text)
+		}
 	}
 	return names
 }
@@ -241,12 +245,15 @@ func (c *checker) resolveRestriction(r *restrictionDecl) bool {
 		c.undefined(codeUndefinedType, "type", r.typ, c.typeNames)
 	case r.relation.text != "" && t.relations[r.relation.text] == nil:
 		ok = false
-		c.undefinedRelation(t, r.relation)
+		c.undefinedRelation(t, nil, r.relation)
 	}
 	if name := r.condition; name.text != "" {
 		d := c.conditions[name.text]
 		if d == nil {
 			c.undefined(codeUndefinedCondition, "condition", name, c.conditionNames)
+			if meant := c.conditions[nearest(name.text, c.conditionNames())]; meant != nil {
+				meant.used = true
+			}
 			return false
 		}
 		d.used = true
@@ -259,7 +266,7 @@ func (c *checker) resolveRestriction(r *restrictionDecl) bool {
 func (c *checker) resolveFrom(t *typeInfo, e *fromExpr) bool {
 	tupleset := t.relations[e.tupleset.text]
 	if tupleset == nil {
-		c.undefinedRelation(t, e.tupleset)
+		c.undefinedRelation(t, nil, e.tupleset)
 		return false
 	}
 	if !c.directTupleset(t, tupleset, e.tupleset.at) {
@@ -277,7 +284,7 @@ func (c *checker) resolveFrom(t *typeInfo, e *fromExpr) bool {
 	var names, candidates []string
 	for _, holder := range holders {
 		names = append(names, quote(holder.decl.name.text))
-		candidates = append(candidates, relationNames(holder)...)
+		candidates = append(candidates, relationNames(holder, nil)...)
 	}
 	f := fault{code: codeUndefinedComputed, at: e.computed.at,
 		message: fmt.Sprintf("relation %s is not defined on %s, which %s leads to",

@@ -39,6 +39,7 @@ func CompileJSON(file string, data []byte) (*model.Model, error) {
 	if !ok {
 		return nil, r.err()
 	}
+	src.json = true
 	doc, ok := readJSON(src, r)
 	if ok {
 		newChecker(src, r, doc).check()

@@ -157,9 +157,12 @@ func (d *jsonDecoder) typ(v *jsonValue) *typeDecl {
 	for _, m := range d.entries(fields["relations"], "`relations`") {
 		r := &relationDecl{name: m.key}
 		list := lists[m.key.text]
+		faults := d.report.count()
 		r.expr = d.rewrite(m.value, r, list, 0)
 		t.relations = append(t.relations, r)
-		d.matchRestrictions(r, list)
+		if d.report.count() == faults {
+			d.matchRestrictions(r, list)
+		}
 	}
 	return t
 }
@@ -167,7 +170,7 @@ func (d *jsonDecoder) typ(v *jsonValue) *typeDecl {
 // matchRestrictions reports a relation that takes direct tuples without saying which, or says which
 // without taking any.
 func (d *jsonDecoder) matchRestrictions(r *relationDecl, list *listExpr) {
-	some := list != nil && len(list.restrictions) > 0
+	some := list != nil && (list.broken || len(list.restrictions) > 0)
 	switch {
 	case len(r.lists) > 0 && !some:
 		d.report.add(fault{code: codeJSONRestrictions, at: r.name.at,
@@ -204,6 +207,8 @@ func (d *jsonDecoder) metadata(v *jsonValue) map[string]*listExpr {
 			for _, item := range d.list(types, "`directly_related_user_types`") {
 				if r, ok := d.restriction(item); ok {
 					list.restrictions = append(list.restrictions, r)
+				} else {
+					list.broken = true
 				}
 			}
 		}
@@ -254,8 +259,9 @@ func (d *jsonDecoder) rewrite(v *jsonValue, r *relationDecl, list *listExpr, dep
 			suggestion: "give the inner part a relation of its own (MaxDepth)"})
 		return nil
 	}
+	faults := d.report.count()
 	fields, ok := d.fields(v, "a relation's expression", rewriteFields...)
-	if !ok {
+	if !ok || d.report.count() > faults {
 		return nil
 	}
 	if len(fields) != 1 {

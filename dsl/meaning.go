@@ -280,9 +280,13 @@ func (e *entries) fault(t *typeInfo, r *relationDecl) fault {
 	if len(blocking) > most {
 		blocking = append(blocking[:most], "…")
 	}
-	f.suggestion = "it rests on " + strings.Join(blocking, ", ") + "; let a type such as `[user]` into one of them"
-	if len(blocking) == 1 && blocking[0] == quote(t.decl.name.text+"#"+r.name.text) {
-		f.suggestion = "it rests on itself alone; let a type such as `[user]` into it"
+	switch {
+	case len(blocking) == 1 && blocking[0] == quote(t.decl.name.text+"#"+r.name.text):
+		f.suggestion = "it rests on itself; let a type such as `[user]` into it without a way through itself"
+	case len(blocking) == 1:
+		f.suggestion = "it rests on " + blocking[0] + ", which has no entry point either; let a type such as `[user]` into one of the two"
+	default:
+		f.suggestion = "it rests on " + strings.Join(blocking, ", ") + ", which have no entry point either; let a type such as `[user]` into one of them"
 	}
 	return f
 }

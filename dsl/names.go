@@ -137,8 +137,12 @@ func distance(a, b string, bound int) int {
 // didYouMean returns the suggestion and the corrected line for a name that was not found, or else
 // says what there is to choose from.
 func didYouMean(src *source, at span, name, kind string, candidates []string) (suggestion, fix string) {
-	if near := nearest(name, candidates); near != "" {
-		return fmt.Sprintf("did you mean %s?", quote(near)), src.fix(at, near)
+	if near := nearest(name, candidates); near != "" && !(src.json && strings.ContainsAny(near, `"\`)) {
+		text := near
+		if src.json {
+			text = `"` + near + `"`
+		}
+		return fmt.Sprintf("did you mean %s?", quote(near)), src.fix(at, text)
 	}
 	if len(candidates) == 0 {
 		return "", ""

@@ -53,6 +53,9 @@ func (r *report) add(f fault) {
 // full reports whether a further fault would only be counted, so that its text need not be made.
 func (r *report) full() bool { return len(r.faults) >= MaxDiagnostics }
 
+// count returns the number of faults so far.
+func (r *report) count() int { return len(r.faults) + r.dropped }
+
 func (r *report) empty() bool { return len(r.faults) == 0 }
 
 // err returns the faults as Diagnostics in the order of the text, or nil.

@@ -17,6 +17,7 @@ type source struct {
 	file  string
 	text  string
 	lines []int // byte offset at which each line begins
+	json  bool  // the source is the JSON form: names stand in quotes
 }
 
 func newSource(file string, text []byte) *source {

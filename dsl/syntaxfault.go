@@ -112,7 +112,7 @@ func (b *builder) unexpectedCharacter(p place) fault {
 	text := b.text(p.word)
 	f := fault{code: codeCharacter}
 	for _, r := range text {
-		f.message = "unexpected character " + describeRune(r)
+		f.message = "unexpected " + strings.Replace(describeRune(r), "`", "character `", 1)
 	}
 	switch text {
 	case "*":
