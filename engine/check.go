@@ -113,7 +113,7 @@ func (c *check) value(n *node, id string, depth int) level {
 	case n.negative:
 		return c.solveNegative(g, depth)
 	case n.recursive:
-		return c.solvePositive(g, depth)
+		return c.solvePositive([]link{{g, yes}}, depth)
 	}
 	l := c.eval(n.expr, id, depth)
 	c.keep(g, l, depth)
@@ -147,7 +147,7 @@ func (c *check) eval(x *expr, id string, depth int) level {
 	case exprComputed:
 		return c.value(x.targets[0].node, id, depth)
 	case exprTTU:
-		return c.follow(c.readTupleset(x, id), no, depth)
+		return c.follow(c.readTupleset(x, id), no, depth+1)
 	case exprUnion:
 		l := no
 		for _, operand := range x.operands {
@@ -187,7 +187,7 @@ func (c *check) direct(x *expr, id string, depth int) level {
 		c.links = c.links[:base]
 		return yes
 	}
-	return c.follow(base, l, depth)
+	return c.follow(base, l, depth+1)
 }
 
 // probe reads the tuples that name the subject itself or, where no usersets will be read and the
@@ -242,17 +242,35 @@ func (c *check) readUsersets(x *expr, id string, l level) (base int, raised leve
 	return base, l
 }
 
-// follow takes the links from base on off the stack and returns the union of l and what they lead to,
-// one tuple deeper. Links whose relation is settled by exact reads go first.
+// follow takes the links from base on off the stack and returns the union of l and what they lead to, all
+// at depth. Those that exact reads settle go first, those into recursion last.
 func (c *check) follow(base int, l level, depth int) level {
 	end := len(c.links)
+	var recursive []link
 	for _, probes := range [...]bool{true, false} {
 		for i := base; i < end && l != yes && c.err == nil; i++ {
-			if k := c.links[i]; k.to.n.probe() == probes {
-				l = max(l, min(k.cap, c.value(k.to.n, k.to.id, depth+1)))
+			switch k := c.links[i]; {
+			case k.to.n.probe() != probes:
+			case k.to.n.recursive && !k.to.n.negative:
+				recursive = append(recursive, k)
+			default:
+				l = max(l, min(k.cap, c.value(k.to.n, k.to.id, depth)))
 			}
 		}
 	}
 	c.links = c.links[:base]
+	for len(recursive) > 0 && l != yes && c.err == nil {
+		component := recursive[0].to.n.component
+		var together, others []link
+		for _, k := range recursive {
+			if k.to.n.component == component {
+				together = append(together, k)
+			} else {
+				others = append(others, k)
+			}
+		}
+		l = max(l, c.solvePositive(together, depth))
+		recursive = others
+	}
 	return l
 }

@@ -29,8 +29,10 @@ type source[V any] interface {
 	local(x *expr, id string) (v V, base int)
 	// take removes the links from base on from the stack and returns them. They are the caller's.
 	take(base int) []link
-	// outside evaluates a relation of an object in a lower component.
-	outside(n *node, id string, depth int) V
+	// outside evaluates the union of what links to lower components lead to, all at depth.
+	outside(links []link, depth int) V
+	// known returns the value of a relation of an object if it has been found and holds at depth.
+	known(g ground, depth int) (V, bool)
 	// cut is the value of what lies beyond the depth limit.
 	cut() V
 	// within reports whether depth lies within the limit.
@@ -79,11 +81,16 @@ type system[V any] struct {
 	ranks     int
 }
 
-// solveSystem writes down and solves the equations that g leads to inside its component. Their values
-// are in low; ranks order the unknowns by when they last rose.
-func solveSystem[V any](src source[V], g ground, depth int) *system[V] {
-	s := &system[V]{source: src, component: g.n.component, byGround: map[ground]*unknown[V]{}}
-	s.find(g, depth)
+// solveSystem writes down and solves the equations that the links, all into one component and all at
+// depth, lead to inside it, and returns the union of the links' values. The values of all unknowns are
+// in low; ranks order them by when they last rose.
+func solveSystem[V any](src source[V], links []link, depth int) (V, *system[V]) {
+	n := links[0].to.n
+	s := &system[V]{source: src, component: n.component, byGround: map[ground]*unknown[V]{}}
+	root := term[V]{op: termOr}
+	for _, k := range links {
+		root.terms = append(root.terms, s.refer(nil, k, depth))
+	}
 	for d := depth; d < len(s.queues); d++ {
 		for i := 0; i < len(s.queues[d]) && s.alive(); i++ {
 			u := s.queues[d][i]
@@ -93,12 +100,12 @@ func solveSystem[V any](src source[V], g ground, depth int) *system[V] {
 			u.equation = s.equate(u)
 		}
 	}
-	if g.n.negative {
+	if n.negative {
 		s.alternate()
 	} else {
 		s.leastFixedPoint(exact)
 	}
-	return s
+	return s.read(&root, exact), s
 }
 
 // evaluateOnce returns the value of a relation of an object whose component is not recursive.
@@ -150,12 +157,24 @@ func (s *system[V]) write(u *unknown[V], x *expr) term[V] {
 	case exprDirect, exprTTU:
 		v, base := s.local(x, u.id)
 		terms := []term[V]{s.constant(v)}
+		var outside []link
 		for _, k := range s.take(base) {
-			terms = append(terms, s.refer(u, k, u.depth+1))
+			if k.to.n.component == s.component {
+				terms = append(terms, s.refer(u, k, u.depth+1))
+			} else {
+				outside = append(outside, k)
+			}
+		}
+		if len(outside) > 0 {
+			terms = append(terms, s.constant(s.outside(outside, u.depth+1)))
 		}
 		return term[V]{op: termOr, terms: terms}
 	case exprComputed:
-		return s.refer(u, link{ground{x.targets[0].node, u.id}, yes}, u.depth)
+		k := link{ground{x.targets[0].node, u.id}, yes}
+		if k.to.n.component != s.component {
+			return s.constant(s.outside([]link{k}, u.depth))
+		}
+		return s.refer(u, k, u.depth)
 	}
 	ops := map[exprKind]termOp{exprUnion: termOr, exprIntersection: termAnd, exprDifference: termButNot}
 	t := term[V]{op: ops[x.kind], terms: make([]term[V], 0, len(x.operands))}
@@ -165,15 +184,20 @@ func (s *system[V]) write(u *unknown[V], x *expr) term[V] {
 	return t
 }
 
+// refer returns the term for a link inside the component.
 func (s *system[V]) refer(from *unknown[V], k link, depth int) term[V] {
-	if k.to.n.component != s.component {
-		return s.constant(s.source.cap(s.outside(k.to.n, k.to.id, depth), k.cap))
-	}
-	if !s.within(depth) && s.byGround[k.to] == nil {
-		return s.constant(s.source.cap(s.cut(), k.cap))
+	if s.byGround[k.to] == nil {
+		if v, ok := s.known(k.to, depth); ok {
+			return s.constant(s.source.cap(v, k.cap))
+		}
+		if !s.within(depth) {
+			return s.constant(s.source.cap(s.cut(), k.cap))
+		}
 	}
 	u := s.find(k.to, depth)
-	u.users = append(u.users, from)
+	if from != nil {
+		u.users = append(u.users, from)
+	}
 	return term[V]{op: termReference, ref: u, level: k.cap}
 }
 

@@ -144,29 +144,32 @@ type site struct {
 }
 
 // at returns the level of a reference from s.
-func (x *explainer) at(s *site, k link, depth int) level {
-	if k.to.n.component != s.n.component {
-		return min(k.cap, x.value(k.to.n, k.to.id, depth))
+func (x *explainer) at(s *site, to ground, depth int) level {
+	if to.n.component != s.n.component {
+		return x.value(to.n, to.id, depth)
 	}
-	if k.to.n.reflexive && k.to.id == x.subject.ID {
-		return k.cap
+	if to.n.reflexive && to.id == x.subject.ID {
+		return yes
 	}
-	f, ok := x.memo[k.to]
+	f, ok := x.memo[to]
 	switch {
 	case !ok && depth > x.maxDepth:
-		return min(k.cap, maybe)
+		return maybe
 	case !ok || f.level == yes && f.rank >= s.rank:
 		return no
 	}
-	return min(k.cap, f.level)
+	return f.level
 }
 
 // step is a tuple of a leaf, with what it leads to.
 type step struct {
 	tuple string
-	level level
+	cap   level   // what the tuple itself is worth
 	to    *ground // nil: the tuple names the subject itself
+	found level   // of to
 }
+
+func (s step) level() level { return min(s.cap, s.found) }
 
 // steps reads a leaf again. The tuples that decide it by themselves come first.
 func (x *explainer) steps(s *site, leaf *expr) []step {
@@ -188,7 +191,7 @@ func (x *explainer) steps(s *site, leaf *expr) []step {
 		} {
 			if t.Subject = exact.subject; exact.allowed.any() {
 				if l := x.has(t, exact.allowed); l != no {
-					all = append(all, step{tuple: t.String(), level: l})
+					all = append(all, step{tuple: t.String(), cap: l, found: yes})
 				}
 			}
 		}
@@ -202,7 +205,7 @@ func (x *explainer) steps(s *site, leaf *expr) []step {
 			t.Subject.Relation = k.to.n.rel.relation
 		}
 		to := k.to
-		all = append(all, step{tuple: t.String(), level: x.at(s, k, s.depth+1), to: &to})
+		all = append(all, step{tuple: t.String(), cap: k.cap, to: &to, found: x.at(s, to, s.depth+1)})
 	}
 	return all
 }
@@ -221,11 +224,11 @@ func (x *explainer) level(s *site, part *expr) level {
 	case exprDirect, exprTTU:
 		l := no
 		for _, step := range x.steps(s, part) {
-			l = max(l, step.level)
+			l = max(l, step.level())
 		}
 		return l
 	case exprComputed:
-		return x.at(s, link{ground{part.targets[0].node, s.id}, yes}, s.depth)
+		return x.at(s, ground{part.targets[0].node, s.id}, s.depth)
 	case exprDifference:
 		return min(x.level(s, part.operands[0]), x.level(s, part.operands[1]).not())
 	}
@@ -290,25 +293,29 @@ func (x *explainer) leaf(s *site, part *expr, l level) *Explanation {
 		return out
 	}
 	for _, step := range steps {
-		if step.level != l {
+		if step.level() != l {
 			continue
 		}
-		x.addChild(out, func() *Explanation {
-			x.budget--
-			child := newExplanation(KindTuple, x.outcome(step.level))
-			child.Tuple = step.tuple
-			if step.to != nil {
-				child.Children = []*Explanation{x.relation(*step.to, step.level, s.depth+1)}
-				if step.level != yes {
-					child.Outcome = child.Children[0].Outcome
-				}
-			} else if step.level == maybe {
-				child.Note = "has a condition"
-			}
-			return child
-		})
+		x.addChild(out, func() *Explanation { return x.tuple(s, step) })
 		if l == yes {
 			break
+		}
+	}
+	return out
+}
+
+func (x *explainer) tuple(s *site, step step) *Explanation {
+	x.budget--
+	out := newExplanation(KindTuple, x.outcome(step.level()))
+	out.Tuple = step.tuple
+	if step.cap == maybe {
+		out.Note = "has a condition"
+	}
+	if step.to != nil {
+		child := x.relation(*step.to, step.found, s.depth+1)
+		out.Children = []*Explanation{child}
+		if step.cap == yes {
+			out.Outcome = child.Outcome
 		}
 	}
 	return out

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ostiary/ostiary"
@@ -64,7 +65,7 @@ func (e *Engine) listUsers(ctx context.Context, p *Plan, r Reader, q ListUsersQu
 		return nil, nil
 	}
 	u := &users{walk: walk{run: e.newRun(ctx, r)}, filter: q.Filter, memo: map[ground]foundUsers{}}
-	set := u.outside(n, q.Object.ID, 0)
+	set := u.outside([]link{{ground{n, q.Object.ID}, yes}}, 0)
 	if !u.alive() {
 		return nil, u.err
 	}
@@ -157,25 +158,37 @@ func (u *users) add(set *userSet, x *expr, e ostiary.Edge) {
 	}
 }
 
-// outside returns the set of a relation of an object. It must not be changed.
-func (u *users) outside(n *node, id string, depth int) userSet {
-	g := ground{n, id}
-	if f, ok := u.memo[g]; ok && (!f.doubtful || depth >= f.depth) {
-		return f.set
+func (u *users) known(g ground, depth int) (userSet, bool) {
+	f, ok := u.memo[g]
+	return f.set, ok && (!f.doubtful || depth >= f.depth)
+}
+
+func (u *users) outside(links []link, depth int) userSet {
+	var sets []userSet
+	recursive := map[int][]link{} // by component
+	for _, k := range links {
+		set, ok := u.known(k.to, depth)
+		switch {
+		case ok:
+		case !u.within(depth):
+			set = u.cut()
+		case k.to.n.recursive:
+			recursive[k.to.n.component] = append(recursive[k.to.n.component], k)
+			continue
+		default:
+			set = evaluateOnce(u, k.to, depth)
+			u.keep(k.to, set, depth)
+		}
+		sets = append(sets, u.cap(set, k.cap))
 	}
-	if !u.within(depth) {
-		return u.cut()
+	for _, component := range slices.Sorted(maps.Keys(recursive)) {
+		set, s := solveSystem(u, recursive[component], depth)
+		for _, unknown := range s.unknowns {
+			u.keep(unknown.ground, unknown.low, unknown.depth)
+		}
+		sets = append(sets, set)
 	}
-	if !n.recursive {
-		set := evaluateOnce(u, g, depth)
-		u.keep(g, set, depth)
-		return set
-	}
-	s := solveSystem(u, g, depth)
-	for _, unknown := range s.unknowns {
-		u.keep(unknown.ground, unknown.low, unknown.depth)
-	}
-	return s.byGround[g].low
+	return u.or(sets)
 }
 
 func (u *users) keep(g ground, set userSet, depth int) {

@@ -9,7 +9,7 @@ import (
 // and keeps the values of everything that it led to. What the well-founded model leaves undefined is
 // maybe, so it can neither allow nor, subtracted further up, let anyone in.
 func (c *check) solveNegative(g ground, depth int) level {
-	s := solveSystem[level](checkSource{c}, g, depth)
+	l, s := solveSystem(checkSource{c}, []link{{g, yes}}, depth)
 	if c.err != nil {
 		return no
 	}
@@ -17,7 +17,7 @@ func (c *check) solveNegative(g ground, depth int) level {
 	for _, u := range s.unknowns {
 		c.keep(u.ground, u.low, u.depth)
 	}
-	return s.byGround[g].low
+	return l
 }
 
 // checkSource makes equations over levels.
@@ -42,7 +42,11 @@ func (c checkSource) local(x *expr, id string) (level, int) {
 	return l, base
 }
 
-func (c checkSource) outside(n *node, id string, depth int) level { return c.value(n, id, depth) }
+func (c checkSource) outside(links []link, depth int) level {
+	base := len(c.links)
+	c.links = append(c.links, links...)
+	return c.follow(base, no, depth)
+}
 
 func (c checkSource) cut() level { return c.cutOff() }
 

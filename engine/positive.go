@@ -9,12 +9,12 @@ package engine
 //
 // References to lower components are evaluated on the spot, by value.
 
-// solver solves one component from one entry.
+// solver solves one component from the links that enter it.
 type solver struct {
 	*check
 	component int
 	cells     map[ground]*cell
-	root      *cell
+	root      *gate // the union of the links
 
 	queues [][]*cell // cells to be explored, by depth
 	risen  []*cell   // cells whose level has risen since their watchers were told
@@ -45,7 +45,7 @@ type watcher struct {
 // gate is a part of the rewrite of one cell that refers back into the component.
 type gate struct {
 	x     *expr
-	cell  *cell
+	cell  *cell // nil: the root of the solver
 	up    *gate // nil: the whole rewrite, which is the cell itself
 	level level
 
@@ -56,11 +56,13 @@ type gate struct {
 	cap    level // the least level of the operands evaluated on the spot
 }
 
-// solvePositive returns the value of g and keeps what else became known.
-func (c *check) solvePositive(g ground, depth int) level {
-	s := &solver{check: c, component: g.n.component, starts: map[ground]int{}}
+// solvePositive returns the union of what the links lead to, all of one component and all at depth, and
+// keeps what else became known. Solving them together finds each cell at its least depth and reads it
+// once, whichever link comes first.
+func (c *check) solvePositive(links []link, depth int) level {
+	s := &solver{check: c, component: links[0].to.n.component, starts: map[ground]int{}}
 	for round := 0; ; round++ {
-		s.run(g, depth)
+		s.run(links, depth)
 		if c.err != nil {
 			return no
 		}
@@ -79,12 +81,17 @@ func (c *check) solvePositive(g ground, depth int) level {
 	return s.root.level
 }
 
-// run explores from g until its level is yes or nothing remains. Cells that become yes are kept as
-// they do, so that their ranks say what came of what.
-func (s *solver) run(g ground, depth int) {
+// run explores from the links until their union is yes or nothing remains. Cells that become yes are
+// kept as they do, so that their ranks say what came of what.
+func (s *solver) run(links []link, depth int) {
 	s.cells, s.cutAt, s.closer = map[ground]*cell{}, map[ground]bool{}, false
 	s.queues, s.risen = nil, nil
-	s.root = s.cellAt(g, depth)
+	s.root = &gate{}
+	for _, k := range links {
+		if s.root.level != yes && s.err == nil {
+			s.watch(s.root, k, depth)
+		}
+	}
 	for s.err == nil && s.root.level != yes {
 		if len(s.risen) > 0 {
 			s.tell()
@@ -266,6 +273,7 @@ func (s *solver) raise(g *gate, l level) {
 	}
 	g.level = l
 	switch {
+	case g.cell == nil:
 	case g.up == nil:
 		s.raiseCell(g.cell, l)
 	case g.up.x.kind == exprUnion:
