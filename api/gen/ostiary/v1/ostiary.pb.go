@@ -78,6 +78,69 @@ func (Consistency) EnumDescriptor() ([]byte, []int) {
 	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{0}
 }
 
+// Outcome is what a step of an evaluation came to.
+type Outcome int32
+
+const (
+	// Never sent.
+	Outcome_OUTCOME_UNSPECIFIED Outcome = 0
+	Outcome_OUTCOME_ALLOWED     Outcome = 1
+	Outcome_OUTCOME_DENIED      Outcome = 2
+	// It cannot be told; the node's note says why.
+	Outcome_OUTCOME_ERROR Outcome = 3
+	// The branch leads back to where it came from, and adds nothing.
+	Outcome_OUTCOME_CYCLE Outcome = 4
+	// The branch goes beyond the depth limit.
+	Outcome_OUTCOME_DEPTH Outcome = 5
+)
+
+// Enum value maps for Outcome.
+var (
+	Outcome_name = map[int32]string{
+		0: "OUTCOME_UNSPECIFIED",
+		1: "OUTCOME_ALLOWED",
+		2: "OUTCOME_DENIED",
+		3: "OUTCOME_ERROR",
+		4: "OUTCOME_CYCLE",
+		5: "OUTCOME_DEPTH",
+	}
+	Outcome_value = map[string]int32{
+		"OUTCOME_UNSPECIFIED": 0,
+		"OUTCOME_ALLOWED":     1,
+		"OUTCOME_DENIED":      2,
+		"OUTCOME_ERROR":       3,
+		"OUTCOME_CYCLE":       4,
+		"OUTCOME_DEPTH":       5,
+	}
+)
+
+func (x Outcome) Enum() *Outcome {
+	p := new(Outcome)
+	*p = x
+	return p
+}
+
+func (x Outcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Outcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_ostiary_v1_ostiary_proto_enumTypes[1].Descriptor()
+}
+
+func (Outcome) Type() protoreflect.EnumType {
+	return &file_ostiary_v1_ostiary_proto_enumTypes[1]
+}
+
+func (x Outcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Outcome.Descriptor instead.
+func (Outcome) EnumDescriptor() ([]byte, []int) {
+	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{1}
+}
+
 // TupleKey is a tuple, or the question whether it holds.
 type TupleKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -225,11 +288,13 @@ func (x *ExplainRequest) GetConsistency() Consistency {
 
 type ExplainResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether the check allows.
-	Allowed bool `protobuf:"varint,1,opt,name=allowed,proto3" json:"allowed,omitempty"`
-	// How the answer came about.
+	// What the check came to. OUTCOME_ALLOWED and OUTCOME_DENIED are decisions; OUTCOME_DEPTH and
+	// OUTCOME_ERROR mean that Check fails, and are not a denial.
+	Outcome Outcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=ostiary.v1.Outcome" json:"outcome,omitempty"`
+	// How it came about.
 	Root *ExplainNode `protobuf:"bytes,2,opt,name=root,proto3" json:"root,omitempty"`
 	// The same as text, for people. Its form may change.
+	// Example: "allowed  doc:readme#viewer\n  allowed  doc:readme#viewer@user:ann\n".
 	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -265,11 +330,11 @@ func (*ExplainResponse) Descriptor() ([]byte, []int) {
 	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{2}
 }
 
-func (x *ExplainResponse) GetAllowed() bool {
+func (x *ExplainResponse) GetOutcome() Outcome {
 	if x != nil {
-		return x.Allowed
+		return x.Outcome
 	}
-	return false
+	return Outcome_OUTCOME_UNSPECIFIED
 }
 
 func (x *ExplainResponse) GetRoot() *ExplainNode {
@@ -289,18 +354,23 @@ func (x *ExplainResponse) GetText() string {
 // ExplainNode is one step of the evaluation.
 type ExplainNode struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the step decided.
-	Allowed bool `protobuf:"varint,1,opt,name=allowed,proto3" json:"allowed,omitempty"`
-	// What kind of step it is. Example: "union", "computed userset", "direct".
+	// What the step came to.
+	Outcome Outcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=ostiary.v1.Outcome" json:"outcome,omitempty"`
+	// The part of the model that the step stands for: "relation", "direct", "computed", "tuple-to-userset",
+	// "union", "intersection", "difference" or "tuple".
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	// The userset that the step is about. Example: "doc:readme#viewer".
-	Userset string `protobuf:"bytes,3,opt,name=userset,proto3" json:"userset,omitempty"`
-	// The tuples that decided the step. Example: "doc:readme#viewer@group:eng#member".
-	Tuples []string `protobuf:"bytes,4,rep,name=tuples,proto3" json:"tuples,omitempty"`
-	// Why the step decided so, where the kind does not tell. Example: "cycle".
-	Note string `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
-	// The steps that it rests on, in the order of evaluation.
-	Children      []*ExplainNode `protobuf:"bytes,6,rep,name=children,proto3" json:"children,omitempty"`
+	// Of a relation. Example: "doc:readme".
+	Object string `protobuf:"bytes,3,opt,name=object,proto3" json:"object,omitempty"`
+	// Of a relation. Example: "viewer".
+	Relation string `protobuf:"bytes,4,opt,name=relation,proto3" json:"relation,omitempty"`
+	// Of a tuple. Example: "doc:readme#viewer@group:eng#member".
+	Tuple string `protobuf:"bytes,5,opt,name=tuple,proto3" json:"tuple,omitempty"`
+	// What the rest cannot say, for people. Example: "explained above".
+	Note string `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
+	// The steps that it rests on; of a difference base and subtract.
+	Children []*ExplainNode `protobuf:"bytes,7,rep,name=children,proto3" json:"children,omitempty"`
+	// How many children were left out because the tree would have become too large. Example: 12.
+	More          uint32 `protobuf:"varint,8,opt,name=more,proto3" json:"more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -335,11 +405,11 @@ func (*ExplainNode) Descriptor() ([]byte, []int) {
 	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *ExplainNode) GetAllowed() bool {
+func (x *ExplainNode) GetOutcome() Outcome {
 	if x != nil {
-		return x.Allowed
+		return x.Outcome
 	}
-	return false
+	return Outcome_OUTCOME_UNSPECIFIED
 }
 
 func (x *ExplainNode) GetKind() string {
@@ -349,18 +419,25 @@ func (x *ExplainNode) GetKind() string {
 	return ""
 }
 
-func (x *ExplainNode) GetUserset() string {
+func (x *ExplainNode) GetObject() string {
 	if x != nil {
-		return x.Userset
+		return x.Object
 	}
 	return ""
 }
 
-func (x *ExplainNode) GetTuples() []string {
+func (x *ExplainNode) GetRelation() string {
 	if x != nil {
-		return x.Tuples
+		return x.Relation
 	}
-	return nil
+	return ""
+}
+
+func (x *ExplainNode) GetTuple() string {
+	if x != nil {
+		return x.Tuple
+	}
+	return ""
 }
 
 func (x *ExplainNode) GetNote() string {
@@ -375,6 +452,13 @@ func (x *ExplainNode) GetChildren() []*ExplainNode {
 		return x.Children
 	}
 	return nil
+}
+
+func (x *ExplainNode) GetMore() uint32 {
+	if x != nil {
+		return x.More
+	}
+	return 0
 }
 
 var File_ostiary_v1_ostiary_proto protoreflect.FileDescriptor
@@ -392,22 +476,31 @@ const file_ostiary_v1_ostiary_proto_rawDesc = "" +
 	"\x16authorization_model_id\x18\x02 \x01(\tR\x16authorization_model_id\x122\n" +
 	"\ttuple_key\x18\x03 \x01(\v2\x14.ostiary.v1.TupleKeyR\ttuple_key\x12B\n" +
 	"\x11contextual_tuples\x18\x04 \x03(\v2\x14.ostiary.v1.TupleKeyR\x11contextual_tuples\x129\n" +
-	"\vconsistency\x18\x05 \x01(\x0e2\x17.ostiary.v1.ConsistencyR\vconsistency\"l\n" +
-	"\x0fExplainResponse\x12\x18\n" +
-	"\aallowed\x18\x01 \x01(\bR\aallowed\x12+\n" +
+	"\vconsistency\x18\x05 \x01(\x0e2\x17.ostiary.v1.ConsistencyR\vconsistency\"\x81\x01\n" +
+	"\x0fExplainResponse\x12-\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2\x13.ostiary.v1.OutcomeR\aoutcome\x12+\n" +
 	"\x04root\x18\x02 \x01(\v2\x17.ostiary.v1.ExplainNodeR\x04root\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"\xb6\x01\n" +
-	"\vExplainNode\x12\x18\n" +
-	"\aallowed\x18\x01 \x01(\bR\aallowed\x12\x12\n" +
-	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
-	"\auserset\x18\x03 \x01(\tR\auserset\x12\x16\n" +
-	"\x06tuples\x18\x04 \x03(\tR\x06tuples\x12\x12\n" +
-	"\x04note\x18\x05 \x01(\tR\x04note\x123\n" +
-	"\bchildren\x18\x06 \x03(\v2\x17.ostiary.v1.ExplainNodeR\bchildren*j\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"\xf7\x01\n" +
+	"\vExplainNode\x12-\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2\x13.ostiary.v1.OutcomeR\aoutcome\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
+	"\x06object\x18\x03 \x01(\tR\x06object\x12\x1a\n" +
+	"\brelation\x18\x04 \x01(\tR\brelation\x12\x14\n" +
+	"\x05tuple\x18\x05 \x01(\tR\x05tuple\x12\x12\n" +
+	"\x04note\x18\x06 \x01(\tR\x04note\x123\n" +
+	"\bchildren\x18\a \x03(\v2\x17.ostiary.v1.ExplainNodeR\bchildren\x12\x12\n" +
+	"\x04more\x18\b \x01(\rR\x04more*j\n" +
 	"\vConsistency\x12\x1b\n" +
 	"\x17CONSISTENCY_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cCONSISTENCY_MINIMIZE_LATENCY\x10\x01\x12\x1c\n" +
-	"\x18CONSISTENCY_LINEARIZABLE\x10\x022T\n" +
+	"\x18CONSISTENCY_LINEARIZABLE\x10\x02*\x84\x01\n" +
+	"\aOutcome\x12\x17\n" +
+	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fOUTCOME_ALLOWED\x10\x01\x12\x12\n" +
+	"\x0eOUTCOME_DENIED\x10\x02\x12\x11\n" +
+	"\rOUTCOME_ERROR\x10\x03\x12\x11\n" +
+	"\rOUTCOME_CYCLE\x10\x04\x12\x11\n" +
+	"\rOUTCOME_DEPTH\x10\x052T\n" +
 	"\x0eOstiaryService\x12B\n" +
 	"\aExplain\x12\x1a.ostiary.v1.ExplainRequest\x1a\x1b.ostiary.v1.ExplainResponseB9Z7github.com/ostiary/ostiary/api/gen/ostiary/v1;ostiaryv1b\x06proto3"
 
@@ -423,28 +516,31 @@ func file_ostiary_v1_ostiary_proto_rawDescGZIP() []byte {
 	return file_ostiary_v1_ostiary_proto_rawDescData
 }
 
-var file_ostiary_v1_ostiary_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_ostiary_v1_ostiary_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_ostiary_v1_ostiary_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_ostiary_v1_ostiary_proto_goTypes = []any{
 	(Consistency)(0),        // 0: ostiary.v1.Consistency
-	(*TupleKey)(nil),        // 1: ostiary.v1.TupleKey
-	(*ExplainRequest)(nil),  // 2: ostiary.v1.ExplainRequest
-	(*ExplainResponse)(nil), // 3: ostiary.v1.ExplainResponse
-	(*ExplainNode)(nil),     // 4: ostiary.v1.ExplainNode
+	(Outcome)(0),            // 1: ostiary.v1.Outcome
+	(*TupleKey)(nil),        // 2: ostiary.v1.TupleKey
+	(*ExplainRequest)(nil),  // 3: ostiary.v1.ExplainRequest
+	(*ExplainResponse)(nil), // 4: ostiary.v1.ExplainResponse
+	(*ExplainNode)(nil),     // 5: ostiary.v1.ExplainNode
 }
 var file_ostiary_v1_ostiary_proto_depIdxs = []int32{
-	1, // 0: ostiary.v1.ExplainRequest.tuple_key:type_name -> ostiary.v1.TupleKey
-	1, // 1: ostiary.v1.ExplainRequest.contextual_tuples:type_name -> ostiary.v1.TupleKey
+	2, // 0: ostiary.v1.ExplainRequest.tuple_key:type_name -> ostiary.v1.TupleKey
+	2, // 1: ostiary.v1.ExplainRequest.contextual_tuples:type_name -> ostiary.v1.TupleKey
 	0, // 2: ostiary.v1.ExplainRequest.consistency:type_name -> ostiary.v1.Consistency
-	4, // 3: ostiary.v1.ExplainResponse.root:type_name -> ostiary.v1.ExplainNode
-	4, // 4: ostiary.v1.ExplainNode.children:type_name -> ostiary.v1.ExplainNode
-	2, // 5: ostiary.v1.OstiaryService.Explain:input_type -> ostiary.v1.ExplainRequest
-	3, // 6: ostiary.v1.OstiaryService.Explain:output_type -> ostiary.v1.ExplainResponse
-	6, // [6:7] is the sub-list for method output_type
-	5, // [5:6] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	1, // 3: ostiary.v1.ExplainResponse.outcome:type_name -> ostiary.v1.Outcome
+	5, // 4: ostiary.v1.ExplainResponse.root:type_name -> ostiary.v1.ExplainNode
+	1, // 5: ostiary.v1.ExplainNode.outcome:type_name -> ostiary.v1.Outcome
+	5, // 6: ostiary.v1.ExplainNode.children:type_name -> ostiary.v1.ExplainNode
+	3, // 7: ostiary.v1.OstiaryService.Explain:input_type -> ostiary.v1.ExplainRequest
+	4, // 8: ostiary.v1.OstiaryService.Explain:output_type -> ostiary.v1.ExplainResponse
+	8, // [8:9] is the sub-list for method output_type
+	7, // [7:8] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_ostiary_proto_init() }
@@ -457,7 +553,7 @@ func file_ostiary_v1_ostiary_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_ostiary_proto_rawDesc), len(file_ostiary_v1_ostiary_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -36,8 +36,9 @@ type OstiaryServiceClient interface {
 	//
 	// Consistency: one view, this node's newest or the one that the request asks for.
 	// Errors: INVALID_ARGUMENT for a malformed tuple key or one that does not fit the model; NOT_FOUND for
-	// an unknown store or model; RESOURCE_EXHAUSTED when the depth or the size of the search meets its
-	// bound; UNAVAILABLE when the view asked for is not there within the deadline.
+	// an unknown store or model; RESOURCE_EXHAUSTED when the search would read too many tuples;
+	// UNAVAILABLE when the view asked for is not there within the deadline. What Check fails for, such as
+	// depth, is no error here: the outcome names it, and the tree shows where.
 	// Limits: 100 contextual tuples; a tree that grows too large is cut, and says where.
 	// May be retried: it changes nothing.
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
@@ -71,8 +72,9 @@ type OstiaryServiceServer interface {
 	//
 	// Consistency: one view, this node's newest or the one that the request asks for.
 	// Errors: INVALID_ARGUMENT for a malformed tuple key or one that does not fit the model; NOT_FOUND for
-	// an unknown store or model; RESOURCE_EXHAUSTED when the depth or the size of the search meets its
-	// bound; UNAVAILABLE when the view asked for is not there within the deadline.
+	// an unknown store or model; RESOURCE_EXHAUSTED when the search would read too many tuples;
+	// UNAVAILABLE when the view asked for is not there within the deadline. What Check fails for, such as
+	// depth, is no error here: the outcome names it, and the tree shows where.
 	// Limits: 100 contextual tuples; a tree that grows too large is cut, and says where.
 	// May be retried: it changes nothing.
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)

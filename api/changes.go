@@ -1,0 +1,108 @@
+package api
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math"
+
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+
+	"github.com/ostiary/ostiary"
+)
+
+// maxChangesPage bounds a page of changes, where the request's validator sets no bound.
+const maxChangesPage = 100
+
+// ReadChanges returns what was written and deleted in a store, oldest first. The last page of all has
+// a token too, from which later changes can be read on.
+func (s *Server) ReadChanges(ctx context.Context, req *openfgav1.ReadChangesRequest) (*openfgav1.ReadChangesResponse, error) {
+	size := s.pageSize(req.GetPageSize())
+	if size > maxChangesPage {
+		return nil, refuse(codePageSize, "invalid ReadChangesRequest.PageSize: value must be inside range [1, %d]", maxChangesPage)
+	}
+	scope := pageScope{kind: pageChanges, store: req.GetStoreId(), filter: req.GetType()}
+	position, err := scope.position(req.GetContinuationToken())
+	switch {
+	case errors.Is(err, errPageScope):
+		return nil, refuse(codeTokenTypeMismatch, "The type in the querystring and the continuation token don't match")
+	case err != nil:
+		return nil, err
+	}
+	after, err := changePosition(position)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.view(ctx, openfgav1.ConsistencyPreference_UNSPECIFIED)
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	if _, err := storeDocument(v, req.GetStoreId()); err != nil {
+		return nil, err
+	}
+	since := int64(math.MinInt64)
+	if req.GetStartTime() != nil && position == nil {
+		since = req.GetStartTime().AsTime().UnixNano()
+	}
+	return changesPage(ctx, v, req, scope, after, since, size)
+}
+
+func changesPage(
+	ctx context.Context, v View, req *openfgav1.ReadChangesRequest, scope pageScope, after changeAt, sinceNanos int64, size int,
+) (*openfgav1.ReadChangesResponse, error) {
+	resp := &openfgav1.ReadChangesResponse{ContinuationToken: req.GetContinuationToken()}
+	for c, err := range v.Changes(ctx, req.GetStoreId(), after.revision, after.sequence) {
+		if err != nil {
+			return nil, err
+		}
+		if c.TimeNanos < sinceNanos || (req.GetType() != "" && c.Tuple.Object.Type != req.GetType()) {
+			continue
+		}
+		change, err := wireChange(c)
+		if err != nil {
+			return nil, err
+		}
+		resp.Changes = append(resp.Changes, change)
+		resp.ContinuationToken = scope.token(changeAt{c.Revision, c.Sequence}.bytes())
+		if len(resp.Changes) == size {
+			return resp, nil
+		}
+	}
+	return resp, ctx.Err()
+}
+
+func wireChange(c ostiary.Change) (*openfgav1.TupleChange, error) {
+	key, err := wireTuple(c.Tuple, c.Grant)
+	if err != nil {
+		return nil, err
+	}
+	op := openfgav1.TupleOperation_TUPLE_OPERATION_WRITE
+	if c.Op == ostiary.ChangeDelete {
+		op = openfgav1.TupleOperation_TUPLE_OPERATION_DELETE
+		key.Condition = nil
+	}
+	return &openfgav1.TupleChange{TupleKey: key, Operation: op, Timestamp: timestamp(c.TimeNanos)}, nil
+}
+
+// changeAt is a place in the changelog.
+type changeAt struct {
+	revision ostiary.Revision
+	sequence uint32
+}
+
+func (a changeAt) bytes() []byte {
+	buf := binary.BigEndian.AppendUint64(nil, uint64(a.revision))
+	return binary.BigEndian.AppendUint32(buf, a.sequence)
+}
+
+// changePosition reads the place at which a page ended; the zero place is the start.
+func changePosition(position []byte) (changeAt, error) {
+	switch len(position) {
+	case 0:
+		return changeAt{}, nil
+	case 12:
+		return changeAt{ostiary.Revision(binary.BigEndian.Uint64(position)), binary.BigEndian.Uint32(position[8:])}, nil
+	}
+	return changeAt{}, errPageToken
+}

@@ -1,0 +1,31 @@
+// Package api answers requests on the wire: OpenFGA's openfga.v1.OpenFGAService and our own
+// ostiary.v1.OstiaryService, over gRPC and over HTTP/JSON.
+//
+// A request passes, in this order and once whichever listener it came in by: a request id, recovery
+// from panics, authentication, OpenFGA's field validation, then its handler. HTTP is translated by
+// OpenFGA's generated gateway and enters the same gRPC server over a connection in memory.
+//
+// A handler takes one view, reads the store's document and its authorization model from it, judges the
+// request by the model, and asks package engine; or builds one mutation and proposes it. Stores, models
+// and assertions are documents:
+//
+//	store                  key store id    a store; gone when the store is deleted
+//	latest-model           key store id    the id of the model written last
+//	model/<store id>       key model id    OpenFGA's JSON form of the model
+//	assertion/<store id>   key model id    the assertions of the model
+//
+// # Invariants
+//
+//	A1. No handler runs without a principal in its context, and every mutation records it.
+//	A2. A request that is refused has changed nothing.
+//	A3. An answer is computed from one view, and ostiary-revision names that view's revision.
+//	A4. A write is judged by a store document that is still there, unchanged, when the write commits.
+//
+// # Concurrency
+//
+// A Server may be used by any number of goroutines. Serve owns every goroutine that it starts.
+//
+// # Not here
+//
+// Compiling models (package dsl), evaluation (package engine), replication and storage (behind Backend).
+package api

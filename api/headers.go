@@ -1,0 +1,127 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"strconv"
+
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/ostiary/ostiary"
+)
+
+// Names of headers, as gRPC metadata and, in whatever case, over HTTP.
+const (
+	headerRequestID = "x-request-id"                   // both ways
+	headerAtLeast   = "ostiary-at-least"               // of a request: a consistency token
+	headerRevision  = "ostiary-revision"               // of an answer: the revision it is true at, or of the write
+	headerToken     = "ostiary-token"                  // of an answer: the same as a consistency token
+	headerTruncated = "ostiary-truncated"              // of an answer: "true" where a limit cut a list
+	headerStore     = "openfga-store-id"               // of an answer
+	headerModel     = "openfga-authorization-model-id" // of an answer: the model that judged it
+)
+
+// call is what a request gathers for the headers of its answer. One goroutine uses it.
+type call struct {
+	requestID string
+	storeID   string
+	modelID   string
+	revision  ostiary.Revision
+	seen      bool // revision is set
+	truncated bool
+}
+
+type callKey struct{}
+
+// callOf returns the call that ctx belongs to. Every handler has one.
+func callOf(ctx context.Context) *call {
+	c, ok := ctx.Value(callKey{}).(*call)
+	if !ok {
+		return &call{} // a handler called by itself: headers go nowhere
+	}
+	return c
+}
+
+func (c *call) at(r ostiary.Revision) { c.revision, c.seen = r, true }
+
+// metadata returns the headers of the answer.
+func (c *call) metadata(cluster ostiary.ClusterID) metadata.MD {
+	md := metadata.MD{headerRequestID: {c.requestID}}
+	if c.storeID != "" {
+		md[headerStore] = []string{c.storeID}
+	}
+	if c.modelID != "" {
+		md[headerModel] = []string{c.modelID}
+	}
+	if c.seen {
+		md[headerRevision] = []string{strconv.FormatUint(uint64(c.revision), 10)}
+		md[headerToken] = []string{string(ostiary.NewToken(cluster, c.revision))}
+	}
+	if c.truncated {
+		md[headerTruncated] = []string{"true"}
+	}
+	return md
+}
+
+// maxRequestIDBytes bounds a request id that a client brings.
+const maxRequestIDBytes = 128
+
+// requestID returns the request id that the client sent, if it can stand in a header and in a log, or
+// a new one.
+func requestID(ctx context.Context) string {
+	if values := metadata.ValueFromIncomingContext(ctx, headerRequestID); len(values) == 1 && saneRequestID(values[0]) {
+		return values[0]
+	}
+	var id [16]byte
+	rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
+
+func saneRequestID(id string) bool {
+	if id == "" || len(id) > maxRequestIDBytes {
+		return false
+	}
+	for i := range len(id) {
+		switch c := id[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '-', c == '_', c == '.', c == ':', c == '/', c == '+', c == '=':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// freshness returns how new the view for a request must be.
+func (s *Server) freshness(ctx context.Context, c openfgav1.ConsistencyPreference) (ostiary.Freshness, error) {
+	f := ostiary.Freshness{Linearizable: c == openfgav1.ConsistencyPreference_HIGHER_CONSISTENCY}
+	for _, token := range metadata.ValueFromIncomingContext(ctx, headerAtLeast) {
+		r, err := ostiary.Token(token).Revision(s.backend.ClusterID())
+		if err != nil {
+			return f, err
+		}
+		f.AtLeast = max(f.AtLeast, r)
+	}
+	return f, nil
+}
+
+// view takes the view that a request is answered from and notes its revision for the answer. The caller
+// closes it.
+func (s *Server) view(ctx context.Context, c openfgav1.ConsistencyPreference) (View, error) {
+	f, err := s.freshness(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return s.viewAt(ctx, f)
+}
+
+func (s *Server) viewAt(ctx context.Context, f ostiary.Freshness) (View, error) {
+	v, err := s.backend.View(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	callOf(ctx).at(v.Revision())
+	return v, nil
+}

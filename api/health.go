@@ -1,0 +1,90 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
+)
+
+// watchInterval is how often a health watch looks again.
+const watchInterval = time.Second
+
+// health answers grpc.health.v1 for the whole server and for each service. It needs no authentication.
+type health struct {
+	healthv1.UnimplementedHealthServer
+	server *Server
+}
+
+func (s *Server) serving() bool {
+	select {
+	case <-s.draining:
+		return false
+	default:
+		return s.backend.Ready() == nil
+	}
+}
+
+func (h *health) status(service string) (healthv1.HealthCheckResponse_ServingStatus, bool) {
+	switch service {
+	case "", openfgav1.OpenFGAService_ServiceDesc.ServiceName, ostiaryv1.OstiaryService_ServiceDesc.ServiceName:
+	default:
+		return healthv1.HealthCheckResponse_SERVICE_UNKNOWN, false
+	}
+	if h.server.serving() {
+		return healthv1.HealthCheckResponse_SERVING, true
+	}
+	return healthv1.HealthCheckResponse_NOT_SERVING, true
+}
+
+func (h *health) Check(_ context.Context, req *healthv1.HealthCheckRequest) (*healthv1.HealthCheckResponse, error) {
+	st, known := h.status(req.GetService())
+	if !known {
+		return nil, status.Errorf(codes.NotFound, "service %q is not served here", req.GetService())
+	}
+	return &healthv1.HealthCheckResponse{Status: st}, nil
+}
+
+// Watch sends the status, and again whenever it has changed, until the client leaves or the server
+// stops.
+func (h *health) Watch(req *healthv1.HealthCheckRequest, stream grpc.ServerStreamingServer[healthv1.HealthCheckResponse]) error {
+	ticker := time.NewTicker(watchInterval)
+	defer ticker.Stop()
+	last := healthv1.HealthCheckResponse_UNKNOWN
+	for {
+		if st, _ := h.status(req.GetService()); st != last {
+			if err := stream.Send(&healthv1.HealthCheckResponse{Status: st}); err != nil {
+				return err
+			}
+			last = st
+		}
+		select {
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		case <-h.server.draining:
+			if last != healthv1.HealthCheckResponse_NOT_SERVING {
+				return stream.Send(&healthv1.HealthCheckResponse{Status: healthv1.HealthCheckResponse_NOT_SERVING})
+			}
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// serveHealth answers GET /healthz.
+func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request, _ map[string]string) {
+	w.Header().Set("Content-Type", "application/json")
+	if !s.serving() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		w.Write([]byte(`{"status":"NOT_SERVING"}`))
+		return
+	}
+	w.Write([]byte(`{"status":"SERVING"}`))
+}

@@ -1,0 +1,212 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
+)
+
+// loopBytes is the buffer of each direction of the connection in memory.
+const loopBytes = 1 << 20
+
+// newLoopback serves grpcServer on a listener in memory and returns a connection to it. The returned
+// function closes the connection and waits for the serving goroutine; call it once the server stopped.
+func (s *Server) newLoopback(grpcServer *grpc.Server) (*grpc.ClientConn, func(), error) {
+	listener := bufconn.Listen(loopBytes)
+	conn, err := grpc.NewClient("passthrough:loopback",
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)), // the server bounds its answers itself
+	)
+	if err != nil {
+		return nil, nil, fmt.Errorf("connect the HTTP surface to gRPC: %w", err)
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := describe("serve the HTTP surface", grpcServer.Serve(listener)); err != nil {
+			s.logger.Error("loopback ended", "error", err)
+		}
+	}()
+	return conn, func() {
+		conn.Close()
+		<-served
+	}, nil
+}
+
+// newGateway returns the handler of the HTTP surface.
+func (s *Server) newGateway(conn *grpc.ClientConn) (http.Handler, error) {
+	mux := runtime.NewServeMux(
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{
+			MarshalOptions:   protojson.MarshalOptions{EmitUnpopulated: true},
+			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: true},
+		}),
+		runtime.WithIncomingHeaderMatcher(incomingHeader),
+		runtime.WithOutgoingHeaderMatcher(outgoingHeader),
+		runtime.WithForwardResponseOption(setStatus),
+		runtime.WithErrorHandler(writeGRPCError),
+		runtime.WithStreamErrorHandler(streamStatus),
+		runtime.WithRoutingErrorHandler(writeRoutingError),
+		runtime.WithDisableHTTPMethodOverride(),
+	)
+	ctx := context.Background() // the connection outlives every request; Serve closes it
+	if err := openfgav1.RegisterOpenFGAServiceHandlerClient(ctx, mux, openfgav1.NewOpenFGAServiceClient(conn)); err != nil {
+		return nil, fmt.Errorf("register openfga.v1 over HTTP: %w", err)
+	}
+	if err := ostiaryv1.RegisterOstiaryServiceHandlerClient(ctx, mux, ostiaryv1.NewOstiaryServiceClient(conn)); err != nil {
+		return nil, fmt.Errorf("register ostiary.v1 over HTTP: %w", err)
+	}
+	if err := mux.HandlePath(http.MethodGet, "/healthz", s.serveHealth); err != nil {
+		return nil, fmt.Errorf("register /healthz: %w", err)
+	}
+	return s.boundBody(mux), nil
+}
+
+// incomingHeader picks the request headers that become metadata. The gateway passes authorization on by
+// itself.
+func incomingHeader(key string) (string, bool) {
+	switch key = strings.ToLower(key); key {
+	case headerRequestID, headerAtLeast:
+		return key, true
+	}
+	return "", false
+}
+
+func outgoingHeader(key string) (string, bool) {
+	switch key {
+	case headerRequestID, headerRevision, headerToken, headerTruncated, headerStore, headerModel:
+		return http.CanonicalHeaderKey(key), true
+	}
+	return "", false
+}
+
+// setStatus answers 201 where something was made, and 204 where there is nothing to say.
+func setStatus(_ context.Context, w http.ResponseWriter, m proto.Message) error {
+	switch m.(type) {
+	case *openfgav1.CreateStoreResponse, *openfgav1.WriteAuthorizationModelResponse:
+		w.WriteHeader(http.StatusCreated)
+	case *openfgav1.DeleteStoreResponse, *openfgav1.WriteAssertionsResponse:
+		w.WriteHeader(http.StatusNoContent)
+	}
+	return nil
+}
+
+func writeGRPCError(
+	ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error,
+) {
+	if md, ok := runtime.ServerMetadataFromContext(ctx); ok {
+		copyHeaders(w.Header(), md.HeaderMD)
+	}
+	if body, ok := r.Body.(*boundedBody); ok && body.exceeded {
+		writeTooLarge(w, body.limit)
+		return
+	}
+	httpStatus, name, message := wireError(status.Convert(err))
+	writeError(w, httpStatus, name, message)
+}
+
+func copyHeaders(to http.Header, from metadata.MD) {
+	for key, values := range from {
+		if name, ok := outgoingHeader(key); ok {
+			to[name] = values
+		}
+	}
+}
+
+// streamStatus is the status that ends a stream over HTTP. OpenFGA's numbers do not stand there.
+func streamStatus(_ context.Context, err error) *status.Status {
+	st := status.Convert(err)
+	return status.New(canonicalCode(st.Code()), innermost(st.Message()))
+}
+
+func writeRoutingError(
+	_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, _ *http.Request, httpStatus int,
+) {
+	switch httpStatus {
+	case http.StatusNotFound:
+		writeError(w, http.StatusNotFound, openfgav1.NotFoundErrorCode_undefined_endpoint.String(), "Not Found")
+	case http.StatusMethodNotAllowed:
+		writeError(w, http.StatusNotFound, openfgav1.NotFoundErrorCode_unimplemented.String(), "Method Not Allowed")
+	default:
+		writeError(w, http.StatusBadRequest, openfgav1.ErrorCode_validation_error.String(), "malformed path")
+	}
+}
+
+// writeError writes OpenFGA's body for an error.
+func writeError(w http.ResponseWriter, httpStatus int, code, message string) {
+	body, err := json.Marshal(struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}{code, message})
+	if err != nil { // two strings always marshal
+		panic(err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(httpStatus)
+	w.Write(append(body, '\n')) // the client may be gone; nothing is left to tell it
+}
+
+func writeTooLarge(w http.ResponseWriter, limit int64) {
+	httpStatus, name, _ := wireError(status.New(codes.ResourceExhausted, ""))
+	w.Header().Set("Connection", "close") // the rest of the body is not worth reading
+	writeError(w, httpStatus, name, fmt.Sprintf("request body is larger than %d bytes", limit))
+}
+
+// boundBody refuses a request whose body is larger than Limits.MaxBodyBytes: at once where the length
+// is announced, and otherwise as soon as it shows.
+func (s *Server) boundBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > s.limits.MaxBodyBytes {
+			writeTooLarge(w, s.limits.MaxBodyBytes)
+			return
+		}
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = &boundedBody{ReadCloser: r.Body, left: s.limits.MaxBodyBytes, limit: s.limits.MaxBodyBytes}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// boundedBody fails once more than limit bytes were read.
+type boundedBody struct {
+	io.ReadCloser
+	left, limit int64
+	exceeded    bool
+}
+
+var errBodyTooLarge = errors.New("request body is too large")
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.exceeded {
+		return 0, errBodyTooLarge
+	}
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	if int64(n) > b.left {
+		b.exceeded = true
+		return int(b.left), errBodyTooLarge
+	}
+	b.left -= int64(n)
+	return n, err
+}

@@ -1,0 +1,187 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/ostiary/ostiary"
+	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
+)
+
+// begin gives a request its id, its deadline and, except for health checks, its principal. The returned
+// context belongs to the call even with an error.
+func (s *Server) begin(ctx context.Context, method string) (context.Context, *call, context.CancelFunc, error) {
+	c := &call{requestID: requestID(ctx)}
+	ctx = context.WithValue(ctx, callKey{}, c)
+	if isHealth(method) {
+		return ctx, c, func() {}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.limits.RequestTimeout)
+	authenticated, err := s.authenticate(ctx)
+	if err != nil {
+		return ctx, c, cancel, err
+	}
+	return authenticated, c, cancel, nil
+}
+
+func isHealth(method string) bool {
+	return strings.HasPrefix(method, "/"+healthv1.Health_ServiceDesc.ServiceName+"/")
+}
+
+func isOwn(method string) bool {
+	return strings.HasPrefix(method, "/"+ostiaryv1.OstiaryService_ServiceDesc.ServiceName+"/")
+}
+
+func (s *Server) interceptUnary(
+	ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler,
+) (resp any, err error) {
+	ctx, c, cancel, err := s.begin(ctx, info.FullMethod)
+	defer cancel()
+	if err == nil {
+		resp, err = s.handle(ctx, req, func() (any, error) { return handler(ctx, req) })
+	}
+	if headerErr := grpc.SetHeader(ctx, c.metadata(s.backend.ClusterID())); headerErr != nil {
+		s.logger.Warn("response headers not set", "request_id", c.requestID, "error", headerErr)
+	}
+	if err != nil {
+		return nil, s.report(ctx, c, info.FullMethod, err)
+	}
+	return resp, nil
+}
+
+// handle validates the fields of a request and runs its handler. A panic becomes an error.
+func (s *Server) handle(ctx context.Context, req any, run func() (any, error)) (resp any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			resp, err = nil, &panicError{value: p, stack: debug.Stack()}
+		}
+	}()
+	if err := validateFields(req); err != nil {
+		return nil, err
+	}
+	if r, ok := req.(interface{ GetStoreId() string }); ok {
+		callOf(ctx).storeID = r.GetStoreId()
+	}
+	return run()
+}
+
+// validateFields applies the generated validators of OpenFGA's messages.
+func validateFields(req any) error {
+	v, ok := req.(interface{ ValidateAll() error })
+	if !ok {
+		return nil
+	}
+	if err := v.ValidateAll(); err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	return nil
+}
+
+// panicError is what is left of a handler that panicked.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+// report returns the error that goes on the wire, and logs what a caller must not or need not see.
+func (s *Server) report(ctx context.Context, c *call, method string, err error) error {
+	st, expected := statusOf(err, c.requestID)
+	level := slog.LevelError
+	if expected {
+		level = slog.LevelDebug
+	}
+	if s.logger.Enabled(ctx, level) {
+		attrs := []any{"request_id", c.requestID, "method", method, "code", int(st.Code()), "error", err}
+		if p, ok := err.(*panicError); ok {
+			attrs = append(attrs, "stack", string(p.stack))
+		}
+		s.logger.Log(ctx, level, "request failed", attrs...)
+	}
+	if isOwn(method) {
+		st = canonical(st)
+	}
+	return st.Err()
+}
+
+func (s *Server) interceptStream(
+	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler,
+) error {
+	ctx, c, cancel, err := s.begin(stream.Context(), info.FullMethod)
+	defer cancel()
+	if err == nil {
+		wrapped := &serverStream{ServerStream: stream, server: s, ctx: ctx, call: c}
+		_, err = s.handle(ctx, nil, func() (any, error) { return nil, handler(srv, wrapped) })
+		if !wrapped.sent {
+			wrapped.sendHeaders()
+		}
+	} else {
+		s.setStreamHeaders(stream, c)
+	}
+	if err != nil {
+		return s.report(ctx, c, info.FullMethod, err)
+	}
+	return nil
+}
+
+func (s *Server) setStreamHeaders(stream grpc.ServerStream, c *call) {
+	if err := stream.SetHeader(c.metadata(s.backend.ClusterID())); err != nil {
+		s.logger.Warn("response headers not set", "request_id", c.requestID, "error", err)
+	}
+}
+
+// serverStream validates what it receives and sends the headers of the call before the first message.
+// One goroutine sends.
+type serverStream struct {
+	grpc.ServerStream
+	server *Server
+	ctx    context.Context
+	call   *call
+	sent   bool
+}
+
+func (w *serverStream) Context() context.Context { return w.ctx }
+
+func (w *serverStream) RecvMsg(m any) error {
+	if err := w.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	if err := validateFields(m); err != nil {
+		return err
+	}
+	if r, ok := m.(interface{ GetStoreId() string }); ok {
+		w.call.storeID = r.GetStoreId()
+	}
+	return nil
+}
+
+func (w *serverStream) SendMsg(m any) error {
+	if !w.sent {
+		w.sendHeaders()
+	}
+	return w.ServerStream.SendMsg(m)
+}
+
+func (w *serverStream) sendHeaders() {
+	w.sent = true
+	w.server.setStreamHeaders(w.ServerStream, w.call)
+}
+
+// principal returns who calls. A context without a principal is refused: a handler must never run for
+// nobody.
+func principal(ctx context.Context) (ostiary.Principal, error) {
+	p, ok := ostiary.PrincipalOf(ctx)
+	if !ok {
+		return p, errUnauthenticated
+	}
+	return p, nil
+}

@@ -1,0 +1,87 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Limits bounds what one request may ask for. The zero value of a field means its default, which is
+// OpenFGA's where OpenFGA has one.
+type Limits struct {
+	// MaxTuplesPerWrite bounds writes and deletes together in one Write. Zero means 100.
+	MaxTuplesPerWrite int
+	// MaxTypesPerModel bounds the types of one authorization model. Zero means 100.
+	MaxTypesPerModel int
+	// MaxModelBytes bounds a model in its protobuf form. Zero means 256 KiB.
+	MaxModelBytes int
+	// MaxConditionContextBytes bounds the context stored with one tuple. Zero means 32 KiB.
+	MaxConditionContextBytes int
+	// MaxChecksPerBatch bounds one BatchCheck. Zero means 50.
+	MaxChecksPerBatch int
+	// ListObjectsMaxResults and ListUsersMaxResults bound a list; what is left out is announced by the
+	// header ostiary-truncated. Zero means 1000, negative means no bound.
+	ListObjectsMaxResults int
+	ListUsersMaxResults   int
+	// ListDeadline bounds the evaluation of one list. Zero means 3 s, negative means RequestTimeout.
+	ListDeadline time.Duration
+	// RequestTimeout bounds every request but health checks. Zero means 10 s.
+	RequestTimeout time.Duration
+	// MaxMessageBytes bounds a gRPC request. Zero means 602 KiB, which is 512 KiB and room for a key.
+	MaxMessageBytes int
+	// MaxBodyBytes bounds the JSON of an HTTP request, which is longer than the message that it stands
+	// for. Zero means 4 MiB.
+	MaxBodyBytes int64
+	// PageSize is the size of a page for which the request names none. Zero means 50.
+	PageSize int
+	// MaxCachedModels bounds the compiled models kept in memory. Zero means 500.
+	MaxCachedModels int
+	// DrainTimeout bounds how long Serve waits for requests under way once it is told to stop. Zero
+	// means 10 s.
+	DrainTimeout time.Duration
+}
+
+func (l Limits) withDefaults() (Limits, error) {
+	var faults []error
+	count := func(name string, field *int, def, least int) {
+		if *field == 0 {
+			*field = def
+		}
+		if *field < least {
+			faults = append(faults, fmt.Errorf("%s is %d: it must be at least %d", name, *field, least))
+		}
+	}
+	count("MaxTuplesPerWrite", &l.MaxTuplesPerWrite, 100, 1)
+	count("MaxTypesPerModel", &l.MaxTypesPerModel, 100, 1)
+	count("MaxModelBytes", &l.MaxModelBytes, 256<<10, 1)
+	count("MaxConditionContextBytes", &l.MaxConditionContextBytes, 32<<10, 1)
+	count("MaxChecksPerBatch", &l.MaxChecksPerBatch, 50, 1)
+	count("MaxMessageBytes", &l.MaxMessageBytes, 616448, 1024)
+	count("PageSize", &l.PageSize, 50, 1)
+	count("MaxCachedModels", &l.MaxCachedModels, 500, 1)
+	if l.ListObjectsMaxResults == 0 {
+		l.ListObjectsMaxResults = 1000
+	}
+	if l.ListUsersMaxResults == 0 {
+		l.ListUsersMaxResults = 1000
+	}
+	if l.MaxBodyBytes == 0 {
+		l.MaxBodyBytes = 4 << 20
+	}
+	if l.ListDeadline == 0 {
+		l.ListDeadline = 3 * time.Second
+	}
+	if l.RequestTimeout == 0 {
+		l.RequestTimeout = 10 * time.Second
+	}
+	if l.DrainTimeout == 0 {
+		l.DrainTimeout = 10 * time.Second
+	}
+	if l.MaxBodyBytes < 1024 {
+		faults = append(faults, fmt.Errorf("MaxBodyBytes is %d: it must be at least 1024", l.MaxBodyBytes))
+	}
+	if l.RequestTimeout < 0 || l.DrainTimeout < 0 {
+		faults = append(faults, errors.New("RequestTimeout and DrainTimeout must not be negative"))
+	}
+	return l, errors.Join(faults...)
+}

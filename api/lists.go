@@ -1,0 +1,135 @@
+package api
+
+import (
+	"context"
+
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine"
+)
+
+// objectsRequest is what ListObjects and StreamedListObjects have in common.
+type objectsRequest interface {
+	GetStoreId() string
+	GetAuthorizationModelId() string
+	GetType() string
+	GetRelation() string
+	GetUser() string
+	GetContextualTuples() *openfgav1.ContextualTupleKeys
+	GetConsistency() openfgav1.ConsistencyPreference
+}
+
+// withListDeadline bounds the evaluation of a list.
+func (s *Server) withListDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.limits.ListDeadline < 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, s.limits.ListDeadline)
+}
+
+// listObjects returns every object that the request asks for. A list that is not complete within its
+// deadline is an error and never a part of the answer.
+func (s *Server) listObjects(ctx context.Context, req objectsRequest) ([]ostiary.ObjectRef, error) {
+	ctx, cancel := s.withListDeadline(ctx)
+	defer cancel()
+	q, err := s.ask(ctx, req.GetConsistency(), req.GetStoreId(), req.GetAuthorizationModelId())
+	if err != nil {
+		return nil, err
+	}
+	defer q.close()
+	if err := q.model.checkRelation(req.GetType(), req.GetRelation()); err != nil {
+		return nil, numberFault(err)
+	}
+	subject, err := parseSubject(req.GetUser())
+	if err == nil {
+		err = q.model.checkSubject(subject)
+	}
+	if err != nil {
+		return nil, wrapFault("invalid 'user' value: ", err)
+	}
+	reader, err := s.withContextual(q, req.GetContextualTuples().GetTupleKeys())
+	if err != nil {
+		return nil, err
+	}
+	query := engine.ListObjectsQuery{Type: req.GetType(), Relation: req.GetRelation(), Subject: subject}
+	return s.engine.ListObjects(ctx, q.model.Plan, reader, query)
+}
+
+// cut returns at most limit elements, and notes in the answer when there were more. A negative limit
+// cuts nothing.
+func cut[T any](ctx context.Context, all []T, limit int) []T {
+	if limit < 0 || len(all) <= limit {
+		return all
+	}
+	callOf(ctx).truncated = true
+	return all[:limit]
+}
+
+// ListObjects returns the objects of a type to which a user has a relation, sorted by id.
+func (s *Server) ListObjects(ctx context.Context, req *openfgav1.ListObjectsRequest) (*openfgav1.ListObjectsResponse, error) {
+	objects, err := s.listObjects(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	objects = cut(ctx, objects, s.limits.ListObjectsMaxResults)
+	resp := &openfgav1.ListObjectsResponse{Objects: make([]string, len(objects))}
+	for i, o := range objects {
+		resp.Objects[i] = o.String()
+	}
+	return resp, nil
+}
+
+// StreamedListObjects is ListObjects without a limit on the number of results.
+func (s *Server) StreamedListObjects(
+	req *openfgav1.StreamedListObjectsRequest, stream openfgav1.OpenFGAService_StreamedListObjectsServer,
+) error {
+	objects, err := s.listObjects(stream.Context(), req)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		if err := stream.Send(&openfgav1.StreamedListObjectsResponse{Object: o.String()}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ListUsers returns the users of one shape that have a relation to an object, sorted. A wildcard among
+// them stands for every object of its type.
+func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest) (*openfgav1.ListUsersResponse, error) {
+	ctx, cancel := s.withListDeadline(ctx)
+	defer cancel()
+	q, err := s.ask(ctx, req.GetConsistency(), req.GetStoreId(), req.GetAuthorizationModelId())
+	if err != nil {
+		return nil, err
+	}
+	defer q.close()
+	object, err := parseObject(req.GetObject().GetType() + ":" + req.GetObject().GetId())
+	if err != nil {
+		return nil, wrapFault("", err)
+	}
+	if err := q.model.checkRelation(object.Type, req.GetRelation()); err != nil {
+		return nil, numberFault(err)
+	}
+	filter := engine.UserFilter{Type: req.GetUserFilters()[0].GetType(), Relation: req.GetUserFilters()[0].GetRelation()}
+	if err := q.model.checkSubject(ostiary.SubjectRef{Type: filter.Type, Relation: filter.Relation}); err != nil {
+		return nil, numberFault(err)
+	}
+	reader, err := s.withContextual(q, req.GetContextualTuples())
+	if err != nil {
+		return nil, err
+	}
+	query := engine.ListUsersQuery{Object: object, Relation: req.GetRelation(), Filter: filter}
+	users, err := s.engine.ListUsers(ctx, q.model.Plan, reader, query)
+	if err != nil {
+		return nil, err
+	}
+	users = cut(ctx, users, s.limits.ListUsersMaxResults)
+	resp := &openfgav1.ListUsersResponse{Users: make([]*openfgav1.User, len(users))}
+	for i, u := range users {
+		resp.Users[i] = wireUser(u)
+	}
+	return resp, nil
+}

@@ -1,0 +1,208 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/grpc"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/ostiary/ostiary"
+	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
+	"github.com/ostiary/ostiary/engine"
+)
+
+// Backend is the replicated store that a Server answers from. It is safe for concurrent use.
+type Backend interface {
+	// Propose commits a mutation, or returns an error that is one of ostiary's sentinels.
+	Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Receipt, error)
+	// View returns a view that is as fresh as asked, waiting within the deadline of ctx. The caller
+	// closes it.
+	View(ctx context.Context, f ostiary.Freshness) (View, error)
+	// Now is the time of a request in nanoseconds since 1970 UTC.
+	Now() int64
+	ClusterID() ostiary.ClusterID
+	// Ready returns nil while the backend serves, and otherwise why it does not.
+	Ready() error
+}
+
+// View is a read-only picture at one revision. It is safe for concurrent use; what Reader returns
+// serves one goroutine and ends with the view.
+type View interface {
+	Revision() ostiary.Revision
+	Close()
+	Document(key ostiary.DocumentKey) (ostiary.Document, bool, error)
+	Documents(collection, afterKey string, limit int, descending bool) ([]ostiary.Document, error)
+	Tuple(store string, t ostiary.Tuple) (ostiary.StoredTuple, bool, error)
+	Tuples(ctx context.Context, f ostiary.Filter, after *ostiary.Tuple) iter.Seq2[ostiary.StoredTuple, error]
+	Changes(ctx context.Context, store string, after ostiary.Revision, afterSeq uint32) iter.Seq2[ostiary.Change, error]
+	Reader(store string, nowNanos int64) engine.Reader
+}
+
+// Options configures NewServer. Backend, Engine and Authenticator are required.
+type Options struct {
+	Backend Backend
+	Engine  *engine.Engine
+	// Authenticator says who calls. There is no default: a server that lets everybody in says so with
+	// Anonymous.
+	Authenticator Authenticator
+	Logger        *slog.Logger // nil discards
+	Limits        Limits
+}
+
+// Server answers openfga.v1 and ostiary.v1. Make one with NewServer.
+type Server struct {
+	openfgav1.UnimplementedOpenFGAServiceServer
+
+	backend       Backend
+	engine        *engine.Engine
+	authenticator Authenticator
+	logger        *slog.Logger
+	limits        Limits
+	models        *modelCache
+	ids           *idSource
+
+	draining     chan struct{} // closed when Serve begins to stop
+	drainingOnce sync.Once
+}
+
+// NewServer returns a server that Serve will run. The error names every option at fault.
+func NewServer(o Options) (*Server, error) {
+	limits, err := o.Limits.withDefaults()
+	faults := []error{err}
+	if o.Backend == nil {
+		faults = append(faults, errors.New("Backend is nil"))
+	}
+	if o.Engine == nil {
+		faults = append(faults, errors.New("Engine is nil"))
+	}
+	if o.Authenticator == nil {
+		faults = append(faults, errors.New("Authenticator is nil: name one, or Anonymous to let everybody in"))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("new api server: %w", err)
+	}
+	logger := o.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return &Server{
+		backend:       o.Backend,
+		engine:        o.Engine,
+		authenticator: o.Authenticator,
+		logger:        logger.With("component", "api"),
+		limits:        limits,
+		models:        newModelCache(limits.MaxCachedModels),
+		ids:           newIDSource(),
+		draining:      make(chan struct{}),
+	}, nil
+}
+
+// Bounds on connections that no request should ever meet.
+const (
+	maxHeaderBytes       = 64 << 10
+	maxStreamsPerConn    = 1024
+	handshakeTimeout     = 10 * time.Second
+	readHeaderTimeout    = 5 * time.Second
+	idleConnTimeout      = 2 * time.Minute
+	maxHTTPBodyReadDelay = 30 * time.Second
+)
+
+// Serve answers on both listeners until ctx ends or a listener fails, and then lets requests under way
+// finish within Limits.DrainTimeout. It closes both listeners, and every goroutine it started has ended
+// when it returns. A Server serves once.
+func (s *Server) Serve(ctx context.Context, grpcListener, httpListener net.Listener) error {
+	grpcServer := s.newGRPCServer()
+	loop, closeLoop, err := s.newLoopback(grpcServer)
+	if err != nil {
+		return errors.Join(err, grpcListener.Close(), httpListener.Close())
+	}
+	handler, err := s.newGateway(loop)
+	if err != nil {
+		closeLoop()
+		grpcServer.Stop()
+		return errors.Join(err, grpcListener.Close(), httpListener.Close())
+	}
+	httpServer := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       maxHTTPBodyReadDelay,
+		IdleTimeout:       idleConnTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
+	}
+
+	failed := make(chan error, 2) // one slot for each goroutine
+	var serving sync.WaitGroup
+	serving.Go(func() { failed <- describe("serve gRPC", grpcServer.Serve(grpcListener)) })
+	serving.Go(func() { failed <- describe("serve HTTP", httpServer.Serve(httpListener)) })
+
+	var cause error
+	select {
+	case <-ctx.Done():
+	case cause = <-failed:
+	}
+	s.drainingOnce.Do(func() { close(s.draining) })
+	s.drain(grpcServer, httpServer)
+	closeLoop()
+	serving.Wait()
+	return cause
+}
+
+// describe drops the errors that mean that a server was told to stop.
+func describe(what string, err error) error {
+	if err == nil || errors.Is(err, http.ErrServerClosed) || errors.Is(err, grpc.ErrServerStopped) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// drain stops both servers, HTTP first since its requests pass through gRPC, and cuts off what has not
+// ended within the bound.
+func (s *Server) drain(grpcServer *grpc.Server, httpServer *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.limits.DrainTimeout)
+	defer cancel()
+	if err := httpServer.Shutdown(ctx); err != nil {
+		s.logger.Warn("http requests cut off at shutdown", "error", err)
+		httpServer.Close()
+	}
+	stopped := make(chan struct{})
+	go func() {
+		grpcServer.GracefulStop()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+		s.logger.Warn("grpc requests cut off at shutdown")
+		grpcServer.Stop()
+		<-stopped
+	}
+}
+
+func (s *Server) newGRPCServer() *grpc.Server {
+	server := grpc.NewServer(
+		grpc.MaxRecvMsgSize(s.limits.MaxMessageBytes),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.MaxConcurrentStreams(maxStreamsPerConn),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))), // +10 % on a Check
+		grpc.UnaryInterceptor(s.interceptUnary),
+		grpc.StreamInterceptor(s.interceptStream),
+	)
+	openfgav1.RegisterOpenFGAServiceServer(server, s)
+	ostiaryv1.RegisterOstiaryServiceServer(server, &ostiaryService{server: s})
+	healthv1.RegisterHealthServer(server, &health{server: s})
+	reflection.Register(server)
+	return server
+}

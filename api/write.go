@@ -1,0 +1,216 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+
+	"github.com/ostiary/ostiary"
+)
+
+// Write writes and deletes tuples, all of them or none, in one revision.
+//
+// A tuple written here is owned by ostiary.OwnerAPI; one that a connector owns as well is not deleted
+// here.
+func (s *Server) Write(ctx context.Context, req *openfgav1.WriteRequest) (*openfgav1.WriteResponse, error) {
+	w, err := s.newTupleWrite(req)
+	if err != nil {
+		return nil, err
+	}
+	err = s.change(ctx, req.GetStoreId(), func(v View, d ostiary.Document) (*ostiary.Mutation, error) {
+		return s.writeMutation(ctx, v, req, w)
+	})
+	if err != nil {
+		return nil, w.refusal(err)
+	}
+	return &openfgav1.WriteResponse{}, nil
+}
+
+// tupleWrite is a Write whose options and number of tuples were found in order.
+type tupleWrite struct {
+	writes          []*openfgav1.TupleKey
+	deletes         []*openfgav1.TupleKeyWithoutCondition
+	ignoreDuplicate bool
+	ignoreMissing   bool
+}
+
+func (s *Server) newTupleWrite(req *openfgav1.WriteRequest) (*tupleWrite, error) {
+	w := &tupleWrite{writes: req.GetWrites().GetTupleKeys(), deletes: req.GetDeletes().GetTupleKeys()}
+	var err error
+	if w.ignoreDuplicate, err = ignoreOption("on_duplicate", req.GetWrites().GetOnDuplicate()); err != nil {
+		return nil, err
+	}
+	if w.ignoreMissing, err = ignoreOption("on_missing", req.GetDeletes().GetOnMissing()); err != nil {
+		return nil, err
+	}
+	switch n := len(w.writes) + len(w.deletes); {
+	case n == 0:
+		return nil, refuse(codeWriteInput, "Invalid input. Make sure you provide at least one write, or at least one delete")
+	case n > s.limits.MaxTuplesPerWrite:
+		return nil, refuse(codeEntityLimit, "The number of write operations exceeds the allowed limit of %d", s.limits.MaxTuplesPerWrite)
+	}
+	return w, nil
+}
+
+func ignoreOption(name, value string) (ignore bool, err error) {
+	switch value {
+	case "", "error":
+		return false, nil
+	case "ignore":
+		return true, nil
+	}
+	return false, refuse(codeValidation, "invalid %s option: %s", name, value)
+}
+
+// writeMutation judges a Write in a view and returns what commits it.
+func (s *Server) writeMutation(ctx context.Context, v View, req *openfgav1.WriteRequest, w *tupleWrite) (*ostiary.Mutation, error) {
+	model, err := s.model(ctx, v, req.GetStoreId(), req.GetAuthorizationModelId())
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.newMutation(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[ostiary.Tuple]bool, len(w.writes)+len(w.deletes))
+	for _, k := range w.writes {
+		change, err := s.createChange(model, k)
+		if err != nil {
+			return nil, err
+		}
+		change.Store, change.IfExists = req.GetStoreId(), w.ignoreDuplicate
+		if err := noDuplicate(seen, change.Tuple); err != nil {
+			return nil, err
+		}
+		m.Tuples = append(m.Tuples, change)
+	}
+	for _, k := range w.deletes {
+		t, err := parseTuple(k)
+		if err != nil {
+			return nil, invalidTuple(codeValidation, &openfgav1.TupleKey{
+				User: k.GetUser(), Relation: k.GetRelation(), Object: k.GetObject(),
+			}, err)
+		}
+		if err := noDuplicate(seen, t); err != nil {
+			return nil, err
+		}
+		m.Tuples = append(m.Tuples, ostiary.TupleChange{
+			Op: ostiary.TupleDelete, Store: req.GetStoreId(), Tuple: t,
+			Grant: ostiary.Grant{Owner: ostiary.OwnerAPI}, IfMissing: w.ignoreMissing,
+		})
+	}
+	if err := s.foresee(ctx, v, m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func noDuplicate(seen map[ostiary.Tuple]bool, t ostiary.Tuple) error {
+	if seen[t] {
+		return refuse(codeDuplicateTuples, "duplicate tuple in write: %s", wireWords(t))
+	}
+	seen[t] = true
+	return nil
+}
+
+func wireWords(t ostiary.Tuple) string {
+	return fmt.Sprintf("user: '%s', relation: '%s', object: '%s'", t.Subject, t.Relation, t.Object)
+}
+
+// createChange judges a tuple to be written by the model.
+func (s *Server) createChange(model *authModel, k *openfgav1.TupleKey) (ostiary.TupleChange, error) {
+	t, g, err := s.fittingTuple(model, k)
+	if err != nil {
+		return ostiary.TupleChange{}, invalidTuple(codeValidation, k, err)
+	}
+	return ostiary.TupleChange{Op: ostiary.TupleCreate, Tuple: t, Grant: g}, nil
+}
+
+// fittingTuple parses a tuple with its condition and judges both by the model.
+func (s *Server) fittingTuple(model *authModel, k *openfgav1.TupleKey) (ostiary.Tuple, ostiary.Grant, error) {
+	t, err := parseTuple(k)
+	if err != nil {
+		return t, ostiary.Grant{}, err
+	}
+	g, err := grantOf(k)
+	if err != nil {
+		return t, g, err
+	}
+	if err := model.checkFit(t, g.Condition); err != nil {
+		return t, g, err
+	}
+	if g.Condition == "" {
+		return t, g, nil
+	}
+	if n := len(g.Context); n > s.limits.MaxConditionContextBytes {
+		return t, g, unfit("condition context size limit exceeded: %d bytes exceeds %d bytes", n, s.limits.MaxConditionContextBytes)
+	}
+	return t, g, model.checkContext(g.Condition, k.GetCondition())
+}
+
+// foresee refuses what would be refused when it is applied, so that a faulty Write leaves no entry in
+// the log. What it passes may still be refused there. A view may lag behind, so a fault found in one is
+// looked for again in a linearizable view.
+func (s *Server) foresee(ctx context.Context, v View, m *ostiary.Mutation) error {
+	if foreseeFault(v, m) == nil {
+		return nil
+	}
+	newest, err := s.backend.View(ctx, ostiary.Freshness{AtLeast: v.Revision(), Linearizable: true})
+	if err != nil {
+		return err
+	}
+	defer newest.Close()
+	callOf(ctx).at(newest.Revision())
+	return foreseeFault(newest, m)
+}
+
+func foreseeFault(v View, m *ostiary.Mutation) error {
+	for _, c := range m.Tuples {
+		if c.IfExists || c.IfMissing {
+			continue
+		}
+		stored, there, err := v.Tuple(c.Store, c.Tuple)
+		if err != nil {
+			return err
+		}
+		switch {
+		case c.Op == ostiary.TupleCreate && there && ownGrantLives(stored, m.TimeNanos):
+			return &ostiary.TupleError{Tuple: c.Tuple, Part: "tuple", Err: ostiary.ErrTupleExists}
+		case c.Op == ostiary.TupleDelete && !there:
+			return &ostiary.TupleError{Tuple: c.Tuple, Part: "tuple", Err: ostiary.ErrTupleMissing}
+		}
+	}
+	return nil
+}
+
+func ownGrantLives(t ostiary.StoredTuple, nowNanos int64) bool {
+	for _, g := range t.Grants {
+		if g.Owner == ostiary.OwnerAPI {
+			return g.Live(nowNanos)
+		}
+	}
+	return false
+}
+
+// refusal puts a refused tuple change into OpenFGA's words. Another condition on a tuple that is there
+// is a conflict only where a duplicate would have been ignored; otherwise it is a duplicate.
+func (w *tupleWrite) refusal(err error) error {
+	var t *ostiary.TupleError
+	if !errors.As(err, &t) || t.Tuple == (ostiary.Tuple{}) {
+		return err
+	}
+	const why = "tuple to be written already existed or the tuple to be deleted did not exist"
+	words := wireWords(t.Tuple)
+	switch {
+	case errors.Is(t.Err, ostiary.ErrConflict) && w.ignoreDuplicate:
+		return &refusal{code: codeAborted, cause: err, text: "transactional write failed due to conflict: " +
+			"attempted to write a tuple which already exists with a different condition: " + words}
+	case errors.Is(t.Err, ostiary.ErrTupleExists), errors.Is(t.Err, ostiary.ErrConflict):
+		return &refusal{code: codeWriteFailed, cause: err, text: "cannot write a tuple which already exists: " + words + ": " + why}
+	case errors.Is(t.Err, ostiary.ErrTupleMissing):
+		return &refusal{code: codeWriteFailed, cause: err, text: "cannot delete a tuple which does not exist: " + words + ": " + why}
+	}
+	return err
+}
