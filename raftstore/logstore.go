@@ -1,0 +1,149 @@
+package raftstore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/storage/wal"
+)
+
+// logStore gives raft the log and the small stable values it needs, on a wal.Log. It implements
+// raft.LogStore, raft.MonotonicLogStore and raft.StableStore. docs/format/wal.md draws the bytes.
+//
+// A write that fails is handed to fatal before the error goes back to raft: what reached the disk is
+// then unknown, and raft would go on as if nothing had (DESIGN section 7).
+type logStore struct {
+	log   *wal.Log
+	fatal func(error)
+}
+
+var (
+	_ raft.LogStore          = (*logStore)(nil)
+	_ raft.MonotonicLogStore = (*logStore)(nil)
+	_ raft.StableStore       = (*logStore)(nil)
+)
+
+// logVersion is the first byte of every log entry's bytes.
+const logVersion = 1
+
+// stablePrefix keeps raft's stable values apart from ours in the log's key-value table.
+const stablePrefix = "raft/"
+
+// IsMonotonic tells raft that entries must follow each other without a gap.
+func (s *logStore) IsMonotonic() bool { return true }
+
+// FirstIndex returns the index of the oldest entry, or 0.
+func (s *logStore) FirstIndex() (uint64, error) { return s.log.FirstIndex(), nil }
+
+// LastIndex returns the index of the newest entry, or 0.
+func (s *logStore) LastIndex() (uint64, error) { return s.log.LastIndex(), nil }
+
+// GetLog reads one entry, or raft.ErrLogNotFound.
+func (s *logStore) GetLog(index uint64, out *raft.Log) error {
+	data, err := s.log.Get(index)
+	if errors.Is(err, wal.ErrNotFound) {
+		return raft.ErrLogNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("read log entry %d: %w", index, err)
+	}
+	if err := decodeLog(data, out); err != nil {
+		return fmt.Errorf("read log entry %d: %w", index, err)
+	}
+	out.Index = index
+	return nil
+}
+
+// StoreLog appends one entry; StoreLogs says more.
+func (s *logStore) StoreLog(entry *raft.Log) error { return s.StoreLogs([]*raft.Log{entry}) }
+
+// StoreLogs appends entries with one fsync. They are durable when it returns.
+func (s *logStore) StoreLogs(entries []*raft.Log) error {
+	records := make([]wal.Record, len(entries))
+	for i, entry := range entries {
+		records[i] = wal.Record{Index: entry.Index, Data: appendLog(nil, entry)}
+	}
+	return s.written("append to the log", s.log.Append(records))
+}
+
+// DeleteRange removes the entries from first to last, both included.
+func (s *logStore) DeleteRange(first, last uint64) error {
+	return s.written("truncate the log", s.log.DeleteRange(first, last))
+}
+
+// Set stores a stable value durably.
+func (s *logStore) Set(key, value []byte) error {
+	return s.written("store a stable value", s.log.Set(stablePrefix+string(key), value))
+}
+
+// Get returns a stable value, or nil where there is none.
+func (s *logStore) Get(key []byte) ([]byte, error) {
+	value, _, err := s.log.Value(stablePrefix + string(key))
+	return value, err
+}
+
+// SetUint64 stores a stable number durably.
+func (s *logStore) SetUint64(key []byte, n uint64) error {
+	return s.Set(key, binary.BigEndian.AppendUint64(nil, n))
+}
+
+// GetUint64 returns a stable number, or 0 where there is none.
+func (s *logStore) GetUint64(key []byte) (uint64, error) {
+	value, err := s.Get(key)
+	if err != nil || value == nil {
+		return 0, err
+	}
+	if len(value) != 8 {
+		return 0, fmt.Errorf("read stable value %q: %d bytes, want 8: %w", key, len(value), ostiary.ErrCorrupt)
+	}
+	return binary.BigEndian.Uint64(value), nil
+}
+
+func (s *logStore) written(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%s: %w", doing, err)
+	s.fatal(err)
+	return err
+}
+
+// appendLog appends version, type, term, the time of the append, extensions and data.
+func appendLog(dst []byte, entry *raft.Log) []byte {
+	dst = append(dst, logVersion, byte(entry.Type))
+	dst = binary.AppendUvarint(dst, entry.Term)
+	var at int64
+	if !entry.AppendedAt.IsZero() {
+		at = entry.AppendedAt.UnixNano()
+	}
+	dst = binary.AppendVarint(dst, at)
+	dst = binary.AppendUvarint(dst, uint64(len(entry.Extensions)))
+	dst = append(dst, entry.Extensions...)
+	return append(dst, entry.Data...)
+}
+
+// decodeLog is the inverse of appendLog, but for the index. It keeps no reference to data.
+func decodeLog(data []byte, out *raft.Log) error {
+	d := decoder{rest: data}
+	if v := d.byte(); d.err == nil && v != logVersion {
+		return fmt.Errorf("decode log entry: version %d is not known to this release (it knows %d): %w",
+			v, logVersion, ostiary.ErrCorrupt)
+	}
+	*out = raft.Log{Type: raft.LogType(d.byte()), Term: d.uint()}
+	if at := d.int(); at != 0 {
+		out.AppendedAt = time.Unix(0, at)
+	}
+	out.Extensions = d.bytes()
+	if d.err != nil {
+		return fmt.Errorf("decode log entry: %w: %w", d.err, ostiary.ErrCorrupt)
+	}
+	if len(d.rest) > 0 {
+		out.Data = append([]byte(nil), d.rest...)
+	}
+	return nil
+}

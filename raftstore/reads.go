@@ -1,0 +1,46 @@
+package raftstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/storage"
+)
+
+// maxReadWait bounds how long a read waits for a revision when its context has no earlier deadline.
+const maxReadWait = 3 * time.Second
+
+// View returns a view that is as new as f asks. The caller closes it.
+//
+// A revision that is not applied here within the deadline fails with ostiary.ErrRevisionNotYet. A
+// linearizable read confirms that this node leads; in a cluster of one everything acknowledged is then
+// in the newest view, since a write is acknowledged after it is published.
+func (s *Store) View(ctx context.Context, f ostiary.Freshness) (*storage.View, error) {
+	if err := s.failed(); err != nil {
+		return nil, err
+	}
+	if f.Linearizable {
+		if err := s.raft.VerifyLeader().Error(); err != nil {
+			return nil, fmt.Errorf("confirm leadership for a linearizable read: %w: %w", err, ostiary.ErrUnavailable)
+		}
+	}
+	if err := s.waitApplied(ctx, f.AtLeast); err != nil {
+		return nil, err
+	}
+	return s.storage.View()
+}
+
+func (s *Store) waitApplied(ctx context.Context, revision ostiary.Revision) error {
+	if applied, _ := s.storage.Applied(); uint64(revision) <= applied {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxReadWait)
+	defer cancel()
+	reached, err := s.applied.wait(ctx, uint64(revision))
+	if err != nil {
+		return fmt.Errorf("wait for revision %d: this node stands at %d (%w): %w", revision, reached, err, ostiary.ErrRevisionNotYet)
+	}
+	return nil
+}

@@ -1,0 +1,350 @@
+package raftstore
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/storage"
+	"github.com/ostiary/ostiary/storage/wal"
+)
+
+// Options configures Open. The zero value but for Dir is ready for use.
+type Options struct {
+	// Dir is the data folder. It is created when missing.
+	Dir string
+	// FS is the file system. Nil means the machine's.
+	FS storage.FS
+	// CacheBytes bounds the block cache of the storage. Zero means storage's default.
+	CacheBytes int64
+	// MaxMutationBytes bounds one encoded mutation. Zero means 16 MiB. A larger one is refused with
+	// ostiary.ErrTooBroad.
+	MaxMutationBytes int
+	// MinFreeBytes is the free-space reserve: below it mutations are refused with
+	// ostiary.ErrUnavailable, so that the disk never fills up under Raft and Pebble, which do not
+	// survive that. Zero means 256 MiB, negative disables the reserve.
+	MinFreeBytes int64
+	// SnapshotEntries is how many log entries call for a raft snapshot, after which the log is
+	// truncated. Zero means 8,192.
+	SnapshotEntries uint64
+	// SnapshotInterval is how often that is looked at. Zero means 30 s.
+	SnapshotInterval time.Duration
+	// Clock tells the time. Nil means time.Now.
+	Clock func() time.Time
+	// Logger receives what operators should know. Nil discards.
+	Logger *slog.Logger
+	// OnFatal is called once when the node cannot go on: an I/O error of the log or of storage, or an
+	// entry that cannot be applied. The process must end. Nil panics.
+	OnFatal func(error)
+}
+
+// Names of the bounds and defaults of Options.
+const (
+	defaultMaxMutationBytes = 16 << 20
+	defaultMinFreeBytes     = 256 << 20
+	defaultSnapshotEntries  = 8192
+	defaultSnapshotInterval = 30 * time.Second
+	// trailingLogs is what stays in the log behind a raft snapshot.
+	trailingLogs = 1024
+	// maxAppendEntries is how many client writes share one dispatch, one fsync and one storage batch.
+	maxAppendEntries = 512
+	// electionTimeout is short, since a cluster of one elects itself (DESIGN section 4).
+	electionTimeout = 50 * time.Millisecond
+)
+
+func (o Options) withDefaults() Options {
+	if o.MaxMutationBytes == 0 {
+		o.MaxMutationBytes = defaultMaxMutationBytes
+	}
+	if o.MinFreeBytes == 0 {
+		o.MinFreeBytes = defaultMinFreeBytes
+	}
+	if o.SnapshotEntries == 0 {
+		o.SnapshotEntries = defaultSnapshotEntries
+	}
+	if o.SnapshotInterval == 0 {
+		o.SnapshotInterval = defaultSnapshotInterval
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Store is a node: its log, its storage, and Raft between them.
+type Store struct {
+	options Options
+	logger  *slog.Logger
+	cluster ostiary.ClusterID
+
+	log     *wal.Log
+	storage *storage.Store
+	raft    *raft.Raft
+	applied progress
+	disk    diskGuard
+
+	// stamp is held from stamping a command to its place in raft's queue, so that stamps and log
+	// order agree.
+	stamp struct {
+		sync.Mutex
+		last int64
+	}
+
+	failure atomic.Pointer[error] // set once by fatal; then everything is refused
+	closing atomic.Bool
+	closed  sync.Once
+}
+
+// Open opens the node in a data folder, or creates it there, and returns when everything that was ever
+// acknowledged is applied again. It fails with ostiary.ErrCorrupt when log and storage do not belong
+// together or one of them is missing, and with ctx's error when that ends first.
+func Open(ctx context.Context, options Options) (_ *Store, err error) {
+	s := &Store{options: options.withDefaults()}
+	s.logger = s.options.Logger.With("component", "raftstore")
+	s.disk = diskGuard{dir: s.options.Dir, fs: s.options.FS, reserve: s.options.MinFreeBytes, clock: s.options.Clock}
+	defer func() {
+		if err != nil {
+			s.Close()
+			err = fmt.Errorf("open data folder %q: %w", options.Dir, err)
+		}
+	}()
+	if err := s.openStores(); err != nil {
+		return nil, err
+	}
+	if err := s.identify(); err != nil {
+		return nil, err
+	}
+	if err := s.startRaft(); err != nil {
+		return nil, err
+	}
+	return s, s.catchUp(ctx)
+}
+
+func (s *Store) openStores() (err error) {
+	s.log, err = wal.Open(filepath.Join(s.options.Dir, "log"), wal.Options{FS: s.options.FS, Logger: s.options.Logger})
+	if err != nil {
+		return err
+	}
+	s.storage, err = storage.Open(filepath.Join(s.options.Dir, "storage"), storage.Options{
+		FS: s.options.FS, CacheBytes: s.options.CacheBytes, Logger: s.options.Logger, OnFatal: s.fatal,
+	})
+	return err
+}
+
+// Keys of ours in the log's key-value table.
+const (
+	nodeIDKey  = "node-id"
+	clusterKey = "cluster-id"
+)
+
+// identify reads who this node is, or draws it for a new data folder, and proves that log and storage
+// are of one cluster and fit each other: a folder put together from two, or with one part lost, would
+// otherwise answer from half of its history.
+func (s *Store) identify() error {
+	if err := s.identifyCluster(); err != nil {
+		return err
+	}
+	applied, _ := s.storage.Applied()
+	snapshots := s.snapshots()
+	marker, err := snapshots.newestMarker()
+	if err != nil {
+		return err
+	}
+	switch first, last := s.log.FirstIndex(), s.log.LastIndex(); {
+	case applied < marker:
+		return fmt.Errorf("storage stands at entry %d, below the raft snapshot at %d; restore a backup: %w", applied, marker, ostiary.ErrCorrupt)
+	case last == 0 && applied > 0 && marker == 0:
+		return fmt.Errorf("storage stands at entry %d and the log is empty; restore the log folder: %w", applied, ostiary.ErrCorrupt)
+	case last > 0 && first > applied+1:
+		return fmt.Errorf("storage stands at entry %d and the log begins at %d; restore a backup: %w", applied, first, ostiary.ErrCorrupt)
+	case last > 0 && last < applied:
+		return fmt.Errorf("storage stands at entry %d, past the end of the log at %d; restore the log folder: %w", applied, last, ostiary.ErrCorrupt)
+	}
+	s.applied.advance(applied)
+	return nil
+}
+
+func (s *Store) identifyCluster() error {
+	inLog, found, err := s.log.Value(clusterKey)
+	if err != nil {
+		return err
+	}
+	inStorage, inStorageFound := s.storage.ClusterID()
+	switch {
+	case found && len(inLog) != len(s.cluster):
+		return fmt.Errorf("cluster id in the log has %d bytes: %w", len(inLog), ostiary.ErrCorrupt)
+	case found && inStorageFound && ostiary.ClusterID(inLog) != inStorage:
+		return fmt.Errorf("log is of cluster %x and storage of cluster %x: %w", inLog, inStorage[:], ostiary.ErrCorrupt)
+	case inStorageFound && !found:
+		return fmt.Errorf("storage is of cluster %x and the log of none; restore the log folder: %w", inStorage[:], ostiary.ErrCorrupt)
+	case found:
+		s.cluster = ostiary.ClusterID(inLog)
+	default:
+		rand.Read(s.cluster[:])
+		if err := s.log.Set(clusterKey, s.cluster[:]); err != nil {
+			return err
+		}
+	}
+	if inStorageFound {
+		return nil
+	}
+	return s.storage.SetClusterID(s.cluster)
+}
+
+// nodeID returns the id of this node, drawn when the folder was new.
+func (s *Store) nodeID() (raft.ServerID, error) {
+	value, found, err := s.log.Value(nodeIDKey)
+	if err != nil || found {
+		return raft.ServerID(value), err
+	}
+	var id [8]byte
+	rand.Read(id[:])
+	text := hex.EncodeToString(id[:])
+	return raft.ServerID(text), s.log.Set(nodeIDKey, []byte(text))
+}
+
+func (s *Store) snapshots() *snapshotStore { return &snapshotStore{log: s.log, fatal: s.fatal} }
+
+func (s *Store) startRaft() error {
+	id, err := s.nodeID()
+	if err != nil {
+		return err
+	}
+	address, transport := raft.NewInmemTransport(raft.ServerAddress(id))
+	config := raft.DefaultConfig()
+	config.LocalID = id
+	config.HeartbeatTimeout = electionTimeout
+	config.ElectionTimeout = electionTimeout
+	config.LeaderLeaseTimeout = electionTimeout
+	config.CommitTimeout = 5 * time.Millisecond
+	config.MaxAppendEntries = maxAppendEntries
+	config.BatchApplyCh = true
+	config.TrailingLogs = trailingLogs
+	config.SnapshotThreshold = s.options.SnapshotEntries
+	config.SnapshotInterval = s.options.SnapshotInterval
+	// Storage holds the state across restarts; identify has proved that it is not older than the
+	// newest snapshot, from which raft goes on feeding entries.
+	config.NoSnapshotRestoreOnStart = true
+	config.NoLegacyTelemetry = true
+	config.Logger = raftLogger(s.options.Logger)
+
+	logs := &logStore{log: s.log, fatal: s.fatal}
+	snapshots := s.snapshots()
+	exists, err := raft.HasExistingState(logs, logs, snapshots)
+	if err != nil {
+		return err
+	}
+	if !exists {
+		members := raft.Configuration{Servers: []raft.Server{{ID: id, Address: address}}}
+		if err := raft.BootstrapCluster(config, logs, logs, snapshots, transport, members); err != nil {
+			return fmt.Errorf("bootstrap a cluster of one: %w", err)
+		}
+		s.logger.Info("new cluster", "cluster", hex.EncodeToString(s.cluster[:]), "node", string(id))
+	}
+	machine := &fsm{storage: s.storage, applied: &s.applied, fatal: s.fatal}
+	s.raft, err = raft.NewRaft(config, machine, logs, logs, snapshots, transport)
+	return err
+}
+
+// catchUp waits until this node leads and has applied every entry of its log: an acknowledged write is
+// in the log, so after that nothing acknowledged is missing.
+func (s *Store) catchUp(ctx context.Context) error {
+	start := time.Now()
+	for {
+		if err := s.failed(); err != nil {
+			return err
+		}
+		if s.raft.State() == raft.Leader {
+			err := s.raft.Barrier(0).Error()
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, raft.ErrLeadershipLost) && !errors.Is(err, raft.ErrNotLeader) {
+				return fmt.Errorf("apply the log again: %w", err)
+			}
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("apply the log again: %w", ctx.Err())
+		}
+	}
+	index, _ := s.storage.Applied()
+	s.logger.Info("caught up", "apply_index", index, "duration", time.Since(start))
+	return nil
+}
+
+// ClusterID returns the id of the cluster, which consistency tokens carry.
+func (s *Store) ClusterID() ostiary.ClusterID { return s.cluster }
+
+// Ready returns nil while the node serves, and otherwise an error that says why it does not.
+func (s *Store) Ready() error {
+	if err := s.failed(); err != nil {
+		return err
+	}
+	if s.raft.State() != raft.Leader {
+		return fmt.Errorf("node does not lead its cluster of one: %w", ostiary.ErrUnavailable)
+	}
+	return nil
+}
+
+// fatal records that the node cannot go on and says so to Options.OnFatal, once.
+func (s *Store) fatal(err error) {
+	if s.closing.Load() && s.failure.Load() == nil {
+		return // what fails because it is being closed is no news
+	}
+	if !s.failure.CompareAndSwap(nil, &err) {
+		return
+	}
+	s.logger.Error("node cannot go on", "error", err)
+	if s.options.OnFatal == nil {
+		panic(err)
+	}
+	s.options.OnFatal(err)
+}
+
+// failed returns an error that is ostiary.ErrUnavailable once the node cannot go on or is closing.
+func (s *Store) failed() error {
+	if err := s.failure.Load(); err != nil {
+		return fmt.Errorf("node stopped serving (%w): %w", *err, ostiary.ErrUnavailable)
+	}
+	if s.closing.Load() {
+		return fmt.Errorf("node is shutting down: %w", ostiary.ErrUnavailable)
+	}
+	return nil
+}
+
+// Close stops the node and waits for its goroutines. Views that are open must be closed before. It may
+// be called twice.
+func (s *Store) Close() error {
+	var err error
+	s.closed.Do(func() {
+		s.closing.Store(true)
+		if s.raft != nil {
+			err = s.raft.Shutdown().Error()
+		}
+		if s.storage != nil {
+			if s.failure.Load() == nil {
+				err = errors.Join(err, s.storage.Sync())
+			}
+			err = errors.Join(err, s.storage.Close())
+		}
+		if s.log != nil {
+			err = errors.Join(err, s.log.Close())
+		}
+	})
+	return err
+}

@@ -1,0 +1,330 @@
+package raftstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/goleak"
+
+	"github.com/ostiary/ostiary"
+)
+
+func TestMain(m *testing.M) {
+	killChildMain()
+	goleak.VerifyTestMain(m,
+		// Pebble keeps one goroutine for its process-wide histogram of commits.
+		goleak.IgnoreTopFunction("github.com/cockroachdb/pebble/v2.init.0.func1"))
+}
+
+const testStore = "01TEST"
+
+func open(t testing.TB, o Options) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func openMem(t testing.TB) *Store {
+	t.Helper()
+	return open(t, Options{Dir: "data", FS: vfs.NewMem()})
+}
+
+func tupleOf(n int) ostiary.Tuple {
+	return ostiary.Tuple{
+		Object: ostiary.ObjectRef{Type: "doc", ID: fmt.Sprint(n)}, Relation: "viewer",
+		Subject: ostiary.SubjectRef{Type: "user", ID: "ann"},
+	}
+}
+
+func create(n int) *ostiary.Mutation {
+	return &ostiary.Mutation{
+		Principal: ostiary.Principal{Kind: "internal"},
+		Tuples: []ostiary.TupleChange{{Op: ostiary.TupleCreate, Store: testStore, Tuple: tupleOf(n),
+			Grant: ostiary.Grant{Owner: ostiary.OwnerAPI}}},
+	}
+}
+
+func has(t testing.TB, s *Store, tuple ostiary.Tuple) bool {
+	t.Helper()
+	view, err := s.View(context.Background(), ostiary.Freshness{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Close()
+	_, found, err := view.Tuple(testStore, tuple)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestProposeAndRead(t *testing.T) {
+	s := openMem(t)
+	first, err := s.Propose(t.Context(), create(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !has(t, s, tupleOf(1)) {
+		t.Error("an acknowledged tuple is not in the next view")
+	}
+	second, err := s.Propose(t.Context(), create(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second.Revision <= first.Revision {
+		t.Errorf("revisions %d, %d do not grow", first.Revision, second.Revision)
+	}
+	if second.TimeNanos < first.TimeNanos || first.TimeNanos == 0 {
+		t.Errorf("stamps %d, %d go back", first.TimeNanos, second.TimeNanos)
+	}
+	view, err := s.View(t.Context(), ostiary.Freshness{AtLeast: second.Revision, Linearizable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Close()
+	if view.Revision() < second.Revision {
+		t.Errorf("view is at revision %d, asked for %d", view.Revision(), second.Revision)
+	}
+}
+
+func TestRefusedMutationChangesNothing(t *testing.T) {
+	s := openMem(t)
+	if _, err := s.Propose(t.Context(), create(1)); err != nil {
+		t.Fatal(err)
+	}
+	m := create(2)
+	m.Tuples = append(m.Tuples, create(1).Tuples...)
+	_, err := s.Propose(t.Context(), m)
+	if !errors.Is(err, ostiary.ErrTupleExists) {
+		t.Errorf("got error %v, want ErrTupleExists", err)
+	}
+	if has(t, s, tupleOf(2)) {
+		t.Error("a refused mutation left a tuple behind")
+	}
+}
+
+func TestStampsNeverGoBack(t *testing.T) {
+	clock := time.Unix(2000, 0)
+	var mu sync.Mutex
+	now := func() time.Time { mu.Lock(); defer mu.Unlock(); return clock }
+	fs := vfs.NewMem()
+	s := open(t, Options{Dir: "data", FS: fs, Clock: now})
+	first, err := s.Propose(t.Context(), create(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	clock = time.Unix(1000, 0)
+	mu.Unlock()
+	second, err := s.Propose(t.Context(), create(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second.TimeNanos < first.TimeNanos {
+		t.Errorf("stamp went back from %d to %d", first.TimeNanos, second.TimeNanos)
+	}
+	if s.Now() < first.TimeNanos {
+		t.Errorf("request time %d is before the newest stamp %d", s.Now(), first.TimeNanos)
+	}
+	s.Close()
+	s = open(t, Options{Dir: "data", FS: fs, Clock: now})
+	third, err := s.Propose(t.Context(), create(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if third.TimeNanos < first.TimeNanos {
+		t.Errorf("after a restart the stamp went back from %d to %d", first.TimeNanos, third.TimeNanos)
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	s := openMem(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Propose(ctx, create(1)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got error %v, want context.Canceled", err)
+	}
+	if has(t, s, tupleOf(1)) {
+		t.Error("a mutation whose request was cancelled before it was proposed took effect")
+	}
+}
+
+func TestReadWaitsForRevision(t *testing.T) {
+	s := openMem(t)
+	receipt, err := s.Propose(t.Context(), create(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err = s.View(ctx, ostiary.Freshness{AtLeast: receipt.Revision + 100})
+	if !errors.Is(err, ostiary.ErrRevisionNotYet) || !strings.Contains(err.Error(), fmt.Sprint(receipt.Revision)) {
+		t.Errorf("got error %v, want ErrRevisionNotYet that says where the node stands", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		view, err := s.View(t.Context(), ostiary.Freshness{AtLeast: receipt.Revision + 1})
+		if err == nil {
+			view.Close()
+		}
+		done <- err
+	}()
+	if _, err := s.Propose(t.Context(), create(2)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("a read that waited for the next revision: %v", err)
+	}
+}
+
+func TestBounds(t *testing.T) {
+	s := open(t, Options{Dir: "data", FS: vfs.NewMem(), MaxMutationBytes: 100})
+	m := create(1)
+	m.RequestID = strings.Repeat("x", 200)
+	if _, err := s.Propose(t.Context(), m); !errors.Is(err, ostiary.ErrTooBroad) || !strings.Contains(err.Error(), "maxMutationBytes") {
+		t.Errorf("got error %v, want ErrTooBroad that names maxMutationBytes", err)
+	}
+}
+
+// fullDisk is a file system whose disk says that it has little room.
+type fullDisk struct {
+	vfs.FS
+	free uint64
+}
+
+func (d fullDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	return vfs.DiskUsage{AvailBytes: d.free, TotalBytes: 1 << 30}, nil
+}
+
+func TestFullDiskRefusesWritesAndServesReads(t *testing.T) {
+	mem := vfs.NewMem()
+	s := open(t, Options{Dir: "data", FS: mem})
+	if _, err := s.Propose(t.Context(), create(1)); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	s = open(t, Options{Dir: "data", FS: fullDisk{FS: mem, free: 1 << 20}})
+	_, err := s.Propose(t.Context(), create(2))
+	if !errors.Is(err, ostiary.ErrUnavailable) || !strings.Contains(err.Error(), "reserve") {
+		t.Errorf("got error %v, want ErrUnavailable that names the reserve", err)
+	}
+	if !has(t, s, tupleOf(1)) || has(t, s, tupleOf(2)) {
+		t.Error("below the reserve the state must stay readable and unchanged")
+	}
+}
+
+func TestReopen(t *testing.T) {
+	fs := vfs.NewMem()
+	s := open(t, Options{Dir: "data", FS: fs, SnapshotEntries: 16, SnapshotInterval: 5 * time.Millisecond})
+	cluster := s.ClusterID()
+	for n := range 200 {
+		if _, err := s.Propose(t.Context(), create(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for marker := uint64(0); marker == 0; time.Sleep(time.Millisecond) {
+		var err error
+		if marker, err = s.snapshots().newestMarker(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, Options{Dir: "data", FS: fs})
+	if s.ClusterID() != cluster {
+		t.Error("cluster id changed over a restart")
+	}
+	for n := range 200 {
+		if !has(t, s, tupleOf(n)) {
+			t.Fatalf("tuple %d is gone after a restart", n)
+		}
+	}
+	if _, err := s.Propose(t.Context(), create(1000)); err != nil {
+		t.Errorf("write after a restart: %v", err)
+	}
+	if err := s.Ready(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFoldersThatDoNotFit: half of a data folder must not answer.
+func TestFoldersThatDoNotFit(t *testing.T) {
+	fill := func(fs vfs.FS) {
+		s := open(t, Options{Dir: "data", FS: fs})
+		for n := range 10 {
+			if _, err := s.Propose(t.Context(), create(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Close()
+	}
+	for _, test := range []struct {
+		name   string
+		damage func(fs vfs.FS) error
+	}{
+		{"log lost", func(fs vfs.FS) error { return fs.RemoveAll("data/log") }},
+		{"storage of another cluster", func(fs vfs.FS) error {
+			other := vfs.NewMem()
+			fill(other)
+			if err := fs.RemoveAll("data/storage"); err != nil {
+				return err
+			}
+			_, err := vfs.Clone(other, fs, "data/storage", "data/storage")
+			return err
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			fs := vfs.NewMem()
+			fill(fs)
+			if err := test.damage(fs); err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(t.Context(), Options{Dir: "data", FS: fs})
+			if err == nil {
+				s.Close()
+			}
+			if !errors.Is(err, ostiary.ErrCorrupt) {
+				t.Errorf("got error %v, want ErrCorrupt", err)
+			}
+		})
+	}
+	t.Run("storage lost, log whole", func(t *testing.T) {
+		fs := vfs.NewMem()
+		fill(fs)
+		if err := fs.RemoveAll("data/storage"); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, Options{Dir: "data", FS: fs})
+		for n := range 10 {
+			if !has(t, s, tupleOf(n)) {
+				t.Errorf("tuple %d was not applied again from the log", n)
+			}
+		}
+	})
+}
+
+func TestClosedStoreRefuses(t *testing.T) {
+	s := openMem(t)
+	s.Close()
+	if _, err := s.Propose(t.Context(), create(1)); !errors.Is(err, ostiary.ErrUnavailable) {
+		t.Errorf("write: got error %v, want ErrUnavailable", err)
+	}
+	if _, err := s.View(t.Context(), ostiary.Freshness{}); !errors.Is(err, ostiary.ErrUnavailable) {
+		t.Errorf("read: got error %v, want ErrUnavailable", err)
+	}
+}
