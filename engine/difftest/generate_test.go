@@ -15,7 +15,7 @@ type testCase struct {
 	model  *model.Model
 	tuples []ostiary.Tuple
 	ids    map[string][]string
-	sparse bool // ask about few of the usersets
+	sparse bool // ask about few usersets, and for few lists of users
 }
 
 // source decides what a generator leaves open. Smaller numbers should mean simpler cases.
@@ -38,7 +38,9 @@ func (s rapidSource) subset(n, atMost int) []int {
 	if n == 0 {
 		return nil
 	}
-	return rapid.SliceOfNDistinct(rapid.IntRange(0, n-1), 0, min(n, atMost), rapid.ID[int]).Draw(s.t, "subset")
+	most := min(n, atMost)
+	least := rapid.IntRange(0, most*2/3).Draw(s.t, "least") // or rapid keeps to a handful
+	return rapid.SliceOfNDistinct(rapid.IntRange(0, n-1), least, most, rapid.ID[int]).Draw(s.t, "subset")
 }
 
 // cases is the generator of a family for rapid.

@@ -24,6 +24,8 @@ var families = []family{
 		model: randomModel(weights{direct: 3, computed: 2, ttu: 2, union: 2, intersection: 2, difference: 2, depth: 2, types: 1, relations: 3})},
 	{name: "recursion through exclusion", objects: [2]int{2, 3}, tuples: 16,
 		model: randomModel(weights{direct: 4, computed: 3, ttu: 1, union: 1, intersection: 1, difference: 5, depth: 2, types: 1, relations: 4})},
+	{name: "exclusion inside exclusion", objects: [2]int{2, 3}, tuples: 12,
+		model: randomModel(weights{direct: 3, computed: 4, ttu: 3, union: 1, intersection: 1, difference: 10, depth: 3, types: 1, relations: 3})},
 	{name: "nested groups", objects: [2]int{3, 5}, tuples: 24, misfits: true, model: groupModel},
 	{name: "hierarchy", objects: [2]int{2, 4}, tuples: 24, model: hierarchyModel},
 	{name: "intersection of recursive relations", objects: [2]int{2, 4}, tuples: 24, model: intersectionModel},
@@ -50,11 +52,21 @@ type sketch struct {
 
 const conditionName = "office_hours"
 
+// newModel adds the type user, and the condition where it is used.
 func newModel(types []*model.Type) *model.Model {
 	types = append([]*model.Type{{Name: "user"}}, types...)
-	condition := &model.Condition{Name: conditionName, Expression: "hour < 17",
-		Parameters: []model.Parameter{{Name: "hour", Type: model.ParameterType{Name: "int"}}}}
-	return model.New(model.Schema11, types, []*model.Condition{condition})
+	var conditions []*model.Condition
+	for _, t := range types {
+		for _, r := range t.Relations {
+			for _, restriction := range r.Restrictions {
+				if restriction.Condition != "" {
+					conditions = []*model.Condition{{Name: conditionName, Expression: "hour < 17",
+						Parameters: []model.Parameter{{Name: "hour", Type: model.ParameterType{Name: "int"}}}}}
+				}
+			}
+		}
+	}
+	return model.New(model.Schema11, types, conditions)
 }
 
 // randomModel makes models of which only names and weights are given.

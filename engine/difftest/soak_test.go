@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	soakCases = flag.Int("ostiary.diff.cases", 200, "random cases that TestSoak compares")
+	soakCases = flag.Int("ostiary.diff.cases", 100, "random cases that TestSoak compares")
 	soakSeed  = flag.Uint64("ostiary.diff.seed", 1, "seed of the first case of TestSoak; the next has the next")
 )
 
