@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"syscall"
+
+	"github.com/ostiary/ostiary/api"
+	"github.com/ostiary/ostiary/engine"
+	"github.com/ostiary/ostiary/raftstore"
+)
+
+// nodeOptions is what a node needs; serve, demo and the tests fill it.
+type nodeOptions struct {
+	dataDir       string
+	grpc, http    net.Listener // closed by runNode
+	authenticator api.Authenticator
+	limits        api.Limits
+	maxDepth      int
+	logger        *slog.Logger
+	// ready is called once everything acknowledged is applied again and requests are answered.
+	ready func()
+}
+
+// runNode opens the data folder and serves until ctx ends or something fails. It then lets requests
+// under way finish, closes Raft, and closes storage last.
+func runNode(ctx context.Context, o nodeOptions) (err error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	served := false
+	defer func() {
+		if !served {
+			err = errors.Join(err, o.grpc.Close(), o.http.Close())
+		}
+	}()
+	store, err := raftstore.Open(ctx, raftstore.Options{Dir: o.dataDir, Logger: o.logger, OnFatal: stop})
+	if errors.Is(err, syscall.EAGAIN) {
+		return fmt.Errorf("%w: another process uses this data folder; stop it, or pass another --data-dir", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := store.Close(); closeErr != nil {
+			err = errors.Join(err, fmt.Errorf("close data folder %q: %w", o.dataDir, closeErr))
+		}
+	}()
+	server, err := api.NewServer(api.Options{
+		Backend:       backend{store},
+		Engine:        engine.New(engine.Options{MaxDepth: o.maxDepth}),
+		Authenticator: o.authenticator,
+		Logger:        o.logger,
+		Limits:        o.limits,
+	})
+	if err != nil {
+		return err
+	}
+	if o.ready != nil {
+		o.ready() // the listeners accept already, and Serve answers what waits in them
+	}
+	served = true
+	if err := server.Serve(ctx, o.grpc, o.http); err != nil {
+		return err
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause // the store cannot go on
+	}
+	return nil
+}

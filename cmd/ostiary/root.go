@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// newRoot builds the whole command tree. It does no I/O.
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ostiary",
+		Short: "Ostiary answers: may this user do this, and what may this user see?",
+		Long: `Ostiary is an authorization database. One binary holds the server and this client.
+
+Exit codes: 0 done or allowed, 1 failed, 2 wrong usage, 3 denied, 4 a model or test file is
+invalid, 5 the server is unavailable (retry).`,
+		Example: `  ostiary serve --dev --data-dir ./data
+  ostiary store create acme && ostiary use acme
+  ostiary model write model.fga
+  ostiary tuple write doc:1#viewer@user:ann
+  ostiary check doc:1#viewer@user:ann --explain`,
+		Args:              unknownCommand,
+		RunE:              showHelp,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.prepare(cmd) },
+	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%v; see '%s --help'", err, cmd.CommandPath())
+	})
+	root.PersistentFlags().StringVar(&a.output, "output", "text", "form of the answer: text or json")
+	fromEnv(root.PersistentFlags(), "output")
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+
+	root.AddCommand(
+		newServeCommand(a), newDemoCommand(a),
+		newStoreCommand(a), newUseCommand(a), newModelCommand(a), newExplainCommand(a), newTupleCommand(a),
+		newCheckCommand(a), newListObjectsCommand(a), newListUsersCommand(a), newExpandCommand(a),
+		newCompletionCommand(a), newVersionCommand(a),
+	)
+	root.SetHelpCommand(newHelpCommand())
+	usageForArgs(root)
+	return root
+}
+
+// group returns a command that only holds others: the noun before the verbs.
+func group(use, short, example string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Example: example, Args: unknownCommand, RunE: showHelp}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+func showHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
+// unknownCommand refuses arguments of a command that only holds others, with the nearest names.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	message := fmt.Sprintf("%q is no command of '%s'", args[0], cmd.CommandPath())
+	if cmd.SuggestionsMinimumDistance <= 0 {
+		cmd.SuggestionsMinimumDistance = 2
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		message += "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usagef("%s; see '%s --help'", message, cmd.CommandPath())
+}
+
+// usageForArgs makes every refusal of positional arguments in the tree a usageError.
+func usageForArgs(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			err := check(cmd, args)
+			if _, ok := err.(*usageError); err == nil || ok {
+				return err
+			}
+			return usagef("%v; usage: %s", err, cmd.UseLine())
+		}
+	}
+	for _, child := range cmd.Commands() {
+		usageForArgs(child)
+	}
+}
+
+// envAnnotation marks a flag that an environment variable may set; its value is the variable's name.
+const envAnnotation = "ostiary_env"
+
+// fromEnv lets OSTIARY_<NAME> set each named flag where the command line does not, and says so in the
+// flag's help.
+func fromEnv(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		variable := "OSTIARY_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		flag := flags.Lookup(name)
+		flag.Usage += " [$" + variable + "]"
+		flag.Annotations = map[string][]string{envAnnotation: {variable}}
+	}
+}
+
+// prepare fills flags from the environment and judges those that every command shares.
+func (a *app) prepare(cmd *cobra.Command) error {
+	var err error
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		variables := flag.Annotations[envAnnotation]
+		if err != nil || flag.Changed || len(variables) == 0 {
+			return
+		}
+		value := a.getenv(variables[0])
+		if value == "" {
+			return
+		}
+		if setErr := cmd.Flags().Set(flag.Name, value); setErr != nil {
+			err = usagef("environment variable %s=%q: %v", variables[0], value, setErr)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if !slices.Contains([]string{"text", "json"}, a.output) {
+		return usagef("--output %q is neither text nor json", a.output)
+	}
+	return nil
+}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ostiary/ostiary/api"
+)
+
+// serveFlags are what 'serve' can be told. Names follow OpenFGA's where it has the setting.
+type serveFlags struct {
+	dataDir        string
+	grpcAddr       string
+	httpAddr       string
+	dev            bool
+	authnMethod    string
+	keys           []string
+	keysFile       string
+	logFormat      string
+	logLevel       string
+	maxTuples      int
+	maxTypes       int
+	maxListObjects uint32
+	maxListUsers   uint32
+	maxDepth       uint32
+	requestTimeout time.Duration
+}
+
+func newServeCommand(a *app) *cobra.Command {
+	var flags serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a server",
+		Long: `Run a server on a data folder. It answers gRPC and HTTP until it gets SIGINT or SIGTERM, then lets the
+requests under way finish. Every flag can be set by an environment variable; the flag goes first.
+
+Without an authentication method the server does not start, except with --dev, which answers everybody
+who reaches this machine's loopback addresses and listens nowhere else.`,
+		Example: `  ostiary serve --dev --data-dir ./data
+  OSTIARY_AUTHN_PRESHARED_KEYS=secret ostiary serve --data-dir /var/lib/ostiary --authn-method preshared \
+    --grpc-addr 0.0.0.0:8081 --http-addr 0.0.0.0:8080`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), flags) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&flags.dataDir, "data-dir", "./ostiary-data", "folder that holds everything; created when missing")
+	f.StringVar(&flags.grpcAddr, "grpc-addr", "127.0.0.1:8081", "address for gRPC")
+	f.StringVar(&flags.httpAddr, "http-addr", "127.0.0.1:8080", "address for HTTP")
+	f.BoolVar(&flags.dev, "dev", false, "no authentication, on loopback addresses alone")
+	f.StringVar(&flags.authnMethod, "authn-method", "", "who may call: preshared, or none (with --dev alone)")
+	f.StringSliceVar(&flags.keys, "authn-preshared-keys", nil, "keys for --authn-method preshared, with commas between")
+	f.StringVar(&flags.keysFile, "authn-preshared-keys-file", "", "file with keys for --authn-method preshared, one a line")
+	f.StringVar(&flags.logFormat, "log-format", "text", "text or json")
+	f.StringVar(&flags.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.IntVar(&flags.maxTuples, "max-tuples-per-write", 100, "tuples in one Write")
+	f.IntVar(&flags.maxTypes, "max-types-per-authorization-model", 100, "types in one model")
+	f.Uint32Var(&flags.maxListObjects, "listObjects-max-results", 1000, "objects in one ListObjects answer (0: all)")
+	f.Uint32Var(&flags.maxListUsers, "listUsers-max-results", 1000, "users in one ListUsers answer (0: all)")
+	f.Uint32Var(&flags.maxDepth, "resolve-node-limit", 25, "steps on one path of an evaluation")
+	f.DurationVar(&flags.requestTimeout, "request-timeout", 10*time.Second, "time that one request may take")
+	fromEnv(f, "data-dir", "grpc-addr", "http-addr", "dev", "authn-method", "authn-preshared-keys", "authn-preshared-keys-file",
+		"log-format", "log-level", "max-tuples-per-write", "max-types-per-authorization-model", "listObjects-max-results",
+		"listUsers-max-results", "resolve-node-limit", "request-timeout")
+	return cmd
+}
+
+// limits are the bounds of the API that the flags set.
+func (f serveFlags) limits() api.Limits {
+	return api.Limits{
+		MaxTuplesPerWrite:     f.maxTuples,
+		MaxTypesPerModel:      f.maxTypes,
+		ListObjectsMaxResults: unlimitedIfZero(f.maxListObjects),
+		ListUsersMaxResults:   unlimitedIfZero(f.maxListUsers),
+		RequestTimeout:        f.requestTimeout,
+	}
+}
+
+// unlimitedIfZero turns OpenFGA's "0 is no bound" into api's "negative is no bound".
+func unlimitedIfZero(n uint32) int {
+	if n == 0 {
+		return -1
+	}
+	return int(n)
+}
+
+func (a *app) serve(ctx context.Context, flags serveFlags) error {
+	authenticator, err := flags.authenticator()
+	if err != nil {
+		return err
+	}
+	if err := flags.judgeNumbers(); err != nil {
+		return err
+	}
+	logger, err := newLogger(a.err, flags.logFormat, flags.logLevel)
+	if err != nil {
+		return err
+	}
+	if flags.dev {
+		a.talkf("%s", a.paintErr(red, "DEVELOPMENT MODE: no authentication. Everybody on this machine may read and change everything."))
+	}
+	grpcListener, err := net.Listen("tcp", flags.grpcAddr)
+	if err != nil {
+		return fmt.Errorf("listen for gRPC (--grpc-addr): %w", err)
+	}
+	httpListener, err := net.Listen("tcp", flags.httpAddr)
+	if err != nil {
+		return fmt.Errorf("listen for HTTP (--http-addr): %w", errors.Join(err, grpcListener.Close()))
+	}
+	if flags.dev {
+		if err := errors.Join(boundToLoopback(grpcListener), boundToLoopback(httpListener)); err != nil {
+			return errors.Join(err, grpcListener.Close(), httpListener.Close())
+		}
+	}
+	return runNode(ctx, nodeOptions{
+		dataDir: flags.dataDir, grpc: grpcListener, http: httpListener,
+		authenticator: authenticator, limits: flags.limits(), maxDepth: int(flags.maxDepth), logger: logger,
+		ready: func() {
+			grpcAddr, httpAddr := grpcListener.Addr().String(), httpListener.Addr().String()
+			a.printf("ready: gRPC on %s, HTTP on http://%s, data in %s", grpcAddr, httpAddr, flags.dataDir)
+			if a.ready != nil {
+				a.ready(grpcAddr, httpAddr)
+			}
+		},
+	})
+}
+
+func (f serveFlags) judgeNumbers() error {
+	var faults []error
+	if f.maxTuples < 1 {
+		faults = append(faults, fmt.Errorf("--max-tuples-per-write %d is less than 1", f.maxTuples))
+	}
+	if f.maxTypes < 1 {
+		faults = append(faults, fmt.Errorf("--max-types-per-authorization-model %d is less than 1", f.maxTypes))
+	}
+	if f.maxDepth < 1 || f.maxDepth > maxResolveNodeLimit {
+		faults = append(faults, fmt.Errorf("--resolve-node-limit %d is not from 1 to %d", f.maxDepth, maxResolveNodeLimit))
+	}
+	if f.requestTimeout <= 0 {
+		faults = append(faults, fmt.Errorf("--request-timeout %s is not positive", f.requestTimeout))
+	}
+	if len(faults) > 0 {
+		return usagef("%v", errors.Join(faults...))
+	}
+	return nil
+}
+
+// maxResolveNodeLimit bounds --resolve-node-limit: evaluation is as deep as its limit.
+const maxResolveNodeLimit = 1000
+
+// authenticator judges who may call. A server that would let everybody in without having been told so
+// by --dev does not start.
+func (f serveFlags) authenticator() (api.Authenticator, error) {
+	keys, err := f.allKeys()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case f.dev && (f.authnMethod == "preshared" || len(keys) > 0):
+		return nil, usagef("--dev is the mode without authentication: leave out --dev, or the keys")
+	case f.dev:
+		return api.Anonymous(), errors.Join(loopbackOnly("--grpc-addr", f.grpcAddr), loopbackOnly("--http-addr", f.httpAddr))
+	case f.authnMethod == "":
+		return nil, usagef("no authentication method: pass --authn-method preshared with keys in OSTIARY_AUTHN_PRESHARED_KEYS or --authn-preshared-keys-file, or --dev to try things out on this machine")
+	case f.authnMethod == "none":
+		return nil, usagef("--authn-method none lets everybody in: it needs --dev, which listens on loopback addresses alone; elsewhere use --authn-method preshared")
+	case f.authnMethod != "preshared":
+		return nil, usagef("--authn-method %q is neither preshared nor none", f.authnMethod)
+	case len(keys) == 0:
+		return nil, usagef("--authn-method preshared needs keys: OSTIARY_AUTHN_PRESHARED_KEYS, --authn-preshared-keys-file or --authn-preshared-keys")
+	}
+	authenticator, err := api.PresharedKeys(keys...)
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	return authenticator, nil
+}
+
+// allKeys returns the keys of the flag and of the file.
+func (f serveFlags) allKeys() ([]string, error) {
+	keys := append([]string(nil), f.keys...)
+	if f.keysFile == "" {
+		return keys, nil
+	}
+	text, err := os.ReadFile(f.keysFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the pre-shared keys: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			keys = append(keys, line)
+		}
+	}
+	return keys, nil
+}
+
+// loopbackOnly refuses an address that other machines could reach.
+func loopbackOnly(flag, address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return usagef("%s %q is not host:port", flag, address)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return usagef("%s %q is not a loopback address: --dev has no authentication and listens on 127.0.0.1, ::1 or localhost alone", flag, address)
+}
+
+// boundToLoopback makes sure of what loopbackOnly judged by the name: "localhost" is what the resolver
+// says it is.
+func boundToLoopback(listener net.Listener) error {
+	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
+		return nil
+	}
+	return usagef("%s is not a loopback address: --dev has no authentication and listens on 127.0.0.1, ::1 or localhost alone", listener.Addr())
+}
+
+// newLogger returns a logger that writes to w.
+func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {
+	var options slog.HandlerOptions
+	var parsed slog.Level
+	if err := parsed.UnmarshalText([]byte(level)); err != nil {
+		return nil, usagef("--log-level %q is none of debug, info, warn, error", level)
+	}
+	options.Level = parsed
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, &options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, &options)), nil
+	}
+	return nil, usagef("--log-format %q is neither text nor json", format)
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestServeRefusals is the table of command lines with which a server must not start.
+func TestServeRefusals(t *testing.T) {
+	keys := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(keys, []byte("# none yet\n\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, args string
+		env        map[string]string
+		code       int
+		err        string
+	}{
+		{name: "no method", args: "", code: exitUsage, err: "--dev"},
+		{name: "none without --dev", args: "--authn-method none", code: exitUsage, err: "--dev"},
+		{name: "none by the environment", env: map[string]string{"OSTIARY_AUTHN_METHOD": "none"}, code: exitUsage, err: "--dev"},
+		{name: "unknown method", args: "--authn-method oidc", code: exitUsage, err: "oidc"},
+		{name: "no keys", args: "--authn-method preshared", code: exitUsage, err: "OSTIARY_AUTHN_PRESHARED_KEYS"},
+		{name: "file without keys", args: "--authn-method preshared --authn-preshared-keys-file " + keys, code: exitUsage, err: "keys"},
+		{name: "missing file of keys", args: "--authn-method preshared --authn-preshared-keys-file " + keys + ".none", code: exitFailed, err: "keys.none"},
+		{name: "key twice", args: "--authn-method preshared --authn-preshared-keys a,a", code: exitUsage, err: "repeats"},
+		{name: "keys without a method", args: "--authn-preshared-keys a", code: exitUsage, err: "--authn-method preshared"},
+		{name: "--dev with keys", args: "--dev --authn-method preshared --authn-preshared-keys a", code: exitUsage, err: "--dev"},
+		{name: "--dev for everybody", args: "--dev --grpc-addr 0.0.0.0:0", code: exitUsage, err: "loopback"},
+		{name: "--dev for everybody over HTTP", args: "--dev --http-addr :0", code: exitUsage, err: "loopback"},
+		{name: "--dev for everybody by the environment", args: "--dev", env: map[string]string{"OSTIARY_HTTP_ADDR": "[::]:0"}, code: exitUsage, err: "loopback"},
+		{name: "no port", args: "--dev --grpc-addr 127.0.0.1", code: exitUsage, err: "host:port"},
+		{name: "unknown level", args: "--dev --log-level loud", code: exitUsage, err: "loud"},
+		{name: "unknown form of log", args: "--dev --log-format xml", code: exitUsage, err: "xml"},
+		{name: "no depth", args: "--dev --resolve-node-limit 0", code: exitUsage, err: "--resolve-node-limit"},
+		{name: "bad variable", args: "--dev", env: map[string]string{"OSTIARY_REQUEST_TIMEOUT": "soon"}, code: exitUsage, err: "OSTIARY_REQUEST_TIMEOUT"},
+		{name: "positional argument", args: "--dev now", code: exitUsage, err: "serve"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run := newCLI(t, "")
+			for name, value := range c.env {
+				run.env[name] = value
+			}
+			dir := filepath.Join(t.TempDir(), "data")
+			code, out, err := run.run(append([]string{"serve", "--data-dir", dir}, strings.Fields(c.args)...)...)
+			if code != c.code || out != "" {
+				t.Errorf("exit code %d, stdout %q, want %d and nothing", code, out, c.code)
+			}
+			wantContains(t, "stderr", err, c.err)
+			if _, err := os.Stat(dir); !os.IsNotExist(err) {
+				t.Errorf("the data folder was touched: %v", err)
+			}
+		})
+	}
+}
+
+// TestServe starts a server with the command, uses it, stops it by its context, and finds the data
+// again after a second start.
+func TestServe(t *testing.T) {
+	dir := t.TempDir()
+	id := ""
+	for range 2 {
+		c := newCLI(t, "")
+		a, out, stderr := c.app("")
+		addresses := make(chan [2]string, 1)
+		a.ready = func(grpcAddr, httpAddr string) { addresses <- [2]string{grpcAddr, httpAddr} }
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan int, 1)
+		go func() {
+			ended <- a.run(ctx, []string{"serve", "--dev", "--data-dir", dir, "--grpc-addr", "127.0.0.1:0", "--http-addr", "localhost:0", "--log-format", "json"})
+		}()
+		var address [2]string
+		select {
+		case address = <-addresses:
+		case code := <-ended:
+			t.Fatalf("exit code %d: %s", code, stderr)
+		}
+		c.env["OSTIARY_SERVER"] = address[0]
+		if id == "" {
+			id = c.newStore("kept")
+			c.must("tuple", "write", "doc:1#viewer@user:ann")
+		}
+		c.must("check", "doc:1#viewer@user:ann", "--store", id)
+		stop()
+		if code := <-ended; code != exitDone {
+			t.Errorf("exit code %d: %s", code, stderr)
+		}
+		if line := out.String(); !regexp.MustCompile(`^ready: gRPC on \S+, HTTP on http://\S+, data in \S+\n$`).MatchString(line) {
+			t.Errorf("stdout is %q, want one ready line", line)
+		}
+		wantContains(t, "stderr", stderr.String(), "DEVELOPMENT MODE")
+	}
+}
+
+// TestServeTaken names the address that is in use.
+func TestServeTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	address := taken.Addr().String()
+	code, _, stderr := newCLI(t, "").run("serve", "--dev", "--data-dir", t.TempDir(), "--http-addr", "127.0.0.1:0", "--grpc-addr", address)
+	if code != exitFailed {
+		t.Errorf("exit code %d, want %d", code, exitFailed)
+	}
+	wantContains(t, "stderr", stderr, address, "--grpc-addr")
+}
+
+// TestDemo runs the demo to its end, once with its ports taken.
+func TestDemo(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	c := newCLI(t, "")
+	code, out, stderr := c.run("demo", "--exit", "--grpc-addr", taken.Addr().String(), "--http-addr", "127.0.0.1:0")
+	if code != exitDone {
+		t.Fatalf("exit code %d\n%s%s", code, out, stderr)
+	}
+	wantContains(t, "stderr", stderr, taken.Addr().String()+" is taken")
+	wantContains(t, "stdout", out, "QUESTION", "ANSWER", "LATENCY", "133 tuples")
+	answers := regexp.MustCompile(`(?m)^((?:check|list-objects|list-users) .*?)  +(\S.*?)  +[\d.]+ ms$`).FindAllStringSubmatch(out, -1)
+	want := map[string]string{
+		"check repository:orbit/core#can_delete@user:u01":                               "allowed",
+		"check repository:orbit/cli#can_push@user:u13":                                  "allowed",
+		"check repository:orbit/sdk-js#can_push@user:u33":                               "denied",
+		"check repository:orbit/website#can_read@user:somebody":                         "allowed",
+		"check repository:orbit/core#can_push@user:u22":                                 "denied",
+		"list-objects user:u33 can_push repository":                                     "",
+		"list-users repository:orbit/security-advisories can_delete --user-filter user": "user:u01 user:u02 user:u11",
+		"list-users repository:orbit/ci-config writer --user-filter team#member":        "",
+	}
+	if len(answers) != len(want) {
+		t.Errorf("got %d answers, want %d:\n%s", len(answers), len(want), out)
+	}
+	for _, answer := range answers {
+		expected, asked := want[answer[1]]
+		if !asked || expected != "" && expected != answer[2] {
+			t.Errorf("%s: got %q, want %q", answer[1], answer[2], expected)
+		}
+	}
+}
