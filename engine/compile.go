@@ -20,7 +20,7 @@ func compileShape(p *Plan, s shape) *shapePlan {
 	c.out = sp
 	for _, n := range sp.nodes {
 		if n != nil {
-			n.expr = c.cut(n.rel, n.rel.def.Rewrite)
+			n.expr = c.cut(n.rel, n.rel.rewrite)
 		}
 	}
 	sp.components = components(sp)
@@ -38,7 +38,7 @@ type compiler struct {
 }
 
 func (c *compiler) isReflexive(rel *relation) bool {
-	return c.shape.relation != "" && rel.typ == c.shape.typ && rel.relation == c.shape.relation
+	return !rel.part && c.shape.relation != "" && rel.typ == c.shape.typ && rel.relation == c.shape.relation
 }
 
 // reach finds, as a least fixed point, the relations that may hold a subject of the shape. What is
@@ -47,7 +47,7 @@ func (c *compiler) reach() {
 	for changed := true; changed; {
 		changed = false
 		for i, rel := range c.plan.relations {
-			if !c.reached[i] && (c.isReflexive(rel) || c.reaches(rel, rel.def.Rewrite)) {
+			if !c.reached[i] && (c.isReflexive(rel) || c.reaches(rel, rel.rewrite)) {
 				c.reached[i] = true
 				changed = true
 			}
@@ -62,6 +62,8 @@ func (c *compiler) reaches(rel *relation, rw model.Rewrite) bool {
 		return slices.ContainsFunc(rel.def.Restrictions, c.restrictionReaches)
 	case model.ComputedUserset:
 		return c.isReached(rel.typ, rw.Relation)
+	case partReference:
+		return c.reached[rw.relation.index]
 	case model.TupleToUserset:
 		return slices.ContainsFunc(c.tuplesetTypes(rel, rw), func(typ string) bool { return c.isReached(typ, rw.Computed) })
 	case model.Union:
@@ -112,6 +114,11 @@ func (c *compiler) cut(rel *relation, rw model.Rewrite) *expr {
 		}
 		computed := c.plan.byName[relationName{typ: rel.typ, relation: rw.Relation}]
 		return &expr{kind: exprComputed, rel: rel, targets: []target{{node: c.out.node(computed)}}}
+	case partReference:
+		if !c.reached[rw.relation.index] {
+			return nil
+		}
+		return &expr{kind: exprComputed, rel: rel, targets: []target{{node: c.out.node(rw.relation)}}}
 	case model.TupleToUserset:
 		return c.cutTTU(rel, rw)
 	case model.Union:

@@ -250,6 +250,10 @@ func (x *explainer) rewrite(s *site, part *expr, l level) *Explanation {
 	case exprDirect, exprTTU:
 		return x.leaf(s, part, l)
 	case exprComputed:
+		if part := (ground{part.targets[0].node, s.id}); part.n.rel.part {
+			inner := &site{ground: part, depth: s.depth, rank: x.memo[part].rank}
+			return x.rewrite(inner, part.n.expr, l)
+		}
 		out := newExplanation(KindComputed, x.outcome(l))
 		x.addChild(out, func() *Explanation { return x.relation(ground{part.targets[0].node, s.id}, l, s.depth) })
 		return out

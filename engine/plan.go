@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/ostiary/ostiary"
@@ -24,11 +25,53 @@ type Plan struct {
 // relationName names a relation of a type: group, member.
 type relationName struct{ typ, relation string }
 
-// relation is one relation of the model, before any subject shape is known.
+// relation is one relation of the model, before any subject shape is known, or a part of one.
 type relation struct {
 	relationName
-	index int // in Plan.relations
-	def   *model.Relation
+	index   int // in Plan.relations
+	def     *model.Relation
+	rewrite model.Rewrite // of def, with parts taken out
+	// part: this is not the relation itself but a part of its rewrite that has a set of its own. It
+	// reads the tuples of the relation; it cannot be asked for.
+	part bool
+}
+
+// partReference stands in a rewrite where a part was taken out.
+type partReference struct {
+	model.Rewrite // the part, which also makes this a Rewrite
+	relation      *relation
+}
+
+// takeOut returns rw with every "but not" on a subtracted side made a part. The well-founded model of
+// a rewrite must not depend on whether its parts have names: "a but not (b but not a)" is undefined
+// where the operand in parentheses, were it a relation, would wait for a and a for it. Evaluated in
+// place, the two negations would cancel out.
+func (p *Plan) takeOut(rel *relation, rw model.Rewrite, subtracted bool) model.Rewrite {
+	all := func(children []model.Rewrite) []model.Rewrite {
+		out := make([]model.Rewrite, len(children))
+		for i, child := range children {
+			out[i] = p.takeOut(rel, child, subtracted)
+		}
+		return out
+	}
+	switch rw := rw.(type) {
+	case model.Union:
+		return model.Union{Children: all(rw.Children)}
+	case model.Intersection:
+		return model.Intersection{Children: all(rw.Children)}
+	case model.Difference:
+		out := model.Difference{
+			Base:     p.takeOut(rel, rw.Base, false),
+			Subtract: p.takeOut(rel, rw.Subtract, true),
+		}
+		if !subtracted {
+			return out
+		}
+		part := &relation{relationName: rel.relationName, index: len(p.relations), def: rel.def, rewrite: out, part: true}
+		p.relations = append(p.relations, part)
+		return partReference{Rewrite: out, relation: part}
+	}
+	return rw
 }
 
 // shape is what the plan needs to know of a subject: "user", "user:*" or "group#member".
@@ -57,6 +100,9 @@ func Compile(m *model.Model) *Plan {
 			p.relations = append(p.relations, rel)
 			p.byName[name] = rel
 		}
+	}
+	for _, rel := range slices.Clone(p.relations) {
+		rel.rewrite = p.takeOut(rel, rel.def.Rewrite, false)
 	}
 	return p
 }
