@@ -70,6 +70,7 @@ func TestExitCodes(t *testing.T) {
 		{"too few arguments", "list-objects user:ann", exitUsage, "", "list-objects USER RELATION TYPE"},
 		{"unknown output", "store list --output yaml", exitUsage, "", "yaml"},
 		{"no server", "check doc:1#viewer@user:ann --server 127.0.0.1:1 --store 01ARZ3NDEKTSV4RRFFQ69G5FAV", exitUnavailable, "", "127.0.0.1:1"},
+		{"import without a server", "tuple import testdata/one.csv --server 127.0.0.1:1 --store 01ARZ3NDEKTSV4RRFFQ69G5FAV", exitUnavailable, "", "127.0.0.1:1"},
 		{"no store chosen", "check doc:1#viewer@user:ann --server 127.0.0.1:1", exitUsage, "", "ostiary use"},
 		{"help", "--help", exitDone, "Exit codes", ""},
 		{"help of a noun", "tuple", exitDone, "import", ""},

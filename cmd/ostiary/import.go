@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -112,7 +113,10 @@ func (a *app) importFile(ctx context.Context, name string, flags importFlags) er
 
 	started := time.Now()
 	progress := a.newProgress("imported", size)
-	load := &importer{client: c, store: store, flags: flags}
+	var waiting sync.Once
+	load := &importer{client: c, store: store, flags: flags, waiting: func() {
+		waiting.Do(func() { a.talkf("the server is away; trying again for some seconds") })
+	}}
 	result := imported{}
 	lastLine := 0
 	err = load.run(ctx, rows, func(r row) error {

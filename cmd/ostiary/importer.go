@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -20,6 +21,12 @@ type importer struct {
 	client *client
 	store  string
 	flags  importFlags
+	// answered is set once the server has answered a call: from then on its absence is taken to be
+	// short, and the call is repeated.
+	answered atomic.Bool
+	// waiting is told, from any goroutine, that a call found no server and will be repeated; nil tells
+	// nobody.
+	waiting func()
 }
 
 // batch is a run of rows that one call carries. Its goroutine fills faults and err, then closes done.
@@ -141,12 +148,13 @@ func (im *importer) load(ctx context.Context, rows []*row) error {
 
 // The bounds on repeating a call that found no server.
 const (
-	maxWriteAttempts  = 6
+	maxWriteAttempts  = 8
 	firstWriteBackoff = 100 * time.Millisecond
 )
 
-// write makes one Write call. A server that is away for a moment is asked again where that is safe:
-// tuples that exist are then kept, so a call whose answer was lost may be repeated.
+// write makes one Write call. A server that goes away in the middle of an import, to be started again,
+// is waited for where that is safe: when tuples that exist are kept, a call whose answer was lost may
+// be repeated.
 func (im *importer) write(ctx context.Context, rows []*row) error {
 	request := &openfgav1.WriteRequest{
 		StoreId:              im.store,
@@ -160,9 +168,15 @@ func (im *importer) write(ctx context.Context, rows []*row) error {
 	for attempt := 1; ; attempt++ {
 		_, err := im.client.fga.Write(ctx, request)
 		var refusal *serverError
-		if err == nil || !errors.As(err, &refusal) || refusal.code != codes.Unavailable ||
-			attempt == maxWriteAttempts || im.flags.onDuplicate != "ignore" {
+		if err == nil || !errors.As(err, &refusal) || refusal.code != codes.Unavailable {
+			im.answered.Store(true)
 			return err
+		}
+		if attempt == maxWriteAttempts || im.flags.onDuplicate != "ignore" || !im.answered.Load() {
+			return err
+		}
+		if attempt == 1 && im.waiting != nil {
+			im.waiting()
 		}
 		select {
 		case <-time.After(backoff):

@@ -34,7 +34,7 @@ func TestKill(t *testing.T) {
 	acknowledged := map[string]bool{}
 	store := ""
 	for round := range *killRounds {
-		server := startBinary(t, binary, dir)
+		server := startBinary(t, binary, dir, "127.0.0.1:0")
 		c := newCLI(t, server.address)
 		if store == "" {
 			store = c.newStore("kept")
@@ -49,7 +49,7 @@ func TestKill(t *testing.T) {
 			t.Errorf("round %d: no write was acknowledged before the kill", round)
 		}
 	}
-	server := startBinary(t, binary, dir)
+	server := startBinary(t, binary, dir, "127.0.0.1:0")
 	if missing := missingTuples(t, server.client, store, acknowledged); len(missing) > 0 {
 		t.Fatalf("at the end %d of %d acknowledged tuples are gone, the first of them %s", len(missing), len(acknowledged), missing[0])
 	}
@@ -59,6 +59,55 @@ func TestKill(t *testing.T) {
 		t.Error("a second server runs on the same folder")
 	}
 	wantContains(t, "output of a second server on one folder", string(out), "another process uses this data folder", dir)
+	server.stop(t)
+}
+
+// TestImportOutlivesRestart kills the server in the middle of an import and starts it again on the same
+// address: the import goes on, and every tuple is there.
+func TestImportOutlivesRestart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the binary and runs for seconds")
+	}
+	const tuples = 60_000
+	var text strings.Builder
+	text.WriteString("user_type,user_id,relation,object_type,object_id\n")
+	for i := range tuples {
+		fmt.Fprintf(&text, "user,u%d,viewer,doc,d%d\n", i, i%100)
+	}
+	path := write(t, "tuples.csv", text.String())
+	binary := buildBinary(t)
+	dir := filepath.Join(t.TempDir(), "data")
+	server := startBinary(t, binary, dir, "127.0.0.1:0")
+	c := newCLI(t, server.address)
+	store := c.newStore("kept")
+
+	a, out, stderr := c.app("")
+	a.progressEvery = 0
+	imported := make(chan int, 1)
+	go func() { imported <- a.run(t.Context(), []string{"tuple", "import", path}) }()
+	for !strings.Contains(stderr.String(), "5,000 imported") { // in the middle
+		select {
+		case code := <-imported:
+			t.Fatalf("the import ended before the kill: exit code %d\n%s", code, out)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if err := server.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-server.exited
+	server = startBinary(t, binary, dir, server.address)
+	if code := <-imported; code != exitDone {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	wantContains(t, "stdout", out.String(), "loaded 60,000 tuples, rejected 0")
+	want := map[string]bool{}
+	for i := range tuples {
+		want[fmt.Sprintf("doc:d%d#viewer@user:u%d", i%100, i)] = true
+	}
+	if missing := missingTuples(t, server.client, store, want); len(missing) > 0 {
+		t.Errorf("%d of %d tuples are missing, the first of them %s", len(missing), tuples, missing[0])
+	}
 	server.stop(t)
 }
 
@@ -79,9 +128,9 @@ type process struct {
 	exited  chan error
 }
 
-func startBinary(t *testing.T, binary, dir string) *process {
+func startBinary(t *testing.T, binary, dir, address string) *process {
 	t.Helper()
-	cmd := exec.Command(binary, "serve", "--dev", "--data-dir", dir, "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--log-level", "error")
+	cmd := exec.Command(binary, "serve", "--dev", "--data-dir", dir, "--grpc-addr", address, "--http-addr", "127.0.0.1:0", "--log-level", "error")
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
 	var stderr buffer
 	cmd.Stderr = &stderr
