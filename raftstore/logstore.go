@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -16,7 +17,9 @@ import (
 // raft.LogStore, raft.MonotonicLogStore and raft.StableStore. docs/format/wal.md draws the bytes.
 //
 // A write that fails is handed to fatal before the error goes back to raft: what reached the disk is
-// then unknown, and raft would go on as if nothing had (DESIGN section 7).
+// then unknown, and raft would go on as if nothing had (DESIGN section 7). Where raft would panic on
+// the error, in a goroutine of its own that nobody can guard, the goroutine ends instead: the node has
+// failed by then, and it is for the owner of the process to end it.
 type logStore struct {
 	log   *wal.Log
 	fatal func(error)
@@ -43,17 +46,18 @@ func (s *logStore) FirstIndex() (uint64, error) { return s.log.FirstIndex(), nil
 // LastIndex returns the index of the newest entry, or 0.
 func (s *logStore) LastIndex() (uint64, error) { return s.log.LastIndex(), nil }
 
-// GetLog reads one entry, or raft.ErrLogNotFound.
+// GetLog reads one entry, or raft.ErrLogNotFound. It does not return when the entry is damaged.
 func (s *logStore) GetLog(index uint64, out *raft.Log) error {
 	data, err := s.log.Get(index)
 	if errors.Is(err, wal.ErrNotFound) {
 		return raft.ErrLogNotFound
 	}
-	if err != nil {
-		return fmt.Errorf("read log entry %d: %w", index, err)
+	if err == nil {
+		err = decodeLog(data, out)
 	}
-	if err := decodeLog(data, out); err != nil {
-		return fmt.Errorf("read log entry %d: %w", index, err)
+	if err != nil {
+		s.fatal(fmt.Errorf("read log entry %d: %w", index, err))
+		runtime.Goexit()
 	}
 	out.Index = index
 	return nil
@@ -76,9 +80,13 @@ func (s *logStore) DeleteRange(first, last uint64) error {
 	return s.written("truncate the log", s.log.DeleteRange(first, last))
 }
 
-// Set stores a stable value durably.
+// Set stores a stable value durably. It does not return when it cannot: a term or a vote that is not
+// stored must not be acted on.
 func (s *logStore) Set(key, value []byte) error {
-	return s.written("store a stable value", s.log.Set(stablePrefix+string(key), value))
+	if s.written("store a stable value", s.log.Set(stablePrefix+string(key), value)) != nil {
+		runtime.Goexit()
+	}
+	return nil
 }
 
 // Get returns a stable value, or nil where there is none.

@@ -39,6 +39,8 @@ func (s *Store) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Recei
 	select {
 	case result := <-await(future):
 		return result.receipt, result.err
+	case <-s.dead:
+		return ostiary.Receipt{}, fmt.Errorf("wait for mutation: %w: %w", s.failed(), ostiary.ErrOutcomeUnknown)
 	case <-ctx.Done():
 		return ostiary.Receipt{}, fmt.Errorf("wait for mutation: %w: %w", ctx.Err(), ostiary.ErrOutcomeUnknown)
 	}

@@ -22,7 +22,7 @@ func (s *Store) View(ctx context.Context, f ostiary.Freshness) (*storage.View, e
 		return nil, err
 	}
 	if f.Linearizable {
-		if err := s.raft.VerifyLeader().Error(); err != nil {
+		if err := s.wait(s.raft.VerifyLeader()); err != nil {
 			return nil, fmt.Errorf("confirm leadership for a linearizable read: %w: %w", err, ostiary.ErrUnavailable)
 		}
 	}

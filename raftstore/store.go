@@ -58,6 +58,8 @@ const (
 	trailingLogs = 1024
 	// maxAppendEntries is how many client writes share one dispatch, one fsync and one storage batch.
 	maxAppendEntries = 512
+	// catchUpReport is how often a node that is still catching up says so.
+	catchUpReport = 2 * time.Second
 	// electionTimeout is short, since a cluster of one elects itself (DESIGN section 4).
 	electionTimeout = 50 * time.Millisecond
 )
@@ -104,6 +106,7 @@ type Store struct {
 	}
 
 	failure atomic.Pointer[error] // set once by fatal; then everything is refused
+	dead    chan struct{}         // closed after failure is set
 	closing atomic.Bool
 	closed  sync.Once
 }
@@ -112,7 +115,7 @@ type Store struct {
 // acknowledged is applied again. It fails with ostiary.ErrCorrupt when log and storage do not belong
 // together or one of them is missing, and with ctx's error when that ends first.
 func Open(ctx context.Context, options Options) (_ *Store, err error) {
-	s := &Store{options: options.withDefaults()}
+	s := &Store{options: options.withDefaults(), dead: make(chan struct{})}
 	s.logger = s.options.Logger.With("component", "raftstore")
 	s.disk = diskGuard{dir: s.options.Dir, fs: s.options.FS, reserve: s.options.MinFreeBytes, clock: s.options.Clock}
 	defer func() {
@@ -218,7 +221,18 @@ func (s *Store) nodeID() (raft.ServerID, error) {
 
 func (s *Store) snapshots() *snapshotStore { return &snapshotStore{log: s.log, fatal: s.fatal} }
 
+// startRaft runs in a goroutine of its own because a log that fails ends the goroutine that uses it.
 func (s *Store) startRaft() error {
+	started := make(chan error, 1)
+	go func() {
+		err := errors.New("raft did not start")
+		defer func() { started <- errors.Join(err, s.failed()) }()
+		err = s.newRaft()
+	}()
+	return <-started
+}
+
+func (s *Store) newRaft() error {
 	id, err := s.nodeID()
 	if err != nil {
 		return err
@@ -243,14 +257,10 @@ func (s *Store) startRaft() error {
 
 	logs := &logStore{log: s.log, fatal: s.fatal}
 	snapshots := s.snapshots()
-	exists, err := raft.HasExistingState(logs, logs, snapshots)
-	if err != nil {
-		return err
-	}
-	if !exists {
+	if s.log.LastIndex() == 0 {
 		members := raft.Configuration{Servers: []raft.Server{{ID: id, Address: address}}}
-		if err := raft.BootstrapCluster(config, logs, logs, snapshots, transport, members); err != nil {
-			return fmt.Errorf("bootstrap a cluster of one: %w", err)
+		if err := bootstrap(config, logs, snapshots, transport, members); err != nil {
+			return err
 		}
 		s.logger.Info("new cluster", "cluster", hex.EncodeToString(s.cluster[:]), "node", string(id))
 	}
@@ -259,16 +269,34 @@ func (s *Store) startRaft() error {
 	return err
 }
 
+// bootstrap writes the first entry of a log that has none. A start that died between the two writes of
+// raft.BootstrapCluster leaves a term and no entry, which raft takes for a node that waits to be added
+// to a cluster; a log without entries has promised nothing to anyone, so it begins again.
+func bootstrap(config *raft.Config, logs *logStore, snapshots *snapshotStore, transport raft.Transport, members raft.Configuration) error {
+	if err := logs.SetUint64([]byte("CurrentTerm"), 0); err != nil {
+		return err
+	}
+	if err := raft.BootstrapCluster(config, logs, logs, snapshots, transport, members); err != nil {
+		return fmt.Errorf("bootstrap a cluster of one: %w", err)
+	}
+	return nil
+}
+
 // catchUp waits until this node leads and has applied every entry of its log: an acknowledged write is
 // in the log, so after that nothing acknowledged is missing.
 func (s *Store) catchUp(ctx context.Context) error {
 	start := time.Now()
-	for {
+	for said := start; ; {
+		if time.Since(said) > catchUpReport {
+			said = time.Now()
+			index, _ := s.storage.Applied()
+			s.logger.Info("applying the log again", "apply_index", index, "last_index", s.log.LastIndex(), "duration", time.Since(start))
+		}
 		if err := s.failed(); err != nil {
 			return err
 		}
 		if s.raft.State() == raft.Leader {
-			err := s.raft.Barrier(0).Error()
+			err := s.wait(s.raft.Barrier(0))
 			if err == nil {
 				break
 			}
@@ -285,6 +313,19 @@ func (s *Store) catchUp(ctx context.Context) error {
 	index, _ := s.storage.Applied()
 	s.logger.Info("caught up", "apply_index", index, "duration", time.Since(start))
 	return nil
+}
+
+// wait returns the outcome of something raft does, or the failure of the node, after which raft may
+// not answer any more.
+func (s *Store) wait(future raft.Future) error {
+	done := make(chan error, 1) // its goroutine ends when raft answers, at the latest when it is shut down
+	go func() { done <- future.Error() }()
+	select {
+	case err := <-done:
+		return err
+	case <-s.dead:
+		return s.failed()
+	}
 }
 
 // ClusterID returns the id of the cluster, which consistency tokens carry.
@@ -309,6 +350,7 @@ func (s *Store) fatal(err error) {
 	if !s.failure.CompareAndSwap(nil, &err) {
 		return
 	}
+	close(s.dead)
 	s.logger.Error("node cannot go on", "error", err)
 	if s.options.OnFatal == nil {
 		panic(err)

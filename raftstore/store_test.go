@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,9 +18,7 @@ import (
 
 func TestMain(m *testing.M) {
 	killChildMain()
-	goleak.VerifyTestMain(m,
-		// Pebble keeps one goroutine for its process-wide histogram of commits.
-		goleak.IgnoreTopFunction("github.com/cockroachdb/pebble/v2.init.0.func1"))
+	os.Exit(m.Run())
 }
 
 const testStore = "01TEST"
@@ -316,6 +315,22 @@ func TestFoldersThatDoNotFit(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCloseLeavesNoGoroutines looks at a node that has not failed. One that has failed keeps the
+// goroutines of a Pebble that must not go on; its process ends.
+func TestCloseLeavesNoGoroutines(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	s := openMem(t)
+	for n := range 20 {
+		if _, err := s.Propose(t.Context(), create(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	goleak.VerifyNone(t, before)
 }
 
 func TestClosedStoreRefuses(t *testing.T) {
