@@ -201,6 +201,10 @@ func (d *jsonDecoder) metadata(v *jsonValue) map[string]*listExpr {
 		if !ok {
 			continue
 		}
+		if out[m.key.text] != nil {
+			d.report.add(fault{code: codeJSONField, at: m.key.at, message: fmt.Sprintf("the metadata of relation %s stands twice", quote(m.key.text)),
+				suggestion: "remove one of the two"})
+		}
 		list := &listExpr{at: m.key.at}
 		if types := relation["directly_related_user_types"]; types != nil {
 			list.at = types.at
