@@ -114,7 +114,7 @@ func statusOf(err error, requestID string) (st *status.Status, expected bool) {
 	}
 	var diagnostics dsl.Diagnostics
 	if errors.As(err, &diagnostics) {
-		return status.New(codeInvalidModel, diagnostics.Error()), true
+		return status.New(codeInvalidModel, modelFaults(diagnostics)), true
 	}
 	for _, m := range sentinelCodes {
 		if !errors.Is(err, m.sentinel) {
@@ -139,6 +139,19 @@ func statusOf(err error, requestID string) (st *status.Status, expected bool) {
 		return st, true
 	}
 	return status.New(codeInternal, "internal error (request "+requestID+")"), false
+}
+
+// modelFaults puts the faults of a model into one line each, without their places: the JSON that was
+// compiled is not byte for byte what the client sent.
+func modelFaults(all dsl.Diagnostics) string {
+	lines := make([]string, len(all))
+	for i, d := range all {
+		lines[i] = fmt.Sprintf("%s: %s", d.Code, d.Message)
+		if d.Suggestion != "" {
+			lines[i] += "; " + d.Suggestion
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // canonical turns a status with OpenFGA's number into one of gRPC's own codes, for ostiary.v1 and for

@@ -588,7 +588,6 @@ func (c client) write(t testing.TB, store string, texts ...string) answer {
 // noStore is the id of a store that does not exist.
 const noStore = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
-
 // shortTimeout lets waits end soon.
 func shortTimeout(o *api.Options) { o.Limits.RequestTimeout = 200 * time.Millisecond }
 

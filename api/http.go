@@ -117,7 +117,7 @@ func writeGRPCError(
 		copyHeaders(w.Header(), md.HeaderMD)
 	}
 	if body, ok := r.Body.(*boundedBody); ok && body.exceeded {
-		writeTooLarge(w, body.limit)
+		writeTooLarge(w, body.ReadCloser, body.limit)
 		return
 	}
 	httpStatus, name, message := wireError(status.Convert(err))
@@ -153,21 +153,25 @@ func writeRoutingError(
 
 // writeError writes OpenFGA's body for an error.
 func writeError(w http.ResponseWriter, httpStatus int, code, message string) {
-	body, err := json.Marshal(struct {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(httpStatus)
+	body := json.NewEncoder(w)
+	body.SetEscapeHTML(false)
+	body.Encode(struct { // fails only when the client is gone, and nothing is left to tell it
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	}{code, message})
-	if err != nil { // two strings always marshal
-		panic(err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(httpStatus)
-	w.Write(append(body, '\n')) // the client may be gone; nothing is left to tell it
 }
 
-func writeTooLarge(w http.ResponseWriter, limit int64) {
+// maxDiscardBytes bounds how much of a body that is too large is read and dropped. Most clients look for
+// an answer only once they have sent everything; one that was cut off while sending would find a broken
+// connection in its place.
+const maxDiscardBytes = 64 << 20
+
+func writeTooLarge(w http.ResponseWriter, body io.Reader, limit int64) {
+	io.CopyN(io.Discard, body, maxDiscardBytes) // an error ends the reading all the same
 	httpStatus, name, _ := wireError(status.New(codes.ResourceExhausted, ""))
-	w.Header().Set("Connection", "close") // the rest of the body is not worth reading
+	w.Header().Set("Connection", "close")
 	writeError(w, httpStatus, name, fmt.Sprintf("request body is larger than %d bytes", limit))
 }
 
@@ -176,7 +180,7 @@ func writeTooLarge(w http.ResponseWriter, limit int64) {
 func (s *Server) boundBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > s.limits.MaxBodyBytes {
-			writeTooLarge(w, s.limits.MaxBodyBytes)
+			writeTooLarge(w, r.Body, s.limits.MaxBodyBytes)
 			return
 		}
 		if r.Body != nil && r.Body != http.NoBody {
