@@ -16,6 +16,8 @@ type app struct {
 	out    io.Writer // the answer
 	err    io.Writer // talk
 	getenv func(string) string
+	// program is how this run was called, for commands that a person is to copy.
+	program string
 	// outTerminal and errTerminal say whether a person watches out and err.
 	outTerminal, errTerminal bool
 	// progressEvery is the pause between two plain progress lines where err is not a terminal.
@@ -33,6 +35,7 @@ func newApp() *app {
 		out:           os.Stdout,
 		err:           os.Stderr,
 		getenv:        os.Getenv,
+		program:       os.Args[0],
 		outTerminal:   term.IsTerminal(int(os.Stdout.Fd())),
 		errTerminal:   term.IsTerminal(int(os.Stderr.Fd())),
 		progressEvery: 2 * time.Second,

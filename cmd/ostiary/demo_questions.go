@@ -154,14 +154,14 @@ func (a *app) printDemoUsage(store, httpAddr string) {
 	a.printf(`
 Ask more, in another terminal:
   %[1]sexport OSTIARY_STORE=%[2]s
-  ostiary model get
-  ostiary tuple read --object repository:orbit/core
-  ostiary check repository:orbit/core#can_push@user:u17 --explain
-  ostiary tuple write repository:orbit/core#blocked@user:u17
-  ostiary check repository:orbit/core#can_push@user:u17 --explain
+  %[4]s model get
+  %[4]s tuple read --object repository:orbit/core
+  %[4]s check repository:orbit/core#can_push@user:u17 --explain
+  %[4]s tuple write repository:orbit/core#blocked@user:u17
+  %[4]s check repository:orbit/core#can_push@user:u17 --explain
 
 Or over HTTP, as every OpenFGA client does:
   curl -s http://%[3]s/stores/%[2]s/check -d '{"tuple_key":{"user":"user:u17","relation":"can_push","object":"repository:orbit/core"}}'
   curl -s http://%[3]s/stores/%[2]s/list-objects -d '{"user":"user:u17","relation":"can_push","type":"repository"}'`,
-		server, store, httpAddr)
+		server, store, httpAddr, a.program)
 }

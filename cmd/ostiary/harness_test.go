@@ -83,6 +83,7 @@ func (c *cli) app(stdin string) (a *app, out, err *buffer) {
 	out, err = &buffer{}, &buffer{}
 	return &app{
 		in: strings.NewReader(stdin), out: out, err: err,
+		program:       "ostiary",
 		getenv:        func(name string) string { return c.env[name] },
 		progressEvery: time.Hour,
 	}, out, err
