@@ -49,6 +49,9 @@ asked of the server.`,
 	}
 }
 
+// version is set by the Makefile with -ldflags "-X main.version=...".
+var version string
+
 // buildInfo is what the binary knows of itself.
 type buildInfo struct {
 	Version  string `json:"version"`
@@ -68,6 +71,9 @@ func readBuildInfo() buildInfo {
 				info.Revision = setting.Value
 			}
 		}
+	}
+	if version != "" {
+		info.Version = version
 	}
 	return info
 }
