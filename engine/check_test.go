@@ -59,7 +59,13 @@ func TestCheckCliqueReadsEachGroupOnce(t *testing.T) {
 // counting counts scans.
 type counting struct {
 	engine.Reader
-	reads int
+	reads    int // of usersets
+	subjects int
+}
+
+func (c *counting) Subjects(ctx context.Context, o ostiary.ObjectRef, relation string) edgeSeq {
+	c.subjects++
+	return c.Reader.Subjects(ctx, o, relation)
 }
 
 func (c *counting) Usersets(ctx context.Context, o ostiary.ObjectRef, relation string) edgeSeq {

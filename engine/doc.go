@@ -4,6 +4,18 @@
 // read-only picture of one store's tuples at one revision. The engine decides everything else:
 // rewrites, nesting, wildcards, cycles, errors.
 //
+// # How it goes about it
+//
+// The plan holds, for each subject shape that has been asked about ("user", "user:*", "group#member"),
+// the rewrites without the branches that the shape cannot reach, operands ordered by cost, and the
+// strongly connected components of the relations. Relations that are not recursive are evaluated by
+// descent, each relation of an object once (check.go). Recursion without subtraction is reachability
+// (positive.go); recursion through a subtracted side is written down as equations and solved as the
+// alternating fixed point (equations.go, negative.go). ListUsers solves the same equations for sets of
+// subjects (listusers.go, userset.go). ListObjects walks from the subject and passes each object that
+// enters a set on once (listobjects.go, objectsets.go). Every value is no, maybe or yes; maybe stands
+// for what an error, the depth limit or undefined recursion leaves open (engine.go).
+//
 // # Invariants
 //
 //	E1. An error is not a decision. A branch that fails decides nothing: one true operand decides "or",
@@ -11,7 +23,15 @@
 //	E2. The meaning of a model with recursion is its least fixed point. Where recursion passes through
 //	    the subtracted side of a "but not", it is the well-founded model, and what is undefined there is
 //	    denied (Van Gelder, Ross, Schlipf: The Well-Founded Semantics, 1991).
-//	E3. List answers equal check answers: o is in ListObjects(s, r) exactly when Check(o, r, s) allows.
+//	E3. List answers equal check answers: o is in ListObjects(s, r) exactly when Check(o, r, s) allows,
+//	    and s is in ListUsers(o, r) exactly when Check(o, r, s) allows, for the wildcard and for every
+//	    subject that a tuple on the way mentions. Where one of the questions reports the depth limit,
+//	    another may still answer: ListObjects has no such limit.
+//	E4. A tuple that does not fit the type restrictions of the model, in the shape of its subject or in
+//	    its condition, is as if it were not there.
+//	E5. The meaning of a rewrite does not depend on whether its parts are relations with names.
+//	E6. A tuple with a condition is worth maybe: it never allows and never denies.
+//	E7. The userset "o#r" is in relation r of object o, whatever the rewrite says.
 //
 // # Concurrency
 //

@@ -24,7 +24,7 @@ type solver struct {
 	// starts, the best depths known, will see more.
 	cutAt  map[ground]bool
 	closer bool
-	starts map[ground]int
+	starts map[ground]*cell // those of the round before; nil in the first
 }
 
 // cell is a relation of an object inside the component.
@@ -60,7 +60,7 @@ type gate struct {
 // keeps what else became known. Solving them together finds each cell at its least depth and reads it
 // once, whichever link comes first.
 func (c *check) solvePositive(links []link, depth int) level {
-	s := &solver{check: c, component: links[0].to.n.component, starts: map[ground]int{}}
+	s := &solver{check: c, component: links[0].to.n.component}
 	for round := 0; ; round++ {
 		s.run(links, depth)
 		if c.err != nil {
@@ -70,6 +70,7 @@ func (c *check) solvePositive(links []link, depth int) level {
 		if s.root.level != maybe || !s.closer || round == c.maxDepth {
 			break
 		}
+		s.starts = s.cells
 	}
 	if s.root.level != yes {
 		for _, cell := range s.cells {
@@ -84,7 +85,7 @@ func (c *check) solvePositive(links []link, depth int) level {
 // run explores from the links until their union is yes or nothing remains. Cells that become yes are
 // kept as they do, so that their ranks say what came of what.
 func (s *solver) run(links []link, depth int) {
-	s.cells, s.cutAt, s.closer = map[ground]*cell{}, map[ground]bool{}, false
+	s.cells, s.cutAt, s.closer = map[ground]*cell{}, nil, false
 	s.queues, s.risen = nil, nil
 	s.root = &gate{}
 	for _, k := range links {
@@ -106,8 +107,8 @@ func (s *solver) run(links []link, depth int) {
 func (s *solver) cellAt(g ground, depth int) *cell {
 	c := s.cells[g]
 	if c == nil {
-		if start, ok := s.starts[g]; ok {
-			depth = min(depth, start)
+		if before := s.starts[g]; before != nil {
+			depth = min(depth, before.depth)
 		}
 		c = &cell{ground: g, depth: depth}
 		s.cells[g] = c
@@ -118,7 +119,6 @@ func (s *solver) cellAt(g ground, depth int) *cell {
 	} else {
 		return c
 	}
-	s.starts[g] = c.depth
 	if !c.explored {
 		for len(s.queues) <= c.depth {
 			s.queues = append(s.queues, nil)
@@ -255,7 +255,10 @@ func (s *solver) watch(g *gate, k link, depth int) {
 			s.raise(g, min(k.cap, l))
 			return
 		}
-		if c == nil && depth > s.maxDepth {
+		if c == nil && depth > s.maxDepth && s.starts[k.to] == nil {
+			if s.cutAt == nil {
+				s.cutAt = map[ground]bool{}
+			}
 			s.cutAt[k.to] = true
 			s.raise(g, min(k.cap, s.cutOff()))
 			return
