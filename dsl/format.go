@@ -105,10 +105,17 @@ func layOut(items []item) string {
 		for attached > i && run < len(items) && !(attached < len(items) && items[attached].blank) {
 			attached--
 		}
-		for ; i < run; i++ {
-			indent := commentIndent(items, i, run)
+		for i < run {
+			end := i + 1 // items[i:end] are comments without empty lines between them
+			for end < run && !items[end].blank {
+				end++
+			}
+			indent := commentIndent(items, i, end, run)
 			blank := items[i].blank || i == attached && items[run].section
-			writeItem(&b, items[i], indent, blank && b.Len() > 0)
+			for ; i < end; i++ {
+				writeItem(&b, items[i], indent, blank && b.Len() > 0)
+				blank = false
+			}
 		}
 		if run < len(items) {
 			it := items[run]
@@ -120,21 +127,13 @@ func layOut(items []item) string {
 	return b.String()
 }
 
-// commentIndent returns the indentation of the comment at i, whose run ends at run.
-func commentIndent(items []item, i, run int) int {
-	above := i // first comment of the stretch without empty lines that i belongs to
-	for above > 0 && items[above-1].isComment() && !items[above].blank {
-		above--
-	}
-	below := i + 1 // first item behind that stretch
-	for below < run && !items[below].blank {
-		below++
-	}
-	follows := above > 0 && !items[above].blank && !items[above-1].isComment()
-	free := below == len(items) || items[below].blank && !items[below].glued
+// commentIndent returns the indentation of the comments at start to end, whose run ends at run.
+func commentIndent(items []item, start, end, run int) int {
+	follows := start > 0 && !items[start].blank && !items[start-1].isComment()
+	free := end == len(items) || items[end].blank && !items[end].glued
 	switch {
 	case follows && free:
-		return items[above-1].indent
+		return items[start-1].indent
 	case run < len(items):
 		return items[run].indent
 	}
