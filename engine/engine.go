@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"iter"
 
 	"github.com/ostiary/ostiary"
 )
@@ -127,20 +126,6 @@ func (r *run) judge(e ostiary.Edge, allowed restriction) level {
 		r.conditional = e
 	}
 	return l
-}
-
-// each calls visit for the edges of a sequence until it returns false, the sequence fails, or a bound
-// is met. doing says what is read, for the error.
-func (r *run) each(seq iter.Seq2[ostiary.Edge, error], doing string, visit func(ostiary.Edge) bool) {
-	for e, err := range seq {
-		if err != nil {
-			r.err = fmt.Errorf("read %s: %w", doing, err)
-			return
-		}
-		if !r.count() || !visit(e) {
-			return
-		}
-	}
 }
 
 // doubt returns the error behind an answer that is maybe, or nil when the doubt is nothing but

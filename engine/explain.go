@@ -141,6 +141,7 @@ type site struct {
 	// rank is that of the value of ground. Of its own component only values of a lower rank can have
 	// made it yes: without this an explanation could go round in a circle.
 	rank int
+	read map[*expr][]step // leaves that have been read already
 }
 
 // at returns the level of a reference from s.
@@ -171,8 +172,20 @@ type step struct {
 
 func (s step) level() level { return min(s.cap, s.found) }
 
-// steps reads a leaf again. The tuples that decide it by themselves come first.
+// steps returns the tuples of a leaf. Those that decide it by themselves come first.
 func (x *explainer) steps(s *site, leaf *expr) []step {
+	all, ok := s.read[leaf]
+	if !ok {
+		all = x.readSteps(s, leaf)
+		if s.read == nil {
+			s.read = map[*expr][]step{}
+		}
+		s.read[leaf] = all
+	}
+	return all
+}
+
+func (x *explainer) readSteps(s *site, leaf *expr) []step {
 	var all []step
 	t := ostiary.Tuple{Object: s.object(), Relation: leaf.rel.relation}
 	var base int
