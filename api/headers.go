@@ -68,11 +68,11 @@ func (c *call) metadata(cluster ostiary.ClusterID) metadata.MD {
 // maxRequestIDBytes bounds a request id that a client brings.
 const maxRequestIDBytes = 128
 
-// requestID returns the request id that the client sent, if it can stand in a header and in a log, or
-// a new one.
-func requestID(ctx context.Context) string {
-	if values := metadata.ValueFromIncomingContext(ctx, headerRequestID); len(values) == 1 && saneRequestID(values[0]) {
-		return values[0]
+// requestIDFrom returns the request id that the client sent, if there is one and it can stand in a header
+// and in a log, or a new one.
+func requestIDFrom(sent []string) string {
+	if len(sent) == 1 && saneRequestID(sent[0]) {
+		return sent[0]
 	}
 	var id [16]byte
 	rand.Read(id[:]) // never fails

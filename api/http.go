@@ -78,7 +78,7 @@ func (s *Server) newGateway(conn *grpc.ClientConn) (http.Handler, error) {
 	if err := mux.HandlePath(http.MethodGet, "/healthz", s.serveHealth); err != nil {
 		return nil, fmt.Errorf("register /healthz: %w", err)
 	}
-	return s.boundBody(mux), nil
+	return s.front(mux), nil
 }
 
 // incomingHeader picks the request headers that become metadata. The gateway passes authorization on by
@@ -91,9 +91,11 @@ func incomingHeader(key string) (string, bool) {
 	return "", false
 }
 
+// outgoingHeader picks the metadata that become response headers. The request id is among them from the
+// start.
 func outgoingHeader(key string) (string, bool) {
 	switch key {
-	case headerRequestID, headerRevision, headerToken, headerTruncated, headerStore, headerModel:
+	case headerRevision, headerToken, headerTruncated, headerStore, headerModel:
 		return http.CanonicalHeaderKey(key), true
 	}
 	return "", false
@@ -175,10 +177,13 @@ func writeTooLarge(w http.ResponseWriter, body io.Reader, limit int64) {
 	writeError(w, httpStatus, name, fmt.Sprintf("request body is larger than %d bytes", limit))
 }
 
-// boundBody refuses a request whose body is larger than Limits.MaxBodyBytes: at once where the length
-// is announced, and otherwise as soon as it shows.
-func (s *Server) boundBody(next http.Handler) http.Handler {
+// front gives a request its id, and refuses it when its body is larger than Limits.MaxBodyBytes: at once
+// where the length is announced, and otherwise as soon as it shows.
+func (s *Server) front(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := requestIDFrom(r.Header.Values(headerRequestID))
+		r.Header.Set(headerRequestID, id)
+		w.Header().Set(headerRequestID, id)
 		if r.ContentLength > s.limits.MaxBodyBytes {
 			writeTooLarge(w, r.Body, s.limits.MaxBodyBytes)
 			return

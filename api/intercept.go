@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/ostiary/ostiary"
@@ -19,7 +21,7 @@ import (
 // begin gives a request its id, its deadline and, except for health checks, its principal. The returned
 // context belongs to the call even with an error.
 func (s *Server) begin(ctx context.Context, method string) (context.Context, *call, context.CancelFunc, error) {
-	c := &call{requestID: requestID(ctx)}
+	c := &call{requestID: requestIDFrom(metadata.ValueFromIncomingContext(ctx, headerRequestID))}
 	ctx = context.WithValue(ctx, callKey{}, c)
 	if isHealth(method) {
 		return ctx, c, func() {}, nil
@@ -102,7 +104,8 @@ func (s *Server) report(ctx context.Context, c *call, method string, err error) 
 	}
 	if s.logger.Enabled(ctx, level) {
 		attrs := []any{"request_id", c.requestID, "method", method, "code", int(st.Code()), "error", err}
-		if p, ok := err.(*panicError); ok {
+		var p *panicError
+		if errors.As(err, &p) {
 			attrs = append(attrs, "stack", string(p.stack))
 		}
 		s.logger.Log(ctx, level, "request failed", attrs...)
@@ -110,7 +113,24 @@ func (s *Server) report(ctx context.Context, c *call, method string, err error) 
 	if isOwn(method) {
 		st = canonical(st)
 	}
-	return st.Err()
+	return status.Error(st.Code(), boundText(st.Code(), st.Message()))
+}
+
+// maxErrorTextBytes bounds the message of an error. It travels in a header, and clients refuse headers
+// that are too large (Java's default is 8 KiB for all of them).
+const maxErrorTextBytes = 4 << 10
+
+func boundText(code codes.Code, text string) string {
+	if len(text) <= maxErrorTextBytes {
+		return text
+	}
+	if code == codes.InvalidArgument {
+		text = innermost(text)
+	}
+	if len(text) > maxErrorTextBytes {
+		text = strings.ToValidUTF8(text[:maxErrorTextBytes], "") + "…"
+	}
+	return text
 }
 
 func (s *Server) interceptStream(

@@ -150,9 +150,74 @@ func TestRequestID(t *testing.T) {
 				t.Errorf("sent %q, got %q, want a new one", short(id), got)
 			}
 		}
+		if ids := c.ok(t, "ListStores", fields{}).headers.Values("X-Request-Id"); len(ids) != 1 {
+			t.Errorf("got ids %q, want one", ids)
+		}
 		one := c.ok(t, "ListStores", fields{}).headers.Get("X-Request-Id")
 		if two := c.ok(t, "ListStores", fields{}).headers.Get("X-Request-Id"); one == two {
 			t.Errorf("two requests have the id %q", one)
+		}
+	})
+}
+
+// recorder is the real backend, and keeps what was proposed to it.
+type recorder struct {
+	api.Backend
+	proposed *[]*ostiary.Mutation
+}
+
+func (b recorder) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Receipt, error) {
+	*b.proposed = append(*b.proposed, m)
+	return b.Backend.Propose(ctx, m)
+}
+
+// Every method that changes something says in its mutation who asked, in which request and when.
+func TestMutationsAreSigned(t *testing.T) {
+	authenticator, err := api.PresharedKeys("open-sesame")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var proposed []*ostiary.Mutation
+	onBoth(t, func(t *testing.T, _ *harness, c client) {
+		proposed = nil
+		headers := []string{"authorization", "Bearer open-sesame", "x-request-id", "r7"}
+		store := c.ok(t, "CreateStore", fields{"name": "a store"}, headers...).text(t, "id")
+		model := c.ok(t, "WriteAuthorizationModel", modelFields(t, store, testModel), headers...).text(t, "authorization_model_id")
+		c.ok(t, "Write", fields{"store_id": store, "writes": keys("doc:1#viewer@user:ann")}, headers...)
+		c.ok(t, "WriteAssertions", fields{"store_id": store, "authorization_model_id": model, "assertions": []fields{}}, headers...)
+		c.ok(t, "UpdateStore", fields{"store_id": store, "name": "renamed"}, headers...)
+		c.ok(t, "DeleteStore", fields{"store_id": store}, headers...)
+		if len(proposed) != 6 {
+			t.Fatalf("got %d mutations, want 6", len(proposed))
+		}
+		for i, m := range proposed {
+			if m.Principal.Kind != "preshared" || len(m.Principal.Name) != 8 || m.RequestID != "r7" || m.TimeNanos == 0 {
+				t.Errorf("mutation %d: principal %q, request %q, time %d", i, m.Principal, m.RequestID, m.TimeNanos)
+			}
+			if strings.Contains(fmt.Sprintf("%+v", m), "open-sesame") {
+				t.Errorf("mutation %d holds the key", i)
+			}
+		}
+	}, func(o *api.Options) { o.Authenticator, o.Backend = authenticator, recorder{o.Backend, &proposed} })
+}
+
+// The message of an error stays small, whatever was sent.
+func TestErrorTextIsBounded(t *testing.T) {
+	onBoth(t, func(t *testing.T, _ *harness, c client) {
+		store := c.ok(t, "CreateStore", fields{"name": "a store"}).text(t, "id")
+		relations := fields{strings.Repeat("a b", 100_000): fields{"this": fields{}}}
+		many := make([]string, 100)
+		for i := range many {
+			many[i] = fmt.Sprintf("doc:%d#a b@user:%s", i, strings.Repeat("x", 600))
+		}
+		for method, f := range map[string]fields{
+			"WriteAuthorizationModel": typeDefs(relations, nil).in(store),
+			"Write":                   {"store_id": store, "writes": keys(many...)},
+		} {
+			a := c.ask(t, method, f)
+			if a.message == "" || len(a.message) > 5000 {
+				t.Errorf("%s: the message has %d bytes", method, len(a.message))
+			}
 		}
 	})
 }
@@ -248,6 +313,9 @@ func TestMalformedHTTP(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a := h.raw(t, tc.method, tc.path, strings.NewReader(tc.body), "Content-Type", "application/json", "X-HTTP-Method-Override", "DELETE")
+			if a.headers.Get("X-Request-Id") == "" {
+				t.Error("no x-request-id")
+			}
 			if a.status != tc.want.status || a.name != tc.want.name || !strings.HasSuffix(a.message, tc.want.text) {
 				t.Errorf("got %d %q %q, want %v", a.status, a.name, a.message, tc.want)
 			}
