@@ -28,7 +28,7 @@ func openFormat(db *pebble.DB) error {
 			"start the release that wrote it, or a later one", version, formatVersion)
 	}
 	if version == 0 {
-		return writeFormat(db, formatVersion)
+		return createFormat(db)
 	}
 	for ; version < formatVersion; version++ {
 		migrate, ok := migrations[version]
@@ -76,6 +76,16 @@ func isEmpty(db *pebble.DB) (empty bool, err error) {
 	}
 	defer func() { err = errors.Join(err, readError(it.Close())) }()
 	return !it.First(), nil
+}
+
+// createFormat stores the format version in a new database. The flush makes Pebble begin a new
+// write-ahead log: the first one of a database is begun before Pebble's own format is raised, and so
+// lacks the offsets by which Pebble tells damage in the middle of a log from its torn end.
+func createFormat(db *pebble.DB) error {
+	if err := writeFormat(db, formatVersion); err != nil {
+		return err
+	}
+	return db.Flush()
 }
 
 func writeFormat(db *pebble.DB, version uint32) error {

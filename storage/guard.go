@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/record"
 	"github.com/ostiary/ostiary"
 )
 
@@ -127,7 +128,7 @@ func (g *guard) listener() *pebble.EventListener {
 
 // readError makes Pebble's word for damaged bytes ours, so that it is not taken for an I/O error.
 func readError(err error) error {
-	if errors.Is(err, pebble.ErrCorruption) {
+	if errors.Is(err, pebble.ErrCorruption) || errors.Is(err, record.ErrInvalidChunk) || errors.Is(err, record.ErrZeroedChunk) {
 		return fmt.Errorf("%w: %w", err, ostiary.ErrCorrupt)
 	}
 	return err

@@ -93,7 +93,7 @@ func openFormat(db *pebble.DB) error {
 		} else if !empty {
 			return fmt.Errorf("it has rows and no format version, so it is not a log of ostiary: %w", ErrCorrupt)
 		}
-		return db.Set([]byte{tableFormat}, binary.BigEndian.AppendUint32(nil, formatVersion), pebble.Sync)
+		return createFormat(db)
 	}
 	if err != nil {
 		return readError(err)
@@ -113,6 +113,16 @@ func openFormat(db *pebble.DB) error {
 			"start the release that wrote it, or a later one", version, formatVersion)
 	}
 	return nil
+}
+
+// createFormat stores the format version in a new database. The flush makes Pebble begin a new
+// write-ahead log: the first one of a database is begun before Pebble's own format is raised, and so
+// lacks the offsets by which Pebble tells damage in the middle of a log from its torn end.
+func createFormat(db *pebble.DB) error {
+	if err := db.Set([]byte{tableFormat}, binary.BigEndian.AppendUint32(nil, formatVersion), pebble.Sync); err != nil {
+		return err
+	}
+	return db.Flush()
 }
 
 func isEmpty(db *pebble.DB) (empty bool, err error) {
