@@ -11,6 +11,7 @@ import (
 
 var (
 	soakCases = flag.Int("ostiary.diff.cases", 100, "random cases that TestSoak compares")
+	soakOnly  = flag.String("ostiary.diff.family", "", "the one family that TestSoak takes cases of; empty takes all in turn")
 	soakSeed  = flag.Uint64("ostiary.diff.seed", 1, "seed of the first case of TestSoak; the next has the next")
 )
 
@@ -25,6 +26,12 @@ func (s randomSource) subset(n, atMost int) []int { return s.Perm(n)[:s.IntN(min
 // Every third case is judged at a low depth limit, and chains at the default.
 func TestSoak(t *testing.T) {
 	fs := append(slices.Clone(families), monotone, chains)
+	if *soakOnly != "" {
+		fs = slices.DeleteFunc(fs, func(f family) bool { return f.name != *soakOnly })
+	}
+	if len(fs) == 0 {
+		t.Fatalf("no family has the name %q", *soakOnly)
+	}
 	questions, tolerated, undefined := 0, 0, 0
 	for i := range uint64(*soakCases) {
 		seed := *soakSeed + i
@@ -40,8 +47,8 @@ func TestSoak(t *testing.T) {
 		run := soakRun(t, c, limit)
 		if d := run.run(); d != nil {
 			small := shrink(c, func(smaller testCase) bool { return soakRun(t, smaller, limit).run().kind() == d.kind() })
-			t.Errorf("family %s, depth limit %d; repeat with -run TestSoak -ostiary.diff.cases 1 -ostiary.diff.seed %d\n%v%v",
-				f.name, limit, seed, small, soakRun(t, small, limit).run())
+			t.Errorf("family %s, depth limit %d; repeat with -run TestSoak -ostiary.diff.cases 1 -ostiary.diff.seed %d -ostiary.diff.family %q\n%v%v",
+				f.name, limit, seed, *soakOnly, small, soakRun(t, small, limit).run())
 		}
 		questions += run.questions
 		tolerated += run.tolerated
