@@ -63,6 +63,10 @@ type applier struct {
 	batch   *pebble.Batch // effects of the entries since the last commit
 	progress
 	committed uint64 // the apply index in the database
+
+	// Tests lower these. Neither changes what is stored.
+	maxBatchBytes  int
+	minRangeDelete int
 }
 
 func (a *applier) init(db *pebble.DB, p progress) {
@@ -74,6 +78,8 @@ func (a *applier) init(db *pebble.DB, p progress) {
 	a.batch = db.NewBatch()
 	a.progress = p
 	a.committed = p.index
+	a.maxBatchBytes = maxBatchBytes
+	a.minRangeDelete = minRangeDelete
 }
 
 func (a *applier) close() {
@@ -92,7 +98,7 @@ func (a *applier) apply(s *Store, entries []Entry) ([]Outcome, error) {
 			continue
 		}
 		alone := readsRanges(e.Mutation)
-		if alone || a.batch.Len() > maxBatchBytes {
+		if alone || a.batch.Len() > a.maxBatchBytes {
 			if err := a.commit(s); err != nil {
 				return nil, err
 			}

@@ -132,6 +132,7 @@ func TestApplyAgainstModel(t *testing.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "crash seed"), 1))
 		fs := vfs.NewCrashableMem()
 		s := mustOpen(t, fs)
+		s.applier.minRangeDelete = rapid.IntRange(1, 3).Draw(t, "min range delete")
 		for next := 0; next < len(entries); {
 			n := rapid.IntRange(1, len(entries)-next).Draw(t, "cut")
 			applied, _ := s.Applied()
@@ -373,6 +374,9 @@ func TestCutsDoNotMatter(t *testing.T) {
 		var dumps [2]string
 		for i := range dumps {
 			s := mustOpen(t, vfs.NewMem())
+			if i == 1 {
+				s.applier.minRangeDelete, s.applier.maxBatchBytes = 1, rapid.SampledFrom([]int{1, 200}).Draw(t, "max batch bytes")
+			}
 			for rest := entries; len(rest) > 0; {
 				n := rapid.IntRange(1, len(rest)).Draw(t, "cut")
 				if i == 0 {

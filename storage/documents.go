@@ -19,20 +19,36 @@ func (v *View) Document(key ostiary.DocumentKey) (ostiary.Document, bool, error)
 }
 
 func readDocument(r pebble.Reader, key ostiary.DocumentKey) (ostiary.Document, bool, error) {
+	d := ostiary.Document{Key: key}
+	ok, err := getDocument(r, key, func(version ostiary.Revision, body []byte) {
+		d.Version, d.Body = version, slices.Clone(body)
+	})
+	return d, ok, err
+}
+
+// readDocumentState is readDocument without the body.
+func readDocumentState(r pebble.Reader, key ostiary.DocumentKey) (documentState, error) {
+	var s documentState
+	ok, err := getDocument(r, key, func(version ostiary.Revision, _ []byte) { s.version = version })
+	s.exists = ok
+	return s, err
+}
+
+// getDocument shows a document to f, which may not keep the body.
+func getDocument(r pebble.Reader, key ostiary.DocumentKey, f func(version ostiary.Revision, body []byte)) (bool, error) {
 	row := appendDocumentKey(nil, key)
 	value, closer, err := r.Get(row)
 	if errors.Is(err, pebble.ErrNotFound) {
-		return ostiary.Document{}, false, nil
+		return false, nil
 	}
 	if err != nil {
-		return ostiary.Document{}, false, readError(err)
+		return false, readError(err)
 	}
 	version, body, err := decodeDocumentValue(row, value)
-	body = slices.Clone(body)
-	if err := errors.Join(err, closer.Close()); err != nil {
-		return ostiary.Document{}, false, err
+	if err == nil {
+		f(version, body)
 	}
-	return ostiary.Document{Key: key, Version: version, Body: body}, true, nil
+	return err == nil, errors.Join(err, closer.Close())
 }
 
 // Documents returns up to limit documents of a collection in the order of their keys, or against it,

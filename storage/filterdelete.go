@@ -75,7 +75,7 @@ func (d *filterDelete) tuple(t ostiary.StoredTuple) bool {
 	skip := byte(0)
 	if d.scan.covered {
 		skip = d.scan.table
-		if len(d.covered) < minRangeDelete {
+		if len(d.covered) < d.applier.minRangeDelete {
 			d.covered = append(d.covered, d.scan.key(t.Tuple))
 		}
 	}
@@ -98,7 +98,7 @@ func (d *filterDelete) deleteCovered() error {
 	if !d.scan.covered {
 		return nil
 	}
-	if d.matched >= minRangeDelete {
+	if d.matched >= d.applier.minRangeDelete {
 		return d.batch.DeleteRange(d.scan.lower, d.scan.upper, nil)
 	}
 	for _, key := range d.covered {

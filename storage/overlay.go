@@ -107,11 +107,11 @@ func (o *overlay) peek(store string, t ostiary.Tuple) (tupleState, error) {
 func (o *overlay) stageDocument(key ostiary.DocumentKey) (*documentCell, error) {
 	c, ok := o.documents[key]
 	if !ok {
-		d, exists, err := readDocument(o.db, key)
+		state, err := readDocumentState(o.db, key)
 		if err != nil {
 			return nil, fmt.Errorf("read document %q: %w", key, err)
 		}
-		c = &documentCell{accepted: documentState{exists: exists, version: d.Version}}
+		c = &documentCell{accepted: state}
 		o.documents[key] = c
 	}
 	if c.stagedBy != o.mutation {
