@@ -81,10 +81,10 @@ func NewServer(o Options) (*Server, error) {
 	limits, err := o.Limits.withDefaults()
 	faults := []error{err}
 	if o.Backend == nil {
-		faults = append(faults, errors.New("Backend is nil"))
+		faults = append(faults, errors.New("option Backend is nil"))
 	}
 	if o.Engine == nil {
-		faults = append(faults, errors.New("Engine is nil"))
+		faults = append(faults, errors.New("option Engine is nil"))
 	}
 	if o.Authenticator == nil {
 		faults = append(faults, errors.New("Authenticator is nil: name one, or Anonymous to let everybody in"))
