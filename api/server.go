@@ -87,7 +87,7 @@ func NewServer(o Options) (*Server, error) {
 		faults = append(faults, errors.New("option Engine is nil"))
 	}
 	if o.Authenticator == nil {
-		faults = append(faults, errors.New("Authenticator is nil: name one, or Anonymous to let everybody in"))
+		faults = append(faults, errors.New("option Authenticator is nil: name one, or Anonymous to let everybody in"))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("new api server: %w", err)
