@@ -16,14 +16,24 @@ import (
 // defaultCacheBytes is the size of Pebble's block cache where Options says none.
 const defaultCacheBytes = 64 << 20
 
+// Pebble takes the memory of its memtables out of the block cache: one of 64 MiB left a cache of
+// 64 MiB with nothing, and every read went to the disk. So the cache is made larger by the memtables
+// that exist in quiet operation: one being written and one being flushed.
+const (
+	memTableBytes  = 32 << 20
+	quietMemTables = 2
+)
+
 // pebbleFormat pins Pebble's own format, so that a newer Pebble does not raise it unasked and lock
 // out the release before.
 const pebbleFormat = pebble.FormatTableFormatV6
 
 // Options configures Open. The zero value is ready for use.
 type Options struct {
-	FS         vfs.FS       // nil is the disk
-	CacheBytes int64        // bounds the block cache. Zero means 64 MiB.
+	FS vfs.FS // nil is the disk
+	// CacheBytes is what the block cache holds at least. Zero means 64 MiB. Together with Pebble's
+	// memtables it takes up to 64 MiB more.
+	CacheBytes int64
 	Logger     *slog.Logger // nil discards
 	// OnFatal is told once when the database has failed and the process must end: a write that failed,
 	// on whatever goroutine, or corrupt data. It may be called with locks of Pebble held and must not
@@ -75,7 +85,7 @@ func open(dir string, o Options) (*Store, error) {
 	if fs == nil {
 		fs = vfs.Default
 	}
-	cache := pebble.NewCache(cacheBytes(o.CacheBytes))
+	cache := pebble.NewCache(cacheBytes(o.CacheBytes) + quietMemTables*memTableBytes)
 	defer cache.Unref()
 	err := s.guard.run(func() error {
 		db, err := pebble.Open(dir, s.pebbleOptions(newTrapFS(fs, dir, s.guard), cache))
@@ -144,7 +154,7 @@ func (s *Store) pebbleOptions(fs vfs.FS, cache *pebble.Cache) *pebble.Options {
 		FormatMajorVersion:          pebbleFormat,
 		Logger:                      pebbleLogger{s.guard},
 		EventListener:               listener,
-		MemTableSize:                64 << 20,
+		MemTableSize:                memTableBytes,
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       1000,

@@ -292,3 +292,38 @@ func TestFlippedBitInPebbleLog(t *testing.T) {
 		t.Errorf("open: %v, want ErrCorrupt", err)
 	}
 }
+
+// TestCacheBesideMemTables: a large memtable leaves the block cache its size.
+func TestCacheBesideMemTables(t *testing.T) {
+	s := openTest(t, vfs.NewMem())
+	body := make([]byte, 1<<20)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for i := range body {
+		body[i] = byte(rng.Uint32())
+	}
+	key := ostiary.DocumentKey{Collection: "c", Key: "k"}
+	write := func() {
+		mustApply(t, s, &ostiary.Mutation{Documents: []ostiary.DocumentChange{{Key: key, Body: body}}})
+	}
+	for range 40 {
+		write()
+	}
+	body = body[:100]
+	write()
+	if err := s.db.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	read := func() {
+		v := viewOf(t, s)
+		if _, ok, err := v.Document(key); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	read()
+	before := s.db.Metrics().BlockCache
+	read()
+	after := s.db.Metrics().BlockCache
+	if after.Misses != before.Misses || after.Hits == before.Hits {
+		t.Errorf("a second read: %d misses and %d hits, want hits alone", after.Misses-before.Misses, after.Hits-before.Hits)
+	}
+}

@@ -29,10 +29,13 @@ var (
 // pebbleFormat pins Pebble's own format. See package storage.
 const pebbleFormat = pebble.FormatTableFormatV6
 
+// memTableBytes is the size of a memtable of Pebble: about what is kept of the log in memory.
+const memTableBytes = 16 << 20
+
 // Options configures Open. The zero value is ready for use.
 type Options struct {
 	FS         vfs.FS       // nil is the disk
-	CacheBytes int64        // bounds the block cache. Zero means 8 MiB.
+	CacheBytes int64        // what the block cache holds at least. Zero means 8 MiB.
 	Logger     *slog.Logger // nil discards
 	// OnFatal is told once when a write has failed and the process must end. It may be called with
 	// locks of Pebble held and must not call the Log. Every later call returns the same error.
@@ -92,7 +95,7 @@ func open(dir string, o Options) (*Log, error) {
 	if fs == nil {
 		fs = vfs.Default
 	}
-	cache := pebble.NewCache(size)
+	cache := pebble.NewCache(size + 2*memTableBytes) // Pebble takes its memtables out of the cache
 	defer cache.Unref()
 	err := l.guard.run(func() error {
 		db, err := pebble.Open(dir, &pebble.Options{
@@ -101,7 +104,7 @@ func open(dir string, o Options) (*Log, error) {
 			FormatMajorVersion:          pebbleFormat,
 			Logger:                      pebbleLogger{l.guard},
 			EventListener:               l.guard.listener(),
-			MemTableSize:                32 << 20,
+			MemTableSize:                memTableBytes,
 			MemTableStopWritesThreshold: 4,
 		})
 		if err != nil {
