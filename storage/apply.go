@@ -83,6 +83,7 @@ func (a *applier) init(db *pebble.DB, p progress) {
 }
 
 func (a *applier) close() {
+	_ = a.overlay.closeIterator() // there is none, unless Apply has failed
 	if a.batch != nil {
 		_ = a.batch.Close() // frees memory; nothing of it is wanted
 		a.batch = nil
@@ -147,7 +148,9 @@ func (a *applier) commit(s *Store) error {
 		return fmt.Errorf("close batch up to index %d: %w", a.index, err)
 	}
 	a.batch = s.db.NewBatch()
-	a.overlay.reset()
+	if err := a.overlay.reset(); err != nil {
+		return fmt.Errorf("read before index %d: %w", a.index, err)
+	}
 	a.committed = a.index
 	s.publish(a.progress)
 	return nil

@@ -277,6 +277,9 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closeDB() error {
+	if err := s.guard.failure(); err != nil {
+		return err // a call that the guard gave up on may still be using the applier
+	}
 	s.applier.close()
 	return s.guard.run(s.db.Close)
 }
