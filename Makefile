@@ -7,10 +7,10 @@ LDFLAGS := -X main.version=$(VERSION)
 TOOLS   := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint fmt gen gen-check bench fuzz kill check clean
+.PHONY: help build demo test race lint fmt gen gen-check bench fuzz kill e2e check clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/ostiary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ostiary
@@ -42,6 +42,10 @@ gen-check: gen ## regenerate and fail when the tree changed
 
 bench: ## run the Go benchmarks: ns/op, allocs/op and Pebble reads/op
 	$(GO) test -run '^$$' -bench . -benchmem ./dsl ./engine ./storage ./bench
+
+e2e: build ## ask the built server through OpenFGA's published Go and npm clients (needs node and npm)
+	cd e2e && $(GO) vet ./... && $(GO) test -count=1 ./...
+	cd e2e/js && npm ci --no-audit --no-fund && npm test
 
 FUZZTIME ?= 20s
 fuzz: ## run every fuzz target for FUZZTIME (20s)
