@@ -1,41 +1,48 @@
 package conformance
 
 import (
-	"fmt"
-	"path/filepath"
 	"testing"
 
-	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"go.yaml.in/yaml/v3"
 )
 
-// TestSuites asks the assertions of OpenFGA's own tests.
+// TestSuites asks the assertions of OpenFGA's own tests, with their tuples written and with their tuples
+// sent along.
 func TestSuites(t *testing.T) {
+	asked, _ := server(t)
 	for _, name := range []string{"consolidated_1_1_tests.yaml", "abac_tests.yaml"} {
-		t.Run(name, func(t *testing.T) {
-			suite, err := ReadSuite(data(t, "conformance", "openfga", name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(suite.Tests) == 0 {
-				t.Fatal("the suite is empty")
-			}
-			asked, _ := server(t)
-			results := NewResults()
-			for _, test := range suite.Tests {
-				if err := RunTest(t.Context(), asked.Client, test, results); err != nil {
-					t.Error(err)
+		suite, err := ReadSuite(data(t, "conformance", "openfga", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(suite.Tests) == 0 {
+			t.Fatalf("%s is empty", name)
+		}
+		for _, mode := range []Mode{Stored, Contextual} {
+			t.Run(name+"/"+string(mode), func(t *testing.T) {
+				results := NewResults()
+				for _, test := range suite.Tests {
+					if err := RunTest(t.Context(), asked.Client, mode, test, results); err != nil {
+						t.Error(err)
+					}
 				}
-			}
-			for _, failure := range results.Failures {
-				t.Error(failure)
-			}
-			for _, skip := range results.Skips {
-				t.Logf("skipped %s", skip)
-			}
-			t.Logf("%d tests, %d skipped\n%s", len(suite.Tests), len(results.Skips), results)
-		})
+				report(t, results)
+				t.Logf("%d tests, %d skipped", len(suite.Tests), len(results.Skips))
+			})
+		}
 	}
+}
+
+// report fails the test with every failure, and logs the rest.
+func report(t *testing.T, results *Results) {
+	t.Helper()
+	for _, failure := range results.Failures {
+		t.Error(failure)
+	}
+	for _, skip := range results.Skips {
+		t.Logf("skipped %s", skip)
+	}
+	t.Logf("\n%s", results)
 }
 
 // TestOrganization asks the checks and lists of a real organization, over gRPC and over HTTP.
@@ -48,102 +55,45 @@ func TestOrganization(t *testing.T) {
 		t.Fatalf("got %d tuples, %d checks and %d lists, want 7624, 2000 and 200", len(o.Tuples), len(o.Checks), len(o.Lists))
 	}
 	overGRPC, overHTTP := server(t)
-	store, err := overGRPC.Client.CreateStore(t.Context(), &openfgav1.CreateStoreRequest{Name: "organization"})
+	at, err := o.Load(t.Context(), overGRPC.Client)
 	if err != nil {
-		t.Fatal(err)
-	}
-	model, err := WriteModel(t.Context(), overGRPC.Client, store.GetId(), o.Model)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := WriteTuples(t.Context(), overGRPC.Client, store.GetId(), model, o.Tuples); err != nil {
 		t.Fatal(err)
 	}
 	for name, transport := range map[string]Questions{"gRPC": overGRPC, "HTTP": overHTTP} {
 		t.Run(name, func(t *testing.T) {
-			for _, c := range o.Checks {
-				allowed, err := transport.Check(t.Context(), store.GetId(), model, c.SuiteTuple)
-				if err != nil || allowed != c.Allowed {
-					t.Errorf("check %s: got %t (%v), want %t", c.SuiteTuple, allowed, err, c.Allowed)
-				}
-			}
-			for _, l := range o.Lists {
-				askList(t, transport, store.GetId(), model, l)
-			}
-			t.Logf("%d checks and %d lists", len(o.Checks), len(o.Lists))
+			results := NewResults()
+			o.Ask(t.Context(), transport, at, results)
+			report(t, results)
 		})
 	}
 }
 
-func askList(t *testing.T, transport Questions, store, model string, l OrganizationList) {
-	t.Helper()
-	var got []string
-	var err error
-	switch l.List {
-	case "objects":
-		got, err = transport.ListObjects(t.Context(), store, model, l.User, l.Relation, l.Type)
-	case "users":
-		got, err = transport.ListUsers(t.Context(), store, model, l.Object, l.Relation, l.UserType)
-	default:
-		err = fmt.Errorf("%q is no kind of list", l.List)
-	}
-	if err != nil {
-		t.Errorf("list %+v: %v", l, err)
-	} else if problem := wrongList(got, l.Expect); problem != "" {
-		t.Errorf("list %s %s %s %s: %s", l.List, l.Object+l.User, l.Relation, l.Type+l.UserType, problem)
-	}
-}
-
-// TestTranslated asks SpiceDB's tests, translated to OpenFGA models.
+// TestTranslated asks SpiceDB's tests, translated to OpenFGA models, over gRPC and over HTTP.
 func TestTranslated(t *testing.T) {
-	dir := data(t, "conformance", "spicedb")
-	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	tests, err := ReadTranslatedFolder(data(t, "conformance", "spicedb"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked, _ := server(t)
-	files, checks, lists := 0, 0, 0
-	for _, path := range paths {
-		if filepath.Base(path) == "INDEX.json" {
-			continue
-		}
-		test, err := ReadTranslated(path)
+	checks, lists := 0, 0
+	for _, test := range tests {
+		checks, lists = checks+len(test.Checks), lists+len(test.ListObjects)
+	}
+	if len(tests) == 0 || checks == 0 || lists == 0 {
+		t.Fatalf("got %d files, %d checks, %d lists: the data is not what it was", len(tests), checks, lists)
+	}
+	t.Logf("%d files, %d checks, %d lists", len(tests), checks, lists)
+	overGRPC, overHTTP := server(t)
+	for _, test := range tests {
+		at, err := test.Load(t.Context(), overGRPC.Client)
 		if err != nil {
 			t.Fatal(err)
 		}
-		files, checks, lists = files+1, checks+len(test.Checks), lists+len(test.ListObjects)
-		t.Run(test.Name, func(t *testing.T) { askTranslated(t, asked, test) })
-	}
-	if files == 0 || checks == 0 || lists == 0 {
-		t.Fatalf("got %d files, %d checks, %d lists: the data is not what it was", files, checks, lists)
-	}
-	t.Logf("%d files, %d checks, %d lists", files, checks, lists)
-}
-
-func askTranslated(t *testing.T, asked GRPC, test *Translated) {
-	store, err := asked.Client.CreateStore(t.Context(), &openfgav1.CreateStoreRequest{Name: "translated"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	model, err := WriteModel(t.Context(), asked.Client, store.GetId(), test.ModelDSL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := WriteTuples(t.Context(), asked.Client, store.GetId(), model, test.Tuples); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range test.Checks {
-		tuple := SuiteTuple{Object: c.Object, Relation: c.Relation, User: c.User}
-		if allowed, err := asked.Check(t.Context(), store.GetId(), model, tuple); err != nil || allowed != c.Expected {
-			t.Errorf("check %s: got %t (%v), want %t", tuple, allowed, err, c.Expected)
-		}
-	}
-	for _, l := range test.ListObjects {
-		got, err := asked.ListObjects(t.Context(), store.GetId(), model, l.User, l.Relation, l.Type)
-		if err != nil {
-			t.Errorf("list %s that %s has as %s: %v", l.Type, l.User, l.Relation, err)
-		} else if problem := wrongList(got, l.Objects); problem != "" {
-			t.Errorf("list %s that %s has as %s: %s", l.Type, l.User, l.Relation, problem)
+		for name, transport := range map[string]Questions{"gRPC": overGRPC, "HTTP": overHTTP} {
+			t.Run(test.Name+"/"+name, func(t *testing.T) {
+				results := NewResults()
+				test.Ask(t.Context(), transport, at, results)
+				report(t, results)
+			})
 		}
 	}
 }

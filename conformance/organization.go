@@ -137,3 +137,23 @@ func ReadTranslated(path string) (*Translated, error) {
 	}
 	return &t, nil
 }
+
+// ReadTranslatedFolder reads every file of a folder but its index.
+func ReadTranslatedFolder(dir string) ([]*Translated, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var tests []*Translated
+	for _, path := range paths {
+		if filepath.Base(path) == "INDEX.json" {
+			continue
+		}
+		test, err := ReadTranslated(path)
+		if err != nil {
+			return nil, err
+		}
+		tests = append(tests, test)
+	}
+	return tests, nil
+}

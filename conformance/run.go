@@ -8,7 +8,6 @@ import (
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/ostiary/ostiary/dsl"
 )
@@ -51,9 +50,15 @@ func (r *Results) judge(kind, name string, problem string) {
 	r.Failures = append(r.Failures, name+": "+problem)
 }
 
-// skipReason says why a test cannot be run yet; empty is that it can.
-func skipReason(test SuiteTest) string {
+// skipReason says why a test cannot be run; empty is that it can.
+func skipReason(mode Mode, test SuiteTest) string {
+	if mode == Contextual && len(test.Stages) > 1 {
+		return "its stages need what earlier ones wrote"
+	}
 	for _, stage := range test.Stages {
+		if mode == Contextual && len(stage.Tuples) > maxContextual {
+			return fmt.Sprintf("%d tuples are more than one question may carry", len(stage.Tuples))
+		}
 		if strings.Contains(stage.Model, "$expression") {
 			return "it uses the experimental $expression"
 		}
@@ -71,10 +76,22 @@ func skipReason(test SuiteTest) string {
 	return ""
 }
 
+// Mode says how the tuples of a stage reach the server.
+type Mode string
+
+// The modes of a suite.
+const (
+	Stored     Mode = "stored"     // written
+	Contextual Mode = "contextual" // sent with every question
+)
+
+// maxContextual is OpenFGA's limit on the contextual tuples of one question.
+const maxContextual = 100
+
 // RunTest runs one test of a suite on a store of its own. The error is one that kept the assertions
 // from being asked.
-func RunTest(ctx context.Context, c openfgav1.OpenFGAServiceClient, test SuiteTest, results *Results) error {
-	if reason := skipReason(test); reason != "" {
+func RunTest(ctx context.Context, c openfgav1.OpenFGAServiceClient, mode Mode, test SuiteTest, results *Results) error {
+	if reason := skipReason(mode, test); reason != "" {
 		results.Skips = append(results.Skips, test.Name+": "+reason)
 		for _, stage := range test.Stages {
 			results.Skipped[KindCheck] += len(stage.Checks)
@@ -90,6 +107,9 @@ func RunTest(ctx context.Context, c openfgav1.OpenFGAServiceClient, test SuiteTe
 	for i, stage := range test.Stages {
 		name := fmt.Sprintf("%s/stage %d", test.Name, i+1)
 		run := &stageRun{client: c, store: store.GetId(), name: name, results: results}
+		if mode == Contextual {
+			run.always, stage.Tuples = stage.Tuples, nil
+		}
 		if err := run.prepare(ctx, stage); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -110,6 +130,7 @@ func RunTest(ctx context.Context, c openfgav1.OpenFGAServiceClient, test SuiteTe
 type stageRun struct {
 	client             openfgav1.OpenFGAServiceClient
 	store, model, name string
+	always             []SuiteTuple // contextual tuples of every question
 	results            *Results
 }
 
@@ -167,7 +188,11 @@ func WriteTuples(ctx context.Context, c openfgav1.OpenFGAServiceClient, store, m
 func keysOf(tuples []SuiteTuple) []*openfgav1.TupleKey {
 	keys := make([]*openfgav1.TupleKey, 0, len(tuples))
 	for _, t := range tuples {
-		keys = append(keys, &openfgav1.TupleKey{Object: t.Object, Relation: t.Relation, User: t.User})
+		key := &openfgav1.TupleKey{Object: t.Object, Relation: t.Relation, User: t.User}
+		if t.Condition != nil {
+			key.Condition = &openfgav1.RelationshipCondition{Name: t.Condition.Name, Context: t.Condition.Context.Struct}
+		}
+		keys = append(keys, key)
 	}
 	return keys
 }
@@ -179,25 +204,14 @@ func contextual(tuples []SuiteTuple) *openfgav1.ContextualTupleKeys {
 	return &openfgav1.ContextualTupleKeys{TupleKeys: keysOf(tuples)}
 }
 
-// requestContext turns the context of an assertion into the API's; a context that cannot be turned is
-// a fault of the suite.
-func requestContext(values map[string]any) (*structpb.Struct, error) {
-	if values == nil {
-		return nil, nil
-	}
-	return structpb.NewStruct(values)
-}
+// with adds the contextual tuples of every question to those of one.
+func (s *stageRun) with(tuples []SuiteTuple) []SuiteTuple { return slices.Concat(tuples, s.always) }
 
 func (s *stageRun) check(ctx context.Context, a CheckAssertion) {
-	values, err := requestContext(a.Context)
-	if err != nil {
-		s.results.judge(KindCheck, s.name, "context of the assertion: "+err.Error())
-		return
-	}
 	answer, err := s.client.Check(ctx, &openfgav1.CheckRequest{
 		StoreId: s.store, AuthorizationModelId: s.model,
 		TupleKey:         &openfgav1.CheckRequestTupleKey{Object: a.Tuple.Object, Relation: a.Tuple.Relation, User: a.Tuple.User},
-		ContextualTuples: contextual(a.ContextualTuples), Context: values,
+		ContextualTuples: contextual(s.with(a.ContextualTuples)), Context: a.Context.Struct,
 	})
 	problem := wrongCode(a.ErrorCode, err)
 	if problem == "" && a.ErrorCode == 0 && answer.GetAllowed() != a.Expectation {
@@ -207,15 +221,10 @@ func (s *stageRun) check(ctx context.Context, a CheckAssertion) {
 }
 
 func (s *stageRun) listObjects(ctx context.Context, a ObjectAssertion) {
-	values, err := requestContext(a.Context)
-	if err != nil {
-		s.results.judge(KindListObjects, s.name, "context of the assertion: "+err.Error())
-		return
-	}
 	answer, err := s.client.ListObjects(ctx, &openfgav1.ListObjectsRequest{
 		StoreId: s.store, AuthorizationModelId: s.model,
 		User: a.Request.User, Relation: a.Request.Relation, Type: a.Request.Type,
-		ContextualTuples: contextual(a.ContextualTuples), Context: values,
+		ContextualTuples: contextual(s.with(a.ContextualTuples)), Context: a.Context.Struct,
 	})
 	problem := wrongCode(a.ErrorCode, err)
 	if problem == "" && a.ErrorCode == 0 {
@@ -225,16 +234,11 @@ func (s *stageRun) listObjects(ctx context.Context, a ObjectAssertion) {
 }
 
 func (s *stageRun) listUsers(ctx context.Context, a UserAssertion) {
-	values, err := requestContext(a.Context)
-	if err != nil {
-		s.results.judge(KindListUsers, s.name, "context of the assertion: "+err.Error())
-		return
-	}
 	typ, id, _ := strings.Cut(a.Request.Object, ":")
 	request := &openfgav1.ListUsersRequest{
 		StoreId: s.store, AuthorizationModelId: s.model,
 		Object: &openfgav1.Object{Type: typ, Id: id}, Relation: a.Request.Relation,
-		ContextualTuples: keysOf(a.ContextualTuples), Context: values,
+		ContextualTuples: keysOf(s.with(a.ContextualTuples)), Context: a.Context.Struct,
 	}
 	for _, filter := range a.Request.Filters {
 		userType, relation, _ := strings.Cut(filter, "#")

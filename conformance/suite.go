@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // Suite is a file of OpenFGA's own tests.
@@ -41,18 +42,35 @@ func (t SuiteTuple) String() string { return t.Object + "#" + t.Relation + "@" +
 
 // SuiteCondition is the condition of a tuple.
 type SuiteCondition struct {
-	Name    string         `yaml:"name"`
-	Context map[string]any `yaml:"context"`
+	Name    string  `yaml:"name"`
+	Context Context `yaml:"context"`
+}
+
+// Context is the context of a condition or of a question, nil where the suite gives none.
+type Context struct{ *structpb.Struct }
+
+// UnmarshalYAML reads a mapping. Values that the API cannot carry are a fault of the suite.
+func (c *Context) UnmarshalYAML(node *yaml.Node) error {
+	var values map[string]any
+	if err := node.Decode(&values); err != nil || values == nil {
+		return err
+	}
+	s, err := structpb.NewStruct(values)
+	if err != nil {
+		return fmt.Errorf("line %d: %w", node.Line, err)
+	}
+	c.Struct = s
+	return nil
 }
 
 // CheckAssertion is a check with its answer, or the number of the error.
 type CheckAssertion struct {
-	Name             string         `yaml:"name"`
-	Tuple            SuiteTuple     `yaml:"tuple"`
-	ContextualTuples []SuiteTuple   `yaml:"contextualTuples"`
-	Context          map[string]any `yaml:"context"`
-	Expectation      bool           `yaml:"expectation"`
-	ErrorCode        ErrorCode      `yaml:"errorCode"`
+	Name             string       `yaml:"name"`
+	Tuple            SuiteTuple   `yaml:"tuple"`
+	ContextualTuples []SuiteTuple `yaml:"contextualTuples"`
+	Context          Context      `yaml:"context"`
+	Expectation      bool         `yaml:"expectation"`
+	ErrorCode        ErrorCode    `yaml:"errorCode"`
 }
 
 // ObjectAssertion is a ListObjects question with its answer, or the number of the error.
@@ -62,10 +80,10 @@ type ObjectAssertion struct {
 		Type     string `yaml:"type"`
 		Relation string `yaml:"relation"`
 	} `yaml:"request"`
-	ContextualTuples []SuiteTuple   `yaml:"contextualTuples"`
-	Context          map[string]any `yaml:"context"`
-	Expectation      []string       `yaml:"expectation"`
-	ErrorCode        ErrorCode      `yaml:"errorCode"`
+	ContextualTuples []SuiteTuple `yaml:"contextualTuples"`
+	Context          Context      `yaml:"context"`
+	Expectation      []string     `yaml:"expectation"`
+	ErrorCode        ErrorCode    `yaml:"errorCode"`
 }
 
 // UserAssertion is a ListUsers question with its answer, or the number of the error.
@@ -78,10 +96,10 @@ type UserAssertion struct {
 		// it is empty there, as the assertion's own is.
 		Misplaced []string `yaml:"expectation"`
 	} `yaml:"request"`
-	ContextualTuples []SuiteTuple   `yaml:"contextualTuples"`
-	Context          map[string]any `yaml:"context"`
-	Expectation      []string       `yaml:"expectation"`
-	ErrorCode        ErrorCode      `yaml:"errorCode"`
+	ContextualTuples []SuiteTuple `yaml:"contextualTuples"`
+	Context          Context      `yaml:"context"`
+	Expectation      []string     `yaml:"expectation"`
+	ErrorCode        ErrorCode    `yaml:"errorCode"`
 }
 
 // ReadSuite reads a suite. A key that it does not know is an error: an assertion must not pass because
