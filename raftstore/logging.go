@@ -15,16 +15,13 @@ func raftLogger(to *slog.Logger) hclog.Logger {
 	return logger
 }
 
-// raftSink passes raft's lines on, one level lower: what raft says of its elections is detail here, and
-// what an operator must know this package says itself.
+// raftSink passes raft's errors on as warnings and the rest as detail: that a cluster of one elects
+// itself is no news, and what an operator must know this package says itself.
 type raftSink struct{ to *slog.Logger }
 
 func (s raftSink) Accept(_ string, level hclog.Level, message string, args ...any) {
 	at := slog.LevelDebug
-	switch level {
-	case hclog.Warn:
-		at = slog.LevelInfo
-	case hclog.Error:
+	if level == hclog.Error {
 		at = slog.LevelWarn
 	}
 	s.to.Log(context.Background(), at, message, args...)
