@@ -14,6 +14,7 @@ type ident struct {
 // document is one model as it was written.
 type document struct {
 	schema     ident
+	module     ident // of a file that is a module
 	types      []*typeDecl
 	conditions []*conditionDecl
 	at         span // what a fault of the model as a whole points at
@@ -22,6 +23,8 @@ type document struct {
 type typeDecl struct {
 	name      ident
 	relations []*relationDecl
+	extends   bool // the declaration is `extend type`
+	origin    model.Origin
 }
 
 type relationDecl struct {
@@ -31,6 +34,7 @@ type relationDecl struct {
 	lists []*listExpr
 	// broken is set when a fault of the relation has been reported: what rests on it is not judged.
 	broken bool
+	origin model.Origin
 }
 
 type conditionDecl struct {
@@ -39,6 +43,7 @@ type conditionDecl struct {
 	expression string
 	used       bool
 	broken     bool // a fault of it has been reported
+	origin     model.Origin
 }
 
 type parameterDecl struct {
@@ -115,9 +120,9 @@ func walk(e expr, visit func(expr)) {
 func lower(d *document) *model.Model {
 	types := make([]*model.Type, 0, len(d.types))
 	for _, t := range d.types {
-		out := &model.Type{Name: t.name.text, Relations: make([]*model.Relation, 0, len(t.relations))}
+		out := &model.Type{Name: t.name.text, Origin: t.origin, Relations: make([]*model.Relation, 0, len(t.relations))}
 		for _, r := range t.relations {
-			relation := &model.Relation{Name: r.name.text, Rewrite: lowerExpr(r.expr)}
+			relation := &model.Relation{Name: r.name.text, Rewrite: lowerExpr(r.expr), Origin: r.origin}
 			if len(r.lists) > 0 {
 				for _, restriction := range r.lists[0].restrictions {
 					relation.Restrictions = append(relation.Restrictions, restriction.model())
@@ -129,7 +134,7 @@ func lower(d *document) *model.Model {
 	}
 	conditions := make([]*model.Condition, 0, len(d.conditions))
 	for _, c := range d.conditions {
-		out := &model.Condition{Name: c.name.text, Expression: c.expression}
+		out := &model.Condition{Name: c.name.text, Expression: c.expression, Origin: c.origin}
 		for _, p := range c.parameters {
 			out.Parameters = append(out.Parameters, model.Parameter{Name: p.name.text, Type: p.typ})
 		}

@@ -15,19 +15,30 @@ type syntax struct {
 	doc        *document
 	statements []statement
 	comments   []span
-	// modular is set when the source is part of a modular model: names may be declared elsewhere.
+	// modular is set when the source was refused as part of a modular model: names may be declared
+	// elsewhere.
 	modular bool
 }
+
+// form is what a text has to be.
+type form int
+
+const (
+	formModel  form = iota // a whole model, which begins with `model`
+	formModule             // one file of a modular model, which begins with `module`
+	formEither             // any of the two, to be formatted
+)
 
 // statement is one statement of the source, for the formatter.
 type statement struct {
 	at   span
-	node any // headerNode, schemaNode, relationsNode, *typeDecl, *relationDecl or *conditionNode
+	node any // headerNode, schemaNode, moduleNode, relationsNode, *typeDecl, *relationDecl or *conditionNode
 }
 
 type (
 	headerNode    struct{}
 	schemaNode    struct{ version string }
+	moduleNode    struct{ name string }
 	relationsNode struct{}
 	conditionNode struct {
 		decl *conditionDecl
@@ -40,6 +51,7 @@ type builder struct {
 	src    *source
 	words  []word
 	report *report
+	form   form
 	out    syntax
 
 	failures map[antlr.Tree]bool // the nodes that the parser gave up in
@@ -52,14 +64,14 @@ type builder struct {
 
 // read parses a source into a document. The document holds whatever could be read. It reports false
 // when nothing could.
-func read(src *source, r *report) (*syntax, bool) {
+func read(src *source, r *report, f form) (*syntax, bool) {
 	words, comments, ok := scan(src, r)
 	if !ok {
 		return nil, false
 	}
 	parsed := parse(words)
-	b := &builder{src: src, words: words, report: r, failures: parsed.failed}
-	b.out.doc = &document{at: span{0, 0}}
+	b := &builder{src: src, words: words, report: r, form: f, failures: parsed.failed, line: span{src.base, src.base}}
+	b.out.doc = &document{at: b.line}
 	b.out.comments = comments
 	for _, e := range parsed.errors {
 		b.syntaxFault(e)
@@ -86,12 +98,9 @@ func (b *builder) statement(s gen.IStatementContext) {
 	case s.SchemaVersion() != nil:
 		b.schemaVersion(first, s.SchemaVersion())
 	case s.ModuleHeader() != nil:
-		b.header, b.schema = true, true
-		b.refuseModular(first)
+		b.moduleHeader(first, b.ident(s.ModuleHeader().Name()))
 	case s.ExtendType() != nil:
-		b.header, b.schema = true, true
-		b.refuseModular(first)
-		b.typ, b.relations = &typeDecl{}, false // collects relations that nobody looks at
+		b.extendType(first, b.ident(s.ExtendType().Name()))
 	case s.TypeHeader() != nil:
 		b.endHeader()
 		b.typeHeader(b.ident(s.TypeHeader().Name()))
@@ -120,7 +129,42 @@ func (b *builder) keep(node any) {
 	b.out.statements = append(b.out.statements, statement{at: b.line, node: node})
 }
 
+func (b *builder) moduleHeader(first int, name ident) {
+	switch {
+	case b.form == formModel:
+		b.header, b.schema = true, true
+		b.refuseModular(first)
+		return
+	case b.header:
+		b.misplaced(first, "`module` stands once, on the first line")
+		return
+	}
+	b.header, b.schema = true, true
+	b.out.doc.module = name
+	b.out.doc.at = b.words[first].at
+	b.keep(moduleNode{name.text})
+}
+
+func (b *builder) extendType(first int, name ident) {
+	if b.form == formModel {
+		b.header, b.schema = true, true
+		b.refuseModular(first)
+		b.typ, b.relations = &typeDecl{}, false // collects relations that nobody looks at
+		return
+	}
+	b.endHeader()
+	b.typ, b.relations = &typeDecl{name: name, extends: true}, false
+	if name.text != "" {
+		b.out.doc.types = append(b.out.doc.types, b.typ)
+	}
+	b.keep(b.typ)
+}
+
 func (b *builder) modelHeader(first int) {
+	if b.form == formModule {
+		b.notModule(first)
+		return
+	}
 	if b.header {
 		b.misplaced(first, "`model` stands once, on the first line")
 		return
@@ -133,6 +177,9 @@ func (b *builder) modelHeader(first int) {
 
 func (b *builder) schemaVersion(first int, s gen.ISchemaVersionContext) {
 	switch {
+	case b.form == formModule:
+		b.notModule(first) // has been said when `model` stands above
+		return
 	case b.schema:
 		b.misplaced(first, "`schema` stands once, below `model`")
 		return
@@ -175,6 +222,12 @@ func (b *builder) endHeader() {
 
 func (b *builder) missingHeader(at span) {
 	b.header = true
+	if b.form == formModule {
+		b.report.add(fault{code: codeNotModule, at: at,
+			message:    "a file of a modular model begins with the line `module NAME`",
+			suggestion: "begin with the module's name, such as `module core`"})
+		return
+	}
 	b.report.add(fault{code: codeMissingModel, at: at,
 		message:    "a model begins with the line `model`",
 		suggestion: "begin with `model`, and `schema 1.1` on the line below"})
@@ -190,8 +243,18 @@ func (b *builder) refuseModular(first int) {
 	b.out.modular = true
 	w := b.words[first]
 	b.report.add(fault{code: codeModular, at: w.at,
-		message:    fmt.Sprintf("modular models are not supported by this version: %s", quote(b.src.at(w.at))),
-		suggestion: "write the model in one file that begins with `model` and `schema 1.1`"})
+		message:    fmt.Sprintf("%s stands in a file of a modular model, which is no model by itself", quote(b.src.at(w.at))),
+		suggestion: "compile the `fga.mod` that lists this file"})
+}
+
+// notModule reports a model of its own among the files of a modular model, once.
+func (b *builder) notModule(first int) {
+	if !b.header || b.out.doc.module.text != "" {
+		b.report.add(fault{code: codeNotModule, at: b.words[first].at,
+			message:    fmt.Sprintf("%s begins a whole model, not a file of a modular model", quote(b.src.at(b.words[first].at))),
+			suggestion: "begin with `module NAME`; the schema version stands in `fga.mod`"})
+	}
+	b.header, b.schema = true, true
 }
 
 func (b *builder) typeHeader(name ident) {

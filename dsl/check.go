@@ -113,10 +113,8 @@ func (c *checker) checkName(kind string, name ident) {
 func (c *checker) duplicate(code, kind string, name, first ident) {
 	c.report.add(fault{code: code, at: name.at,
 		message:    fmt.Sprintf("%s %s is declared twice", kind, quote(name.text)),
-		suggestion: fmt.Sprintf("it is declared on line %d; rename or remove one of the two", c.lineNumber(first.at))})
+		suggestion: fmt.Sprintf("it is declared on %s; rename or remove one of the two", c.src.lineSeen(first.at, name.at))})
 }
-
-func (c *checker) lineNumber(at span) int { return c.src.lineOf(at.start) + 1 }
 
 // resolve looks up every name in a relation's expression.
 func (c *checker) resolve(t *typeInfo, r *relationDecl) {
@@ -326,8 +324,8 @@ func (c *checker) directTupleset(t *typeInfo, tupleset *relationDecl, at span) b
 		}
 		f.code = codeTuplesetNotDirect
 		f.message = fmt.Sprintf("relation %s stands behind `from` but is not direct", quote(tupleset.name.text))
-		f.suggestion = fmt.Sprintf("define %s by type restrictions alone (line %d), or follow a relation that is",
-			quote(tupleset.name.text), c.lineNumber(tupleset.name.at))
+		f.suggestion = fmt.Sprintf("define %s by type restrictions alone (%s), or follow a relation that is",
+			quote(tupleset.name.text), c.src.lineSeen(tupleset.name.at, at))
 	} else {
 		for _, restriction := range list.restrictions {
 			if !restriction.wildcard && restriction.relation.text == "" {
@@ -336,8 +334,8 @@ func (c *checker) directTupleset(t *typeInfo, tupleset *relationDecl, at span) b
 			f.code = codeTuplesetRestricted
 			f.message = fmt.Sprintf("relation %s stands behind `from` but may hold %s",
 				quote(tupleset.name.text), quote(restriction.model().String()))
-			f.suggestion = fmt.Sprintf("let %s hold plain types alone (line %d), such as `[%s]`",
-				quote(tupleset.name.text), c.lineNumber(tupleset.name.at), restriction.typ.text)
+			f.suggestion = fmt.Sprintf("let %s hold plain types alone (%s), such as `[%s]`",
+				quote(tupleset.name.text), c.src.lineSeen(tupleset.name.at, at), restriction.typ.text)
 			break
 		}
 	}

@@ -35,11 +35,17 @@ const (
 	codeEmptyCondition        = "E030"
 	codeParameterType         = "E031"
 
+	// Modular models.
+	codeNotModule  = "E040"
+	codeModFile    = "E041"
+	codeModuleFile = "E042"
+
 	// Names.
 	codeUndefinedType        = "E101"
 	codeUndefinedRelation    = "E102"
 	codeUndefinedCondition   = "E103"
 	codeUndefinedComputed    = "E104"
+	codeUndefinedExtension   = "E105"
 	codeDuplicateType        = "E110"
 	codeDuplicateRelation    = "E111"
 	codeDuplicateCondition   = "E112"
@@ -47,6 +53,7 @@ const (
 	codeDuplicateParameter   = "E114"
 	codeDuplicateOperand     = "E115"
 	codeDuplicateList        = "E116"
+	codeDuplicateExtension   = "E117"
 	codeReservedWord         = "E120"
 	codeInvalidName          = "E121"
 	codeNameTooLong          = "E122"

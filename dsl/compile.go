@@ -15,7 +15,7 @@ func Compile(file string, text []byte) (*model.Model, error) {
 	if !ok {
 		return nil, r.err()
 	}
-	parsed, ok := read(src, r)
+	parsed, ok := read(src, r, formModel)
 	if ok && !parsed.modular {
 		c := newChecker(src, r, parsed.doc)
 		c.authoring = true
@@ -29,8 +29,8 @@ func Compile(file string, text []byte) (*model.Model, error) {
 
 // CompileJSON returns the model that OpenFGA's JSON form of an authorization model describes. It
 // takes the names of fields in snake_case and in camelCase, as protojson does, and the model alone or
-// under the key "authorization_model", as the API returns it. The marks of modular models are read
-// over, for they have no meaning in a model that has been put together.
+// under the key "authorization_model", as the API returns it. The marks of modular models become
+// the origins of types, relations and conditions.
 //
 // It checks what Compile checks, except for what the API of OpenFGA lets pass though it is a likely
 // mistake: an unused condition, a restriction or operand twice. The error is always Diagnostics.
@@ -63,15 +63,20 @@ func open(file string, text []byte, limit int) (*source, *report, bool) {
 	text = bytes.TrimPrefix(text, []byte("\xEF\xBB\xBF")) // editors on Windows write a byte order mark
 	src := newSource(file, text)
 	r := &report{src: src}
-	for i := 0; i < len(text); {
-		c, size := utf8.DecodeRune(text[i:])
+	return src, r, isUTF8(src, r)
+}
+
+// isUTF8 reports whether the text is UTF-8, and where it is not.
+func isUTF8(src *source, r *report) bool {
+	for i := src.base; i < len(src.text); {
+		c, size := utf8.DecodeRuneInString(src.text[i:])
 		if c == utf8.RuneError && size == 1 {
 			r.add(fault{code: codeNotUTF8, at: span{i, i + 1},
-				message:    fmt.Sprintf("the byte 0x%02X is not valid UTF-8", text[i]),
+				message:    fmt.Sprintf("the byte 0x%02X is not valid UTF-8", src.text[i]),
 				suggestion: "save the file as UTF-8"})
-			return src, r, false
+			return false
 		}
 		i += size
 	}
-	return src, r, true
+	return true
 }

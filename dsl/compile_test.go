@@ -68,13 +68,19 @@ func TestCompileJSONForms(t *testing.T) {
 		"camelCase": camel,
 		"wrapped":   `{"authorization_model": ` + snake + `}`,
 		"with id":   `{"id": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "conditions": null, ` + snake[1:],
-		"modules":   strings.Replace(snake, `"metadata": {`, `"metadata": {"module": "m", "source_info": {"file": "m.fga"}, `, 1),
 		"nulls":     strings.Replace(snake, `{"type": "user"}`, `{"type": "user", "relations": null, "metadata": null}`, 1),
 	} {
 		got, err := CompileJSON(name, []byte(text))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: another model, or the error:\n%v", name, err)
 		}
+	}
+
+	modular := strings.Replace(snake, `"metadata": {`, `"metadata": {"module": "m", "source_info": {"file": "m.fga"}, `, 1)
+	if got, err := CompileJSON("modular", []byte(modular)); err != nil || got.Type("doc").Origin != (model.Origin{Module: "m", File: "m.fga"}) {
+		t.Errorf("a model with modules: got %+v, %v", got, err)
+	} else if !reflect.DeepEqual(withoutOrigins(got), want) {
+		t.Error("a model with modules is another model beyond its origins")
 	}
 
 	// What Compile calls a likely mistake.

@@ -7,7 +7,8 @@
 // its place, the line with a caret under it, and, where that can be known, what was meant. Explain
 // tells more about a code.
 //
-// The language is OpenFGA's schema 1.1, and 1.2 without modules. Beyond the reference compiler it
+// The language is OpenFGA's schema 1.1, and 1.2 with modules: CompileModules puts the files of an fga.mod
+// together. Beyond the reference compiler it
 // takes names outside of ASCII, type restrictions at any place of an expression, an expression over
 // several lines inside parentheses, and conditions without parameters or before types. Format and
 // Print write one statement a line.
@@ -19,8 +20,8 @@
 //	D2. A returned model is sound: every name resolves, tuplesets are direct and hold plain objects,
 //	    no relation is computed from itself, every relation has an entry point.
 //	D3. Format(Format(t)) = Format(t), and Compile(Format(t)) = Compile(t).
-//	D4. CompileJSON(JSON(m)) = m for every model of Compile and CompileJSON; Compile(Print(m)) = m for
-//	    every model of Compile.
+//	D4. CompileJSON(JSON(m)) = m for every model of Compile, CompileModules and CompileJSON; Compile(Print(m)) = m
+//	    for every model of Compile.
 //
 // # Concurrency
 //
@@ -28,6 +29,5 @@
 //
 // # Not here
 //
-// The model itself (package model), type checks of CEL expressions, evaluation (package engine), and
-// modular models, which are recognised and refused.
+// The model itself (package model), type checks of CEL expressions, and evaluation (package engine).
 package dsl

@@ -9,13 +9,13 @@ import (
 // comments, empty lines between relations (one at most) and the bodies of conditions, and it never
 // changes the model. Formatting what it returned changes nothing.
 //
-// The text need not compile, but it must parse; else the error is Diagnostics.
+// The text is a model, or one module of a modular model. It need not compile, but it must parse; else the error is Diagnostics.
 func Format(file string, text []byte) ([]byte, error) {
 	src, r, ok := open(file, text, MaxModelBytes)
 	if !ok {
 		return nil, r.err()
 	}
-	parsed, _ := read(src, r)
+	parsed, _ := read(src, r, formEither)
 	if !r.empty() {
 		return nil, r.err()
 	}
@@ -80,7 +80,12 @@ func statementItem(s statement) item {
 		return item{text: "model"}
 	case schemaNode:
 		return item{text: "schema " + node.version, indent: 2, glued: true}
+	case moduleNode:
+		return item{text: "module " + node.name}
 	case *typeDecl:
+		if node.extends {
+			return item{text: "extend type " + node.name.text, section: true}
+		}
 		return item{text: "type " + node.name.text, section: true}
 	case relationsNode:
 		return item{text: "relations", indent: 2, glued: true}

@@ -153,9 +153,9 @@ func (d *jsonDecoder) typ(v *jsonValue) *typeDecl {
 		return nil
 	}
 	t := &typeDecl{name: name}
-	lists := d.metadata(fields["metadata"])
+	lists, origins := d.metadata(t, fields["metadata"])
 	for _, m := range d.entries(fields["relations"], "`relations`") {
-		r := &relationDecl{name: m.key}
+		r := &relationDecl{name: m.key, origin: origins[m.key.text]}
 		list := lists[m.key.text]
 		faults := d.report.count()
 		r.expr = d.rewrite(m.value, r, list, 0)
@@ -183,16 +183,17 @@ func (d *jsonDecoder) matchRestrictions(r *relationDecl, list *listExpr) {
 	}
 }
 
-// metadata returns the type restrictions of a type's relations.
-func (d *jsonDecoder) metadata(v *jsonValue) map[string]*listExpr {
+// metadata returns the type restrictions and origins of a type's relations, and sets its own origin.
+func (d *jsonDecoder) metadata(t *typeDecl, v *jsonValue) (map[string]*listExpr, map[string]model.Origin) {
 	if v == nil {
-		return nil
+		return nil, nil
 	}
 	fields, ok := d.fields(v, "`metadata`", "relations", "module", "source_info")
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	out := map[string]*listExpr{}
+	t.origin = d.origin(fields)
+	out, origins := map[string]*listExpr{}, map[string]model.Origin{}
 	for _, m := range d.entries(fields["relations"], "`relations`") {
 		if m.value.kind == kindNull {
 			continue
@@ -216,9 +217,29 @@ func (d *jsonDecoder) metadata(v *jsonValue) map[string]*listExpr {
 				}
 			}
 		}
-		out[m.key.text] = list
+		out[m.key.text], origins[m.key.text] = list, d.origin(relation)
+	}
+	return out, origins
+}
+
+// origin reads the fields of metadata that say which module something comes from.
+func (d *jsonDecoder) origin(fields map[string]*jsonValue) model.Origin {
+	var out model.Origin
+	out.Module, _ = d.text(orEmpty(fields["module"]), "`module`")
+	if info := fields["source_info"]; info != nil {
+		if inner, ok := d.fields(info, "`source_info`", "file"); ok {
+			out.File, _ = d.text(orEmpty(inner["file"]), "`file`")
+		}
 	}
 	return out
+}
+
+// orEmpty returns an empty string for an absent value.
+func orEmpty(v *jsonValue) *jsonValue {
+	if v == nil {
+		return &jsonValue{kind: kindString}
+	}
+	return v
 }
 
 func (d *jsonDecoder) restriction(v *jsonValue) (restrictionDecl, bool) {
@@ -375,6 +396,11 @@ func (d *jsonDecoder) condition(m jsonMember) *conditionDecl {
 		}
 	} else {
 		d.missing("expression", m.value.at)
+	}
+	if about := fields["metadata"]; about != nil {
+		if inner, ok := d.fields(about, "the metadata of a condition", "module", "source_info"); ok {
+			c.origin = d.origin(inner)
+		}
 	}
 	for _, p := range d.entries(fields["parameters"], "`parameters`") {
 		c.parameters = append(c.parameters, parameterDecl{name: p.key, typ: d.parameterType(p.value, 0)})

@@ -26,11 +26,16 @@ func JSON(m *model.Model) ([]byte, error) {
 			for _, restriction := range r.Restrictions {
 				restrictions = append(restrictions, restrictionJSON(restriction))
 			}
-			metadata = append(metadata, member{r.Name, ordered{{"directly_related_user_types", restrictions}}})
+			metadata = append(metadata, member{r.Name,
+				append(ordered{{"directly_related_user_types", restrictions}}, originJSON(r.Origin)...)})
 		}
 		fields = append(fields, member{"relations", relations})
+		about := ordered{}
 		if len(metadata) > 0 {
-			fields = append(fields, member{"metadata", ordered{{"relations", metadata}}})
+			about = ordered{{"relations", metadata}}
+		}
+		if about = append(about, originJSON(t.Origin)...); len(about) > 0 {
+			fields = append(fields, member{"metadata", about})
 		}
 		types = append(types, fields)
 	}
@@ -147,7 +152,23 @@ func conditionJSON(c *model.Condition) ordered {
 	for _, p := range c.Parameters {
 		parameters = append(parameters, member{p.Name, parameterTypeJSON(p.Type)})
 	}
-	return ordered{{"name", c.Name}, {"expression", c.Expression}, {"parameters", parameters}}
+	out := ordered{{"name", c.Name}, {"expression", c.Expression}, {"parameters", parameters}}
+	if origin := originJSON(c.Origin); len(origin) > 0 {
+		out = append(out, member{"metadata", origin})
+	}
+	return out
+}
+
+// originJSON returns the fields of metadata that say which module something comes from.
+func originJSON(o model.Origin) ordered {
+	var out ordered
+	if o.Module != "" {
+		out = append(out, member{"module", o.Module})
+	}
+	if o.File != "" {
+		out = append(out, member{"source_info", ordered{{"file", o.File}}})
+	}
+	return out
 }
 
 func parameterTypeJSON(t model.ParameterType) ordered {

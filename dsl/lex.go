@@ -24,7 +24,7 @@ type scanner struct {
 	src    *source
 	report *report
 	lexer  *gen.ModelLexer
-	bytes  []int // byte offset of each rune, nil when every rune is one byte
+	bytes  []int // byte offset of each rune behind src.base, nil when every rune is one byte
 
 	words    []word
 	comments []span
@@ -38,8 +38,8 @@ type scanner struct {
 // scan returns the words of the source, each statement closed by a NEWLINE, EOF last. It reports
 // false when the text nests too deeply to be parsed.
 func scan(src *source, r *report) (words []word, comments []span, ok bool) {
-	s := &scanner{src: src, report: r, bytes: runeOffsets(src.text)}
-	s.lexer = gen.NewModelLexer(antlr.NewInputStream(src.text))
+	s := &scanner{src: src, report: r, bytes: runeOffsets(src.text[src.base:])}
+	s.lexer = gen.NewModelLexer(antlr.NewInputStream(src.text[src.base:]))
 	s.lexer.RemoveErrorListeners()
 	for {
 		token := s.lexer.NextToken()
@@ -86,13 +86,14 @@ func runeOffsets(text string) []int {
 
 func (s *scanner) offset(rune int) int {
 	if s.bytes == nil {
-		return rune
+		return s.src.base + rune
 	}
-	return s.bytes[rune]
+	return s.src.base + s.bytes[rune]
 }
 
 // seek lets the lexer go on at a byte offset.
 func (s *scanner) seek(offset int) {
+	offset -= s.src.base
 	if s.bytes != nil {
 		offset = sort.SearchInts(s.bytes, offset)
 	}

@@ -88,10 +88,11 @@ func (r *report) diagnostic(f fault) Diagnostic {
 	at := r.src.clip(f.at)
 	index := r.src.lineOf(at.start)
 	line := r.src.lineSpan(index)
+	file, number := r.src.place(at.start)
 	column := columns(r.src.text[line.start:at.start]) + 1
 	shown := window(r.src.text, line, at)
 	return Diagnostic{
-		Code: f.code, File: r.src.file, Line: index + 1, Column: column,
+		Code: f.code, File: file, Line: number, Column: column,
 		EndColumn:    column + max(1, columns(r.src.at(at))),
 		Message:      f.message,
 		SourceLine:   printable(r.src.at(shown)),

@@ -1,6 +1,7 @@
 package dsl
 
 import (
+	"fmt"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -18,6 +19,15 @@ type source struct {
 	text  string
 	lines []int // byte offset at which each line begins
 	json  bool  // the source is the JSON form: names stand in quotes
+	base  int   // where the text to parse begins: a module's parser sees the files before it as well
+	parts []part
+}
+
+// part is one file of a source that holds several: fga.mod and its modules.
+type part struct {
+	file      string
+	at        span
+	firstLine int // index in lines
 }
 
 func newSource(file string, text []byte) *source {
@@ -29,6 +39,48 @@ func newSource(file string, text []byte) *source {
 		}
 	}
 	return s
+}
+
+// join returns the texts as one source, so that a span says which file it lies in.
+func join(names []string, texts [][]byte) *source {
+	var all []byte
+	parts := make([]part, len(names))
+	for i, text := range texts {
+		parts[i] = part{file: names[i], at: span{len(all), len(all) + len(text)}}
+		all = append(append(all, text...), '\n')
+	}
+	s := newSource(names[0], all)
+	s.parts = parts
+	for i := range parts {
+		parts[i].firstLine = s.lineOf(parts[i].at.start)
+	}
+	return s
+}
+
+// module returns one file of a source of several, to be parsed. Its spans are those of s.
+func (s *source) module(i int) *source {
+	p := s.parts[i]
+	return &source{file: p.file, text: s.text[:p.at.end], lines: s.lines[:s.lineOf(p.at.end)+1], base: p.at.start}
+}
+
+// place returns the file of an offset, and the line in it, from 1.
+func (s *source) place(offset int) (file string, line int) {
+	line = s.lineOf(offset)
+	for i := len(s.parts) - 1; i >= 0; i-- {
+		if p := s.parts[i]; offset >= p.at.start {
+			return p.file, line - p.firstLine + 1
+		}
+	}
+	return s.file, line + 1
+}
+
+// lineSeen returns how a message about one place names the line of another.
+func (s *source) lineSeen(other, from span) string {
+	file, line := s.place(other.start)
+	if here, _ := s.place(from.start); here != file {
+		return fmt.Sprintf("line %d of %s", line, file)
+	}
+	return fmt.Sprintf("line %d", line)
 }
 
 // lineOf returns the index of the line that holds the offset.

@@ -60,6 +60,8 @@ func (b *builder) faultAt(p place) fault {
 	switch p.rule {
 	case gen.ModelParserRULE_typeHeader, gen.ModelParserRULE_extendType:
 		return b.typeNameFault(p)
+	case gen.ModelParserRULE_moduleHeader:
+		return fault{code: codeMissingName, message: "`module` is not followed by a name", suggestion: "write for example `module core`"}
 	case gen.ModelParserRULE_schemaVersion:
 		return fault{code: codeMissingSchema, message: "`schema` is not followed by a version", suggestion: "write `schema 1.1`"}
 	case gen.ModelParserRULE_define:
@@ -126,6 +128,9 @@ func (b *builder) unexpectedCharacter(p place) fault {
 }
 
 func (b *builder) typeNameFault(p place) fault {
+	if b.words[p.first].kind == gen.ModelLexerEXTEND && p.index == p.first+1 {
+		return fault{code: codeUnexpected, message: "`extend` is not followed by `type`", suggestion: "write for example `extend type organization`"}
+	}
 	f := fault{code: codeMissingName, message: "`type` is not followed by a name", suggestion: "write for example `type user`"}
 	if p.word.kind == gen.ModelLexerUSERSET {
 		name, comment, _ := strings.Cut(b.text(p.word), "#")

@@ -7,7 +7,7 @@ import (
 	"github.com/ostiary/ostiary/dsl/gen"
 )
 
-var keywords = []string{"model", "schema", "type", "relations", "define", "condition"}
+var keywords = []string{"model", "schema", "type", "relations", "define", "condition", "module", "extend"}
 
 // unknown is a line that begins with no keyword. Where a keyword was misspelt, the line still
 // declares what it was meant to, so that its name is not reported as undefined elsewhere.
@@ -51,6 +51,10 @@ func (b *builder) typo(keyword string, name int) {
 		id = ident{text: b.src.at(w.at), at: w.at}
 	}
 	switch keyword {
+	case "module":
+		b.header, b.schema = true, true
+	case "extend":
+		b.typ, b.relations = &typeDecl{}, false
 	case "model":
 		b.header = true
 	case "schema":

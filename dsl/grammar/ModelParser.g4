@@ -1,6 +1,6 @@
 // Sentences of OpenFGA's modelling language, schema 1.1, one statement a line. Which statement may
 // follow which, and which operators may stand side by side, is checked in Go, where the message can
-// say what to do. The statements of modular models (schema 1.2) are known, and refused there.
+// say what to do. The statements of modular models (schema 1.2) stand in the files of an fga.mod alone.
 parser grammar ModelParser;
 
 options { tokenVocab = ModelLexer; }

@@ -71,10 +71,15 @@ func (m *Model) Relation(typeName, relation string) *Relation {
 // Condition returns the condition of that name, or nil.
 func (m *Model) Condition(name string) *Condition { return m.conditions[name] }
 
+// Origin says which module of a modular model declared something, and the module's file as fga.mod
+// names it. It is zero in a model of one file. It has no meaning in evaluation.
+type Origin struct{ Module, File string }
+
 // Type is a type of objects.
 type Type struct {
 	Name      string
-	Relations []*Relation // in the order of the text
+	Relations []*Relation // in the order of the text; those of extensions follow the type's own
+	Origin    Origin
 
 	relations map[string]*Relation
 }
@@ -89,6 +94,8 @@ type Relation struct {
 	// Restrictions are the subject shapes that may be written directly. Empty exactly when no Direct
 	// stands in Rewrite.
 	Restrictions []Restriction
+	// Origin is set where another module than the type's own added the relation, by `extend type`.
+	Origin Origin
 }
 
 // Restriction is one subject shape that may be written directly to a relation: "user", "user:*",
@@ -152,6 +159,7 @@ type Condition struct {
 	Name       string
 	Parameters []Parameter // in the order of the text
 	Expression string
+	Origin     Origin
 }
 
 // Parameter is one typed parameter of a condition.

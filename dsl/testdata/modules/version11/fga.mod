@@ -1,0 +1,3 @@
+schema: '1.1'
+contents:
+  - core.fga
