@@ -7,10 +7,10 @@ LDFLAGS := -X main.version=$(VERSION)
 TOOLS   := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint fmt gen gen-check bench fuzz kill e2e check clean
+.PHONY: help build demo test race lint fmt gen gen-check bench conformance fuzz kill e2e check clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/ostiary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ostiary
@@ -46,6 +46,9 @@ bench: ## run the Go benchmarks: ns/op, allocs/op and Pebble reads/op
 e2e: build ## ask the built server through OpenFGA's published Go and npm clients (needs node and npm)
 	cd e2e && $(GO) vet ./... && $(GO) test -count=1 ./...
 	cd e2e/js && npm ci --no-audit --no-fund && npm test
+
+conformance: build ## run OpenFGA's, SpiceDB's and other suites against a server, and print a table
+	$(GO) run ./conformance/cmd/suites -binary $(BIN)
 
 FUZZTIME ?= 20s
 fuzz: ## run every fuzz target for FUZZTIME (20s)

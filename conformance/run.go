@@ -41,6 +41,11 @@ func (r *Results) String() string {
 	return strings.Join(lines, "\n")
 }
 
+// Fail notes that a test could not be run: one failed check.
+func (r *Results) Fail(name string, err error) {
+	r.judge(KindCheck, name, err.Error())
+}
+
 func (r *Results) judge(kind, name string, problem string) {
 	if problem == "" {
 		r.Passed[kind]++
