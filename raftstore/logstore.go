@@ -14,7 +14,7 @@ import (
 )
 
 // logStore gives raft the log and the small stable values it needs, on a wal.Log. It implements
-// raft.LogStore, raft.MonotonicLogStore and raft.StableStore. docs/format/wal.md draws the bytes.
+// raft.LogStore, raft.MonotonicLogStore and raft.StableStore. docs/format/command.md draws the bytes.
 //
 // A write that fails is handed to fatal before the error goes back to raft: what reached the disk is
 // then unknown, and raft would go on as if nothing had (DESIGN section 7). Where raft would panic on
