@@ -43,7 +43,10 @@ var (
 	// ErrConditionUnsupported: the answer depends on a tuple with a condition, and this version does
 	// not evaluate conditions.
 	ErrConditionUnsupported = errors.New("conditions are not evaluated by this version")
-	// ErrUnavailable: the node is starting, stopping, or out of disk space below its reserve. Retry.
+	// ErrDiskFull: the disk has less free space than the reserve, and the write was not accepted.
+	// Reads go on. Free some space, then retry.
+	ErrDiskFull = errors.New("disk is short of space")
+	// ErrUnavailable: the node is starting or stopping. Retry.
 	ErrUnavailable = errors.New("unavailable")
 	// ErrOutcomeUnknown: a write was proposed and the node cannot say whether it was committed.
 	ErrOutcomeUnknown = errors.New("outcome of the write is unknown")
@@ -56,7 +59,7 @@ func Sentinels() []error {
 	return []error{
 		ErrTupleInvalid, ErrTupleExists, ErrTupleMissing, ErrTupleOwned, ErrModelInvalid, ErrTokenInvalid,
 		ErrNotFound, ErrExists, ErrPrecondition, ErrConflict, ErrNotLeader, ErrRevisionNotYet, ErrRevisionGone,
-		ErrDepthExceeded, ErrTooBroad, ErrConditionUnsupported, ErrUnavailable, ErrOutcomeUnknown, ErrCorrupt,
+		ErrDepthExceeded, ErrTooBroad, ErrConditionUnsupported, ErrDiskFull, ErrUnavailable, ErrOutcomeUnknown, ErrCorrupt,
 	}
 }
 

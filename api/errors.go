@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -89,6 +90,7 @@ var sentinelCodes = []struct {
 	{ostiary.ErrTooBroad, codeEntityLimit, true},
 	{ostiary.ErrConditionUnsupported, codes.Unimplemented, true},
 	{ostiary.ErrOutcomeUnknown, codes.Unknown, false},
+	{ostiary.ErrDiskFull, codes.Unavailable, false},
 	{ostiary.ErrUnavailable, codes.Unavailable, false},
 	{ostiary.ErrCorrupt, codes.DataLoss, false},
 }
@@ -100,6 +102,7 @@ var sentinelTexts = map[error]string{
 	ostiary.ErrOutcomeUnknown: "outcome of the write is unknown: read before writing again",
 	ostiary.ErrCorrupt:        "stored data is corrupt: this node cannot answer",
 	ostiary.ErrNotLeader:      "this node cannot accept writes now: retry",
+	ostiary.ErrDiskFull:       "the server is short of disk space and accepts no writes: free some, then retry",
 	ostiary.ErrUnavailable:    "this node is not available now: retry",
 }
 
@@ -206,6 +209,9 @@ func wireError(st *status.Status) (httpStatus int, name, message string) {
 	code, message := st.Code(), st.Message()
 	if code == codes.InvalidArgument {
 		message = innermost(message)
+		if message == io.ErrUnexpectedEOF.Error() {
+			message = "malformed JSON" // the body ends within a value; no EOF was meant for the client
+		}
 		return http.StatusBadRequest, fieldCode(message).String(), message
 	}
 	if w, ok := wireCodes[code]; ok {

@@ -37,6 +37,7 @@ var sentinelWants = map[error]struct {
 	ostiary.ErrDepthExceeded:        {2002, codes.ResourceExhausted, 400, "authorization_model_resolution_too_complex"},
 	ostiary.ErrTooBroad:             {2053, codes.ResourceExhausted, 400, "exceeded_entity_limit"},
 	ostiary.ErrConditionUnsupported: {codes.Unimplemented, codes.Unimplemented, 404, "unimplemented"},
+	ostiary.ErrDiskFull:             {codes.Unavailable, codes.Unavailable, 503, "unavailable"},
 	ostiary.ErrUnavailable:          {codes.Unavailable, codes.Unavailable, 503, "unavailable"},
 	ostiary.ErrOutcomeUnknown:       {codes.Unknown, codes.Unknown, 500, "internal_error"},
 	ostiary.ErrCorrupt:              {codes.DataLoss, codes.DataLoss, 500, "data_loss"},

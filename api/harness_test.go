@@ -67,7 +67,13 @@ type harness struct {
 
 func start(t testing.TB, change ...func(*api.Options)) *harness {
 	t.Helper()
-	store, err := raftstore.Open(t.Context(), raftstore.Options{Dir: t.TempDir()})
+	return startOn(t, raftstore.Options{Dir: t.TempDir()}, change...)
+}
+
+// startOn starts a server over the store that the options describe.
+func startOn(t testing.TB, on raftstore.Options, change ...func(*api.Options)) *harness {
+	t.Helper()
+	store, err := raftstore.Open(t.Context(), on)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func (g *diskGuard) admit() error {
 	}
 	if g.free < uint64(g.reserve) {
 		return fmt.Errorf("the disk of %q has %d MiB free, below the reserve of %d MiB; free some space: %w",
-			g.dir, g.free>>20, g.reserve>>20, ostiary.ErrUnavailable)
+			g.dir, g.free>>20, g.reserve>>20, ostiary.ErrDiskFull)
 	}
 	return nil
 }

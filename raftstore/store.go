@@ -31,7 +31,7 @@ type Options struct {
 	// ostiary.ErrTooBroad.
 	MaxMutationBytes int
 	// MinFreeBytes is the free-space reserve: below it mutations are refused with
-	// ostiary.ErrUnavailable, so that the disk never fills up under Raft and Pebble, which do not
+	// ostiary.ErrDiskFull, so that the disk never fills up under Raft and Pebble, which do not
 	// survive that. Zero means 256 MiB, negative disables the reserve.
 	MinFreeBytes int64
 	// SnapshotEntries is how many log entries call for a raft snapshot, after which the log is

@@ -218,8 +218,8 @@ func TestFullDiskRefusesWritesAndServesReads(t *testing.T) {
 	s.Close()
 	s = open(t, Options{Dir: "data", FS: fullDisk{FS: mem, free: 1 << 20}})
 	_, err := s.Propose(t.Context(), create(2))
-	if !errors.Is(err, ostiary.ErrUnavailable) || !strings.Contains(err.Error(), "reserve") {
-		t.Errorf("got error %v, want ErrUnavailable that names the reserve", err)
+	if !errors.Is(err, ostiary.ErrDiskFull) || !strings.Contains(err.Error(), "reserve") {
+		t.Errorf("got error %v, want ErrDiskFull that names the reserve", err)
 	}
 	if !has(t, s, tupleOf(1)) || has(t, s, tupleOf(2)) {
 		t.Error("below the reserve the state must stay readable and unchanged")
