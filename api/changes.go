@@ -11,15 +11,15 @@ import (
 	"github.com/ostiary/ostiary"
 )
 
-// maxChangesPage bounds a page of changes, where the request's validator sets no bound.
-const maxChangesPage = 100
-
 // ReadChanges returns what was written and deleted in a store, oldest first. The last page of all has
 // a token too, from which later changes can be read on.
 func (s *Server) ReadChanges(ctx context.Context, req *openfgav1.ReadChangesRequest) (*openfgav1.ReadChangesResponse, error) {
-	size := s.pageSize(req.GetPageSize())
-	if size > maxChangesPage {
-		return nil, refuse(codePageSize, "invalid ReadChangesRequest.PageSize: value must be inside range [1, %d]", maxChangesPage)
+	size, most := s.pageSize(req.GetPageSize()), s.limits.MaxChangesPageSize
+	switch {
+	case req.GetPageSize() == nil:
+		size = min(size, most)
+	case size > most: // the field's validator sets no bound
+		return nil, refuse(codePageSize, "invalid ReadChangesRequest.PageSize: value must be inside range [1, %d]", most)
 	}
 	scope := pageScope{kind: pageChanges, store: req.GetStoreId(), filter: req.GetType()}
 	position, err := scope.position(req.GetContinuationToken())

@@ -2,10 +2,8 @@ package api
 
 import (
 	"context"
-	"errors"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
-	"google.golang.org/grpc/codes"
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/engine"
@@ -98,65 +96,4 @@ func (s *Server) Check(ctx context.Context, req *openfgav1.CheckRequest) (*openf
 		return nil, err
 	}
 	return &openfgav1.CheckResponse{Allowed: d == ostiary.Allowed}, nil
-}
-
-// BatchCheck answers several checks from one view. A check that fails has its error in its place among
-// the results; only what concerns them all fails the request.
-func (s *Server) BatchCheck(ctx context.Context, req *openfgav1.BatchCheckRequest) (*openfgav1.BatchCheckResponse, error) {
-	if n := len(req.GetChecks()); n > s.limits.MaxChecksPerBatch {
-		return nil, refuse(codeValidation, "batchCheck received %d checks, the maximum allowed is %d", n, s.limits.MaxChecksPerBatch)
-	}
-	results := make(map[string]*openfgav1.BatchCheckSingleResult, len(req.GetChecks()))
-	for _, item := range req.GetChecks() {
-		if _, there := results[item.GetCorrelationId()]; there {
-			return nil, refuse(codeValidation, "received duplicate correlation id: %s", item.GetCorrelationId())
-		}
-		results[item.GetCorrelationId()] = nil
-	}
-	q, err := s.ask(ctx, req.GetConsistency(), req.GetStoreId(), req.GetAuthorizationModelId())
-	if err != nil {
-		return nil, err
-	}
-	defer q.close()
-	for _, item := range req.GetChecks() {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		results[item.GetCorrelationId()] = s.checkItem(ctx, q, item)
-	}
-	return &openfgav1.BatchCheckResponse{Result: results}, nil
-}
-
-func (s *Server) checkItem(ctx context.Context, q *question, item *openfgav1.BatchCheckItem) *openfgav1.BatchCheckSingleResult {
-	d, err := s.check(ctx, q, item.GetTupleKey(), item.GetContextualTuples().GetTupleKeys())
-	if err == nil {
-		return &openfgav1.BatchCheckSingleResult{
-			CheckResult: &openfgav1.BatchCheckSingleResult_Allowed{Allowed: d == ostiary.Allowed},
-		}
-	}
-	return &openfgav1.BatchCheckSingleResult{
-		CheckResult: &openfgav1.BatchCheckSingleResult_Error{Error: s.checkError(ctx, err)},
-	}
-}
-
-// checkError is the error of one check of a batch.
-func (s *Server) checkError(ctx context.Context, err error) *openfgav1.CheckError {
-	st, expected := statusOf(err, callOf(ctx).requestID)
-	if !expected {
-		s.logger.Error("check of a batch failed", "request_id", callOf(ctx).requestID, "error", err)
-	}
-	e := &openfgav1.CheckError{Message: st.Message()}
-	if code := st.Code(); code >= 2000 && code < 3000 {
-		e.Code = &openfgav1.CheckError_InputError{InputError: openfgav1.ErrorCode(code)}
-		return e
-	}
-	internal := openfgav1.InternalErrorCode_internal_error
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		internal = openfgav1.InternalErrorCode_deadline_exceeded
-	case st.Code() == codes.Unavailable:
-		internal = openfgav1.InternalErrorCode_unavailable
-	}
-	e.Code = &openfgav1.CheckError_InternalError{InternalError: internal}
-	return e
 }

@@ -20,7 +20,7 @@ const (
 	headerToken     = "ostiary-token"                  // of an answer: the same as a consistency token
 	headerTruncated = "ostiary-truncated"              // of an answer: "true" where a limit cut a list
 	headerStore     = "openfga-store-id"               // of an answer
-	headerModel     = "openfga-authorization-model-id" // of an answer: the model that judged it
+	headerModel     = "openfga-authorization-model-id" // of an answer: the model that judged it; of a request of authzen.v1: the one to ask
 )
 
 // call is what a request gathers for the headers of its answer. One goroutine uses it.
@@ -42,6 +42,13 @@ func callOf(ctx context.Context) *call {
 		return &call{} // a handler called by itself: headers go nowhere
 	}
 	return c
+}
+
+// of notes the store that a request names, which the answer names too, even where the request is refused.
+func (c *call) of(req any) {
+	if r, ok := req.(interface{ GetStoreId() string }); ok && saneRequestID(r.GetStoreId()) {
+		c.storeID = r.GetStoreId()
+	}
 }
 
 func (c *call) at(r ostiary.Revision) { c.revision, c.seen = r, true }

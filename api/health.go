@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	authzenv1 "github.com/openfga/api/proto/authzen/v1"
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -34,7 +35,8 @@ func (s *Server) serving() bool {
 
 func (h *health) status(service string) (healthv1.HealthCheckResponse_ServingStatus, bool) {
 	switch service {
-	case "", openfgav1.OpenFGAService_ServiceDesc.ServiceName, ostiaryv1.OstiaryService_ServiceDesc.ServiceName:
+	case "", openfgav1.OpenFGAService_ServiceDesc.ServiceName, authzenv1.AuthZenService_ServiceDesc.ServiceName,
+		ostiaryv1.OstiaryService_ServiceDesc.ServiceName:
 	default:
 		return healthv1.HealthCheckResponse_SERVICE_UNKNOWN, false
 	}

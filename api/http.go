@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	authzenv1 "github.com/openfga/api/proto/authzen/v1"
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -72,20 +73,23 @@ func (s *Server) newGateway(conn *grpc.ClientConn) (http.Handler, error) {
 	if err := openfgav1.RegisterOpenFGAServiceHandlerClient(ctx, mux, openfgav1.NewOpenFGAServiceClient(conn)); err != nil {
 		return nil, fmt.Errorf("register openfga.v1 over HTTP: %w", err)
 	}
+	if err := authzenv1.RegisterAuthZenServiceHandlerClient(ctx, mux, authzenv1.NewAuthZenServiceClient(conn)); err != nil {
+		return nil, fmt.Errorf("register authzen.v1 over HTTP: %w", err)
+	}
 	if err := ostiaryv1.RegisterOstiaryServiceHandlerClient(ctx, mux, ostiaryv1.NewOstiaryServiceClient(conn)); err != nil {
 		return nil, fmt.Errorf("register ostiary.v1 over HTTP: %w", err)
 	}
 	if err := mux.HandlePath(http.MethodGet, "/healthz", s.serveHealth); err != nil {
 		return nil, fmt.Errorf("register /healthz: %w", err)
 	}
-	return s.front(mux), nil
+	return s.cors.wrap(s.front(mux)), nil
 }
 
 // incomingHeader picks the request headers that become metadata. The gateway passes authorization on by
 // itself.
 func incomingHeader(key string) (string, bool) {
 	switch key = strings.ToLower(key); key {
-	case headerRequestID, headerAtLeast:
+	case headerRequestID, headerAtLeast, headerModel:
 		return key, true
 	}
 	return "", false

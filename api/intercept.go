@@ -66,11 +66,9 @@ func (s *Server) handle(ctx context.Context, req any, run func() (any, error)) (
 			resp, err = nil, &panicError{value: p, stack: debug.Stack()}
 		}
 	}()
+	callOf(ctx).of(req)
 	if err := validateFields(req); err != nil {
 		return nil, err
-	}
-	if r, ok := req.(interface{ GetStoreId() string }); ok {
-		callOf(ctx).storeID = r.GetStoreId()
 	}
 	return run()
 }
@@ -175,13 +173,8 @@ func (w *serverStream) RecvMsg(m any) error {
 	if err := w.ServerStream.RecvMsg(m); err != nil {
 		return err
 	}
-	if err := validateFields(m); err != nil {
-		return err
-	}
-	if r, ok := m.(interface{ GetStoreId() string }); ok {
-		w.call.storeID = r.GetStoreId()
-	}
-	return nil
+	w.call.of(m)
+	return validateFields(m)
 }
 
 func (w *serverStream) SendMsg(m any) error {

@@ -23,8 +23,10 @@ type Limits struct {
 	// header ostiary-truncated. Zero means 1000, negative means no bound.
 	ListObjectsMaxResults int
 	ListUsersMaxResults   int
-	// ListDeadline bounds the evaluation of one list. Zero means 3 s, negative means RequestTimeout.
-	ListDeadline time.Duration
+	// ListObjectsDeadline and ListUsersDeadline bound the evaluation of one list. Zero means 3 s, negative
+	// means RequestTimeout.
+	ListObjectsDeadline time.Duration
+	ListUsersDeadline   time.Duration
 	// RequestTimeout bounds every request but health checks. Zero means 10 s.
 	RequestTimeout time.Duration
 	// MaxMessageBytes bounds a gRPC request. Zero means 602 KiB, which is 512 KiB and room for a key.
@@ -34,6 +36,8 @@ type Limits struct {
 	MaxBodyBytes int64
 	// PageSize is the size of a page for which the request names none. Zero means 50.
 	PageSize int
+	// MaxChangesPageSize bounds a page of changes. Zero means 100.
+	MaxChangesPageSize int
 	// MaxCachedModels bounds the compiled models kept in memory. Zero means 500.
 	MaxCachedModels int
 	// DrainTimeout bounds how long Serve waits for requests under way once it is told to stop. Zero
@@ -58,6 +62,7 @@ func (l Limits) withDefaults() (Limits, error) {
 	count("MaxChecksPerBatch", &l.MaxChecksPerBatch, 50, 1)
 	count("MaxMessageBytes", &l.MaxMessageBytes, 616448, 1024)
 	count("PageSize", &l.PageSize, 50, 1)
+	count("MaxChangesPageSize", &l.MaxChangesPageSize, 100, 1)
 	count("MaxCachedModels", &l.MaxCachedModels, 500, 1)
 	if l.ListObjectsMaxResults == 0 {
 		l.ListObjectsMaxResults = 1000
@@ -68,8 +73,11 @@ func (l Limits) withDefaults() (Limits, error) {
 	if l.MaxBodyBytes == 0 {
 		l.MaxBodyBytes = 4 << 20
 	}
-	if l.ListDeadline == 0 {
-		l.ListDeadline = 3 * time.Second
+	if l.ListObjectsDeadline == 0 {
+		l.ListObjectsDeadline = 3 * time.Second
+	}
+	if l.ListUsersDeadline == 0 {
+		l.ListUsersDeadline = 3 * time.Second
 	}
 	if l.RequestTimeout == 0 {
 		l.RequestTimeout = 10 * time.Second

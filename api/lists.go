@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 
@@ -20,18 +21,18 @@ type objectsRequest interface {
 	GetConsistency() openfgav1.ConsistencyPreference
 }
 
-// withListDeadline bounds the evaluation of a list.
-func (s *Server) withListDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	if s.limits.ListDeadline < 0 {
+// withListDeadline bounds the evaluation of a list; a negative bound is none.
+func withListDeadline(ctx context.Context, bound time.Duration) (context.Context, context.CancelFunc) {
+	if bound < 0 {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, s.limits.ListDeadline)
+	return context.WithTimeout(ctx, bound)
 }
 
 // listObjects returns every object that the request asks for. A list that is not complete within its
 // deadline is an error and never a part of the answer.
 func (s *Server) listObjects(ctx context.Context, req objectsRequest) ([]ostiary.ObjectRef, error) {
-	ctx, cancel := s.withListDeadline(ctx)
+	ctx, cancel := withListDeadline(ctx, s.limits.ListObjectsDeadline)
 	defer cancel()
 	q, err := s.ask(ctx, req.GetConsistency(), req.GetStoreId(), req.GetAuthorizationModelId())
 	if err != nil {
@@ -99,7 +100,7 @@ func (s *Server) StreamedListObjects(
 // ListUsers returns the users of one shape that have a relation to an object, sorted. A wildcard among
 // them stands for every object of its type.
 func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest) (*openfgav1.ListUsersResponse, error) {
-	ctx, cancel := s.withListDeadline(ctx)
+	ctx, cancel := withListDeadline(ctx, s.limits.ListUsersDeadline)
 	defer cancel()
 	q, err := s.ask(ctx, req.GetConsistency(), req.GetStoreId(), req.GetAuthorizationModelId())
 	if err != nil {

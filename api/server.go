@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	authzenv1 "github.com/openfga/api/proto/authzen/v1"
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -58,9 +59,15 @@ type Options struct {
 	Authenticator Authenticator
 	Logger        *slog.Logger // nil discards
 	Limits        Limits
+	CORS          CORS
+	// AuthZENBaseURL is the URL at which clients reach the HTTP surface. AuthZEN's discovery publishes it,
+	// and is refused without it.
+	AuthZENBaseURL string
+	// OnServing, where it is set, is called by Serve once it answers on both listeners.
+	OnServing func()
 }
 
-// Server answers openfga.v1 and ostiary.v1. Make one with NewServer.
+// Server answers openfga.v1, authzen.v1 and ostiary.v1. Make one with NewServer.
 type Server struct {
 	openfgav1.UnimplementedOpenFGAServiceServer
 
@@ -69,8 +76,12 @@ type Server struct {
 	authenticator Authenticator
 	logger        *slog.Logger
 	limits        Limits
-	models        *modelCache
-	ids           *idSource
+	cors          CORS
+	onServing     func()
+
+	authzenBaseURL string
+	models         *modelCache
+	ids            *idSource
 
 	draining     chan struct{} // closed when Serve begins to stop
 	drainingOnce sync.Once
@@ -79,7 +90,7 @@ type Server struct {
 // NewServer returns a server that Serve will run. The error names every option at fault.
 func NewServer(o Options) (*Server, error) {
 	limits, err := o.Limits.withDefaults()
-	faults := []error{err}
+	faults := []error{err, o.CORS.Validate()}
 	if o.Backend == nil {
 		faults = append(faults, errors.New("option Backend is nil"))
 	}
@@ -102,9 +113,13 @@ func NewServer(o Options) (*Server, error) {
 		authenticator: o.Authenticator,
 		logger:        logger.With("component", "api"),
 		limits:        limits,
-		models:        newModelCache(limits.MaxCachedModels),
-		ids:           newIDSource(),
-		draining:      make(chan struct{}),
+		cors:          o.CORS,
+		onServing:     o.OnServing,
+
+		authzenBaseURL: o.AuthZENBaseURL,
+		models:         newModelCache(limits.MaxCachedModels),
+		ids:            newIDSource(),
+		draining:       make(chan struct{}),
 	}, nil
 }
 
@@ -146,6 +161,9 @@ func (s *Server) Serve(ctx context.Context, grpcListener, httpListener net.Liste
 	var serving sync.WaitGroup
 	serving.Go(func() { failed <- describe("serve gRPC", grpcServer.Serve(grpcListener)) })
 	serving.Go(func() { failed <- describe("serve HTTP", httpServer.Serve(httpListener)) })
+	if s.onServing != nil {
+		s.onServing()
+	}
 
 	var cause error
 	select {
@@ -201,6 +219,7 @@ func (s *Server) newGRPCServer() *grpc.Server {
 		grpc.StreamInterceptor(s.interceptStream),
 	)
 	openfgav1.RegisterOpenFGAServiceServer(server, s)
+	authzenv1.RegisterAuthZenServiceServer(server, &authzenService{server: s})
 	ostiaryv1.RegisterOstiaryServiceServer(server, &ostiaryService{server: s})
 	healthv1.RegisterHealthServer(server, &health{server: s})
 	reflection.Register(server)

@@ -57,7 +57,7 @@ func startServer(t *testing.T) (grpcAddr, httpAddr string) {
 			t.Error(err)
 		}
 	})
-	unlimited := api.Limits{ListObjectsMaxResults: -1, ListUsersMaxResults: -1, ListDeadline: -1, RequestTimeout: time.Minute}
+	unlimited := api.Limits{ListObjectsMaxResults: -1, ListUsersMaxResults: -1, ListObjectsDeadline: -1, ListUsersDeadline: -1, RequestTimeout: time.Minute}
 	s, err := api.NewServer(api.Options{
 		Backend: backend{store}, Engine: engine.New(engine.Options{}), Authenticator: api.Anonymous(), Limits: unlimited})
 	if err != nil {

@@ -19,8 +19,11 @@ type nodeOptions struct {
 	grpc, http    net.Listener // closed by runNode
 	authenticator api.Authenticator
 	limits        api.Limits
-	maxDepth      int
-	logger        *slog.Logger
+	cors          api.CORS
+	// authzenBaseURL is the URL for AuthZEN's discovery; without it there is none.
+	authzenBaseURL string
+	maxDepth       int
+	logger         *slog.Logger
 	// ready is called once everything acknowledged is applied again and requests are answered.
 	ready func()
 }
@@ -54,12 +57,13 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		Authenticator: o.authenticator,
 		Logger:        o.logger,
 		Limits:        o.limits,
+		CORS:          o.cors,
+		OnServing:     o.ready,
+
+		AuthZENBaseURL: o.authzenBaseURL,
 	})
 	if err != nil {
 		return err
-	}
-	if o.ready != nil {
-		o.ready() // the listeners accept already, and Serve answers what waits in them
 	}
 	served = true
 	if err := server.Serve(ctx, o.grpc, o.http); err != nil {

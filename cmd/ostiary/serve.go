@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,12 +26,9 @@ type serveFlags struct {
 	keysFile       string
 	logFormat      string
 	logLevel       string
-	maxTuples      int
-	maxTypes       int
-	maxListObjects uint32
-	maxListUsers   uint32
-	maxDepth       uint32
-	requestTimeout time.Duration
+	cors           api.CORS
+	authzenBaseURL string
+	limits         limitFlags
 }
 
 func newServeCommand(a *app) *cobra.Command {
@@ -61,35 +57,13 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 	f.StringVar(&flags.keysFile, "authn-preshared-keys-file", "", "file with keys for --authn-method preshared, one a line")
 	f.StringVar(&flags.logFormat, "log-format", "text", "text or json")
 	f.StringVar(&flags.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.IntVar(&flags.maxTuples, "max-tuples-per-write", 100, "tuples in one Write")
-	f.IntVar(&flags.maxTypes, "max-types-per-authorization-model", 100, "types in one model")
-	f.Uint32Var(&flags.maxListObjects, "listObjects-max-results", 1000, "objects in one ListObjects answer (0: all)")
-	f.Uint32Var(&flags.maxListUsers, "listUsers-max-results", 1000, "users in one ListUsers answer (0: all)")
-	f.Uint32Var(&flags.maxDepth, "resolve-node-limit", 25, "steps on one path of an evaluation")
-	f.DurationVar(&flags.requestTimeout, "request-timeout", 10*time.Second, "time that one request may take")
+	f.StringSliceVar(&flags.cors.AllowedOrigins, "http-cors-allowed-origins", []string{"*"}, "origins whose pages may call over HTTP (*: all)")
+	f.StringSliceVar(&flags.cors.AllowedHeaders, "http-cors-allowed-headers", []string{"*"}, "request headers that such a page may set (*: all)")
+	f.StringVar(&flags.authzenBaseURL, "authzen-base-url", "", "URL at which clients reach this server, for AuthZEN's discovery (with --dev: the address for HTTP)")
 	fromEnv(f, "data-dir", "grpc-addr", "http-addr", "dev", "authn-method", "authn-preshared-keys", "authn-preshared-keys-file",
-		"log-format", "log-level", "max-tuples-per-write", "max-types-per-authorization-model", "listObjects-max-results",
-		"listUsers-max-results", "resolve-node-limit", "request-timeout")
+		"log-format", "log-level", "http-cors-allowed-origins", "http-cors-allowed-headers", "authzen-base-url")
+	flags.limits.register(f)
 	return cmd
-}
-
-// limits are the bounds of the API that the flags set.
-func (f serveFlags) limits() api.Limits {
-	return api.Limits{
-		MaxTuplesPerWrite:     f.maxTuples,
-		MaxTypesPerModel:      f.maxTypes,
-		ListObjectsMaxResults: unlimitedIfZero(f.maxListObjects),
-		ListUsersMaxResults:   unlimitedIfZero(f.maxListUsers),
-		RequestTimeout:        f.requestTimeout,
-	}
-}
-
-// unlimitedIfZero turns OpenFGA's "0 is no bound" into api's "negative is no bound".
-func unlimitedIfZero(n uint32) int {
-	if n == 0 {
-		return -1
-	}
-	return int(n)
 }
 
 func (a *app) serve(ctx context.Context, flags serveFlags) error {
@@ -97,7 +71,13 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := flags.judgeNumbers(); err != nil {
+	if err := flags.limits.judge(); err != nil {
+		return err
+	}
+	if err := flags.cors.Validate(); err != nil {
+		return usagef("--http-cors-allowed-origins, --http-cors-allowed-headers: %v", err)
+	}
+	if err := judgeBaseURL(flags.authzenBaseURL); err != nil {
 		return err
 	}
 	logger, err := newLogger(a.err, flags.logFormat, flags.logLevel)
@@ -120,9 +100,14 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 			return errors.Join(err, grpcListener.Close(), httpListener.Close())
 		}
 	}
+	if flags.dev && flags.authzenBaseURL == "" {
+		flags.authzenBaseURL = "http://" + httpListener.Addr().String()
+	}
 	return runNode(ctx, nodeOptions{
 		dataDir: flags.dataDir, grpc: grpcListener, http: httpListener,
-		authenticator: authenticator, limits: flags.limits(), maxDepth: int(flags.maxDepth), logger: logger,
+		authenticator: authenticator, limits: flags.limits.limits(), maxDepth: flags.limits.maxDepth, cors: flags.cors,
+		authzenBaseURL: flags.authzenBaseURL,
+		logger:         logger,
 		ready: func() {
 			grpcAddr, httpAddr := grpcListener.Addr().String(), httpListener.Addr().String()
 			a.printf("ready: gRPC on %s, HTTP on http://%s, data in %s", grpcAddr, httpAddr, flags.dataDir)
@@ -132,29 +117,6 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 		},
 	})
 }
-
-func (f serveFlags) judgeNumbers() error {
-	var faults []error
-	if f.maxTuples < 1 {
-		faults = append(faults, fmt.Errorf("--max-tuples-per-write %d is less than 1", f.maxTuples))
-	}
-	if f.maxTypes < 1 {
-		faults = append(faults, fmt.Errorf("--max-types-per-authorization-model %d is less than 1", f.maxTypes))
-	}
-	if f.maxDepth < 1 || f.maxDepth > maxResolveNodeLimit {
-		faults = append(faults, fmt.Errorf("--resolve-node-limit %d is not from 1 to %d", f.maxDepth, maxResolveNodeLimit))
-	}
-	if f.requestTimeout <= 0 {
-		faults = append(faults, fmt.Errorf("--request-timeout %s is not positive", f.requestTimeout))
-	}
-	if len(faults) > 0 {
-		return usagef("%v", errors.Join(faults...))
-	}
-	return nil
-}
-
-// maxResolveNodeLimit bounds --resolve-node-limit: evaluation is as deep as its limit.
-const maxResolveNodeLimit = 1000
 
 // authenticator judges who may call. A server that would let everybody in without having been told so
 // by --dev does not start.

@@ -1,0 +1,127 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ostiary/ostiary"
+)
+
+// BatchCheck answers several checks from one view. A check that fails has its error in its place among
+// the results; only what concerns them all fails the request.
+func (s *Server) BatchCheck(ctx context.Context, req *openfgav1.BatchCheckRequest) (*openfgav1.BatchCheckResponse, error) {
+	if err := s.checkBatchSize(len(req.GetChecks())); err != nil {
+		return nil, err
+	}
+	results := make(map[string]*openfgav1.BatchCheckSingleResult, len(req.GetChecks()))
+	for _, item := range req.GetChecks() {
+		if _, there := results[item.GetCorrelationId()]; there {
+			return nil, refuse(codeValidation, "received duplicate correlation id: %s", item.GetCorrelationId())
+		}
+		results[item.GetCorrelationId()] = nil
+	}
+	q, err := s.ask(ctx, req.GetConsistency(), req.GetStoreId(), req.GetAuthorizationModelId())
+	if err != nil {
+		return nil, err
+	}
+	defer q.close()
+	answers, err := s.checkItems(ctx, q, req.GetChecks())
+	if err != nil {
+		return nil, err
+	}
+	for i, item := range req.GetChecks() {
+		results[item.GetCorrelationId()] = answers[i]
+	}
+	return &openfgav1.BatchCheckResponse{Result: results}, nil
+}
+
+func (s *Server) checkBatchSize(n int) error {
+	if n > s.limits.MaxChecksPerBatch {
+		return refuse(codeValidation, "batchCheck received %d checks, the maximum allowed is %d", n, s.limits.MaxChecksPerBatch)
+	}
+	return nil
+}
+
+// checkItems answers every item, in their order. Items that ask the same are answered once, and items
+// about one object follow each other, so that the reader still has what it read of it for the one before.
+func (s *Server) checkItems(
+	ctx context.Context, q *question, items []*openfgav1.BatchCheckItem,
+) ([]*openfgav1.BatchCheckSingleResult, error) {
+	order := make([]int, len(items))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		x, y := items[a].GetTupleKey(), items[b].GetTupleKey()
+		return cmp.Or(cmp.Compare(x.GetObject(), y.GetObject()), cmp.Compare(x.GetUser(), y.GetUser()))
+	})
+	answers := make([]*openfgav1.BatchCheckSingleResult, len(items))
+	same := make(map[string]*openfgav1.BatchCheckSingleResult, len(items))
+	for _, i := range order {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		asked, err := whatIsAsked(items[i])
+		if err != nil {
+			return nil, err
+		}
+		if same[asked] == nil {
+			same[asked] = s.checkItem(ctx, q, items[i])
+		}
+		answers[i] = same[asked]
+	}
+	return answers, nil
+}
+
+// whatIsAsked returns a text that two items share if and only if they differ at most in their
+// correlation ids.
+func whatIsAsked(item *openfgav1.BatchCheckItem) (string, error) {
+	asked, err := proto.MarshalOptions{Deterministic: true}.Marshal(&openfgav1.BatchCheckItem{
+		TupleKey: item.GetTupleKey(), ContextualTuples: item.GetContextualTuples(), Context: item.GetContext(),
+	})
+	if err != nil {
+		return "", fmt.Errorf("encode a check of a batch: %w", err)
+	}
+	return string(asked), nil
+}
+
+func (s *Server) checkItem(ctx context.Context, q *question, item *openfgav1.BatchCheckItem) *openfgav1.BatchCheckSingleResult {
+	d, err := s.check(ctx, q, item.GetTupleKey(), item.GetContextualTuples().GetTupleKeys())
+	if err == nil {
+		return &openfgav1.BatchCheckSingleResult{
+			CheckResult: &openfgav1.BatchCheckSingleResult_Allowed{Allowed: d == ostiary.Allowed},
+		}
+	}
+	return &openfgav1.BatchCheckSingleResult{
+		CheckResult: &openfgav1.BatchCheckSingleResult_Error{Error: s.checkError(ctx, err)},
+	}
+}
+
+// checkError is the error of one check of a batch.
+func (s *Server) checkError(ctx context.Context, err error) *openfgav1.CheckError {
+	st, expected := statusOf(err, callOf(ctx).requestID)
+	if !expected {
+		s.logger.Error("check of a batch failed", "request_id", callOf(ctx).requestID, "error", err)
+	}
+	e := &openfgav1.CheckError{Message: st.Message()}
+	if code := st.Code(); code >= 2000 && code < 3000 {
+		e.Code = &openfgav1.CheckError_InputError{InputError: openfgav1.ErrorCode(code)}
+		return e
+	}
+	internal := openfgav1.InternalErrorCode_internal_error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		internal = openfgav1.InternalErrorCode_deadline_exceeded
+	case st.Code() == codes.Unavailable:
+		internal = openfgav1.InternalErrorCode_unavailable
+	}
+	e.Code = &openfgav1.CheckError_InternalError{InternalError: internal}
+	return e
+}

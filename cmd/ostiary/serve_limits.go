@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/ostiary/ostiary/api"
+)
+
+// limitFlags are the bounds of what one request may ask for, under OpenFGA's names.
+type limitFlags struct {
+	maxTuples           int
+	maxTypes            int
+	maxModelBytes       int
+	maxChecks           int
+	maxListObjects      uint32
+	listObjectsDeadline time.Duration
+	maxListUsers        uint32
+	listUsersDeadline   time.Duration
+	maxChangesPage      int
+	maxDepth            int
+	maxMessageBytes     int
+	requestTimeout      time.Duration
+	shutdownTimeout     time.Duration
+}
+
+// Bounds of the bounds: beyond them a setting can only be a slip, or would let one request take the
+// whole machine.
+const (
+	maxResolveNodeLimit = 1000 // evaluation is as deep as its limit
+	maxCountLimit       = 1_000_000
+	maxBytesLimit       = 256 << 20
+	maxDurationLimit    = time.Hour
+)
+
+func (l *limitFlags) register(f *pflag.FlagSet) {
+	before := map[string]bool{}
+	f.VisitAll(func(flag *pflag.Flag) { before[flag.Name] = true })
+	f.IntVar(&l.maxTuples, "max-tuples-per-write", 100, "tuples in one Write")
+	f.IntVar(&l.maxTypes, "max-types-per-authorization-model", 100, "types in one model")
+	f.IntVar(&l.maxModelBytes, "max-authorization-model-size-in-bytes", 256<<10, "size of one model in its protobuf form")
+	f.IntVar(&l.maxChecks, "max-checks-per-batch-check", 50, "checks in one BatchCheck")
+	f.Uint32Var(&l.maxListObjects, "listObjects-max-results", 1000, "objects in one ListObjects answer (0: all)")
+	f.DurationVar(&l.listObjectsDeadline, "listObjects-deadline", 3*time.Second, "time for ListObjects and StreamedListObjects (0: that of the request)")
+	f.Uint32Var(&l.maxListUsers, "listUsers-max-results", 1000, "users in one ListUsers answer (0: all)")
+	f.DurationVar(&l.listUsersDeadline, "listUsers-deadline", 3*time.Second, "time for ListUsers (0: that of the request)")
+	f.IntVar(&l.maxChangesPage, "readChanges-max-page-size", 100, "changes in one page of ReadChanges")
+	f.IntVar(&l.maxDepth, "resolve-node-limit", 25, "steps on one path of an evaluation")
+	f.IntVar(&l.maxMessageBytes, "grpc-max-recv-msg-bytes", 616448, "size of one request over gRPC")
+	f.DurationVar(&l.requestTimeout, "request-timeout", 10*time.Second, "time that one request may take")
+	f.DurationVar(&l.shutdownTimeout, "shutdown-timeout", 10*time.Second, "time for requests under way when the server is told to stop")
+	f.VisitAll(func(flag *pflag.Flag) {
+		if !before[flag.Name] {
+			fromEnv(f, flag.Name)
+		}
+	})
+}
+
+// judge returns every setting that is out of its range.
+func (l limitFlags) judge() error {
+	var faults []error
+	count := func(name string, value, least, most int) {
+		if value < least || value > most {
+			faults = append(faults, fmt.Errorf("--%s %d is not from %d to %d", name, value, least, most))
+		}
+	}
+	duration := func(name string, value, least time.Duration) {
+		if value < least || value > maxDurationLimit {
+			faults = append(faults, fmt.Errorf("--%s %s is not from %s to %s", name, value, least, maxDurationLimit))
+		}
+	}
+	count("max-tuples-per-write", l.maxTuples, 1, maxCountLimit)
+	count("max-types-per-authorization-model", l.maxTypes, 1, maxCountLimit)
+	count("max-authorization-model-size-in-bytes", l.maxModelBytes, 1, maxBytesLimit)
+	count("max-checks-per-batch-check", l.maxChecks, 1, maxCountLimit)
+	count("readChanges-max-page-size", l.maxChangesPage, 1, maxCountLimit)
+	count("resolve-node-limit", l.maxDepth, 1, maxResolveNodeLimit)
+	count("grpc-max-recv-msg-bytes", l.maxMessageBytes, 1024, maxBytesLimit)
+	duration("listObjects-deadline", l.listObjectsDeadline, 0)
+	duration("listUsers-deadline", l.listUsersDeadline, 0)
+	duration("request-timeout", l.requestTimeout, time.Millisecond)
+	duration("shutdown-timeout", l.shutdownTimeout, time.Millisecond)
+	if len(faults) > 0 {
+		return usagef("%v", errors.Join(faults...))
+	}
+	return nil
+}
+
+// limits are the bounds as package api has them.
+func (l limitFlags) limits() api.Limits {
+	return api.Limits{
+		MaxTuplesPerWrite:     l.maxTuples,
+		MaxTypesPerModel:      l.maxTypes,
+		MaxModelBytes:         l.maxModelBytes,
+		MaxChecksPerBatch:     l.maxChecks,
+		ListObjectsMaxResults: unboundedIfZero(int(l.maxListObjects)),
+		ListObjectsDeadline:   unboundedIfZero(l.listObjectsDeadline),
+		ListUsersMaxResults:   unboundedIfZero(int(l.maxListUsers)),
+		ListUsersDeadline:     unboundedIfZero(l.listUsersDeadline),
+		MaxChangesPageSize:    l.maxChangesPage,
+		MaxMessageBytes:       l.maxMessageBytes,
+		RequestTimeout:        l.requestTimeout,
+		DrainTimeout:          l.shutdownTimeout,
+	}
+}
+
+// unboundedIfZero turns OpenFGA's "0 is no bound" into api's "negative is no bound".
+func unboundedIfZero[N int | time.Duration](n N) N {
+	if n == 0 {
+		return -1
+	}
+	return n
+}
+
+// judgeBaseURL refuses what AuthZEN's discovery could not publish.
+func judgeBaseURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	parsed, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return usagef("--authzen-base-url %q is not a URL: %v", text, err)
+	case parsed.Scheme != "http" && parsed.Scheme != "https":
+		return usagef("--authzen-base-url %q does not begin with http:// or https://", text)
+	case parsed.Host == "":
+		return usagef("--authzen-base-url %q names no host", text)
+	case parsed.RawQuery != "" || parsed.ForceQuery || parsed.Fragment != "" || parsed.User != nil:
+		return usagef("--authzen-base-url %q has a query, a fragment or a user: leave it out", text)
+	}
+	return nil
+}
