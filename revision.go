@@ -56,6 +56,8 @@ func (t Token) Revision(cluster ClusterID) (Revision, error) {
 type Freshness struct {
 	// AtLeast asks for a view at this revision or later.
 	AtLeast Revision
+	// At asks for the view at exactly this revision. Zero means the newest.
+	At Revision
 	// Linearizable asks for a view that holds every write acknowledged before the question was put.
 	Linearizable bool
 }

@@ -12,9 +12,11 @@ import (
 // maxReadWait bounds how long a read waits for a revision when its context has no earlier deadline.
 const maxReadWait = 3 * time.Second
 
-// View returns a view that is as new as f asks. The caller closes it.
+// View returns a view that is as new as f asks, or at the one revision that it asks for. The caller
+// closes it.
 //
-// A revision that is not applied here within the deadline fails with ostiary.ErrRevisionNotYet. A
+// A revision that is not applied here within the deadline fails with ostiary.ErrRevisionNotYet, and one
+// that is older than Options.HistoryRetention with ostiary.ErrRevisionGone. A
 // linearizable read confirms that this node leads; in a cluster of one everything acknowledged is then
 // in the newest view, since a write is acknowledged after it is published.
 func (s *Store) View(ctx context.Context, f ostiary.Freshness) (*storage.View, error) {
@@ -26,8 +28,11 @@ func (s *Store) View(ctx context.Context, f ostiary.Freshness) (*storage.View, e
 			return nil, fmt.Errorf("confirm leadership for a linearizable read: %w: %w", err, ostiary.ErrUnavailable)
 		}
 	}
-	if err := s.waitApplied(ctx, f.AtLeast); err != nil {
+	if err := s.waitApplied(ctx, max(f.AtLeast, f.At)); err != nil {
 		return nil, err
+	}
+	if f.At != 0 {
+		return s.storage.ViewAt(f.At)
 	}
 	return s.storage.View()
 }

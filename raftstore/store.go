@@ -39,6 +39,11 @@ type Options struct {
 	SnapshotEntries uint64
 	// SnapshotInterval is how often that is looked at. Zero means 30 s.
 	SnapshotInterval time.Duration
+	// HistoryRetention is how long past revisions can be read, and the changelog is kept. Zero means
+	// 24 h, negative keeps everything.
+	HistoryRetention time.Duration
+	// CollectionInterval is how often what is older is looked for. Zero means 1 min.
+	CollectionInterval time.Duration
 	// Clock tells the time. Nil means time.Now.
 	Clock func() time.Time
 	// Logger receives what operators should know. Nil discards.
@@ -54,6 +59,8 @@ const (
 	defaultMinFreeBytes     = 256 << 20
 	defaultSnapshotEntries  = 8192
 	defaultSnapshotInterval = 30 * time.Second
+	defaultRetention        = 24 * time.Hour
+	defaultCollection       = time.Minute
 	// trailingLogs is what stays in the log behind a raft snapshot.
 	trailingLogs = 1024
 	// maxAppendEntries is how many client writes share one dispatch, one fsync and one storage batch.
@@ -76,6 +83,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.SnapshotInterval == 0 {
 		o.SnapshotInterval = defaultSnapshotInterval
+	}
+	if o.HistoryRetention == 0 {
+		o.HistoryRetention = defaultRetention
+	}
+	if o.CollectionInterval == 0 {
+		o.CollectionInterval = defaultCollection
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -109,6 +122,9 @@ type Store struct {
 	dead    chan struct{}         // closed after failure is set
 	closing atomic.Bool
 	closed  sync.Once
+
+	stopCollecting context.CancelFunc // nil until the collector runs
+	collecting     sync.WaitGroup
 }
 
 // Open opens the node in a data folder, or creates it there, and returns when everything that was ever
@@ -133,7 +149,11 @@ func Open(ctx context.Context, options Options) (_ *Store, err error) {
 	if err := s.startRaft(); err != nil {
 		return nil, err
 	}
-	return s, s.catchUp(ctx)
+	if err := s.catchUp(ctx); err != nil {
+		return nil, err
+	}
+	s.startCollector()
+	return s, nil
 }
 
 func (s *Store) openStores() (err error) {
@@ -374,6 +394,10 @@ func (s *Store) failed() error {
 func (s *Store) Close() error {
 	var err error
 	s.closed.Do(func() {
+		if s.stopCollecting != nil {
+			s.stopCollecting()
+			s.collecting.Wait()
+		}
 		s.closing.Store(true)
 		if s.raft != nil {
 			err = s.raft.Shutdown().Error()

@@ -67,6 +67,8 @@ type applier struct {
 	// Tests lower these. Neither changes what is stored.
 	maxBatchBytes  int
 	minRangeDelete int
+	// maxCollected is the bound of that name. Unlike the others it is part of what entries mean.
+	maxCollected int
 }
 
 func (a *applier) init(db *pebble.DB, p progress) {
@@ -80,6 +82,7 @@ func (a *applier) init(db *pebble.DB, p progress) {
 	a.committed = p.index
 	a.maxBatchBytes = maxBatchBytes
 	a.minRangeDelete = minRangeDelete
+	a.maxCollected = maxCollected
 }
 
 func (a *applier) close() {
@@ -121,6 +124,9 @@ func (a *applier) apply(s *Store, entries []Entry) ([]Outcome, error) {
 func readsRanges(m *ostiary.Mutation) bool {
 	if m == nil {
 		return false
+	}
+	if _, collects := collectionOf(m); collects {
+		return true
 	}
 	for i := range m.Preconditions {
 		if m.Preconditions[i].Kind == ostiary.FilterMatchesNothing {

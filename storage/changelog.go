@@ -12,13 +12,14 @@ import (
 
 // Changes yields the rows of a store's changelog that come after the row (after, afterSeq), oldest
 // first. Sequences of a revision begin at 0: (r, math.MaxUint32) asks for what came after revision
-// r, and (0, 0) for everything.
+// r, and (0, 0) for everything that is kept. A row below the low-water mark of the history is not
+// kept; to ask for what comes after one fails with ostiary.ErrRevisionGone.
 //
 // The sequence ends after it has yielded an error. Changes may be kept.
 func (v *View) Changes(ctx context.Context, store string, after ostiary.Revision, afterSeq uint32) iter.Seq2[ostiary.Change, error] {
 	return func(yield func(ostiary.Change, error) bool) {
 		more := true
-		err := scanChanges(ctx, v.shared.snap, store, after, afterSeq, func(c ostiary.Change) bool {
+		err := v.scanChanges(ctx, store, after, afterSeq, func(c ostiary.Change) bool {
 			more = yield(c, nil)
 			return more
 		})
@@ -28,11 +29,23 @@ func (v *View) Changes(ctx context.Context, store string, after ostiary.Revision
 	}
 }
 
-func scanChanges(ctx context.Context, r pebble.Reader, store string, after ostiary.Revision, afterSeq uint32, yield func(ostiary.Change) bool) (err error) {
-	it, err := r.NewIter(&pebble.IterOptions{
-		LowerBound: append(appendChangelogKey(nil, store, after, afterSeq), 0), // the smallest key above it
-		UpperBound: prefixEnd(appendStorePrefix(nil, tableChangelog, store)),
-	})
+func (v *View) scanChanges(ctx context.Context, store string, after ostiary.Revision, afterSeq uint32, yield func(ostiary.Change) bool) (err error) {
+	low, err := readLow(v.shared.snap)
+	if err != nil {
+		return err
+	}
+	lower := append(appendChangelogKey(nil, store, after, afterSeq), 0) // the smallest key above it
+	switch {
+	case after == 0:
+		lower = appendChangelogKey(nil, store, low, 0) // what is below may be collected in part
+	case after < low:
+		return fmt.Errorf("the changelog begins at revision %d: %w", low, ostiary.ErrRevisionGone)
+	}
+	upper := appendChangelogKey(nil, store, v.Revision()+1, 0)
+	if string(lower) >= string(upper) {
+		return nil
+	}
+	it, err := v.shared.snap.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return readError(err)
 	}

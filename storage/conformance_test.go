@@ -81,6 +81,10 @@ func drawMutation(t *rapid.T, index uint64) *ostiary.Mutation {
 	if rapid.IntRange(0, 9).Draw(t, "no mutation") == 0 {
 		return nil
 	}
+	if index > 1 && rapid.IntRange(0, 9).Draw(t, "collects") == 0 {
+		low := ostiary.Revision(rapid.Uint64Range(0, index-1).Draw(t, "low-water mark"))
+		return &ostiary.Mutation{Documents: []ostiary.DocumentChange{Collection(low, rapid.SampledFrom([]string{"", "s", "s2"}).Draw(t, "from store"))}}
+	}
 	m := &ostiary.Mutation{
 		TimeNanos: rapid.Int64Range(0, 200).Draw(t, "time"),
 		Principal: ostiary.Principal{Kind: "preshared", Name: rapid.SampledFrom([]string{"", "k1"}).Draw(t, "name")},
@@ -133,6 +137,7 @@ func TestApplyAgainstModel(t *testing.T) {
 		fs := vfs.NewCrashableMem()
 		s := mustOpen(t, fs)
 		s.applier.minRangeDelete = rapid.IntRange(1, 3).Draw(t, "min range delete")
+		s.applier.maxCollected = rapid.IntRange(1, 20).Draw(t, "max collected")
 		for next := 0; next < len(entries); {
 			n := rapid.IntRange(1, len(entries)-next).Draw(t, "cut")
 			applied, _ := s.Applied()
@@ -160,6 +165,7 @@ func TestApplyAgainstModel(t *testing.T) {
 				t.Fatalf("applied %d in term %d, want %d in %d", index, term, last.Index, last.Term)
 			}
 			compareWithModel(t, s, states[newest])
+			comparePast(t, s, states[:newest+1])
 			switch rapid.IntRange(0, 5).Draw(t, "then") {
 			case 0:
 				if err := s.Sync(); err != nil {
@@ -219,6 +225,7 @@ func restart(t *rapid.T, s *Store, entries []Entry, states []*model) int {
 		return 0
 	}
 	compareWithModel(t, s, states[at])
+	comparePast(t, s, states[:at+1])
 	return rapid.IntRange(0, at+1).Draw(t, "replay from")
 }
 
@@ -300,11 +307,11 @@ func compareTuples(t *rapid.T, v *View, m *model, f ostiary.Filter) {
 func compareChanges(t *rapid.T, v *View, m *model, store string) {
 	var want, got []ostiary.Change
 	for _, row := range m.changes {
-		if row.store == store {
+		if row.store == store && row.Revision >= m.low {
 			want = append(want, row.Change)
 		}
 	}
-	var after ostiary.Revision
+	var after ostiary.Revision // what was collected is passed in silence from the start alone
 	var seq uint32
 	for len(got) == 0 || len(got)%3 == 0 { // three at a time
 		n := 0

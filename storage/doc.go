@@ -1,5 +1,8 @@
 // Package storage keeps tuples, documents and the changelog of a cluster in Pebble.
 //
+// The history keeps what was replaced and deleted, so that a view can be had of an older revision, down
+// to a low-water mark that entries of the log raise.
+//
 // It applies log entries that hold mutations, and answers reads through views. Every write carries
 // the log index that produced it, and that index is the revision readers ask for. Several entries
 // become one Pebble batch, which also holds the apply index, so that a restart knows exactly what
@@ -9,11 +12,13 @@
 //
 //	S1. A batch holds all effects of one or more whole log entries and the new apply index, or nothing.
 //	S2. A View at revision r never shows an effect of a revision above r, and shows every effect at
-//	    or below it. A view exists only at the end of a batch.
+//	    or below it. It is taken from the picture at the end of a batch.
 //	S3. The same entries give the same rows, however they are cut into calls of Apply. Apply reads no
 //	    clock, no random source and no map order.
 //	S4. The tuple table, the reverse table and the owner table always tell the same tuples and grants.
-//	S5. Stored bytes that cannot be what was written are an error that is ostiary.ErrCorrupt, never
+//	S5. A view at an older revision answers every question about tuples and documents as the newest
+//	    view did when that revision was the newest, or cannot be had.
+//	S6. Stored bytes that cannot be what was written are an error that is ostiary.ErrCorrupt, never
 //	    an absent row.
 //
 // # Concurrency

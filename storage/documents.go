@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,11 +12,34 @@ import (
 
 // Document returns a document, and false where there is none. The caller may keep its body.
 func (v *View) Document(key ostiary.DocumentKey) (ostiary.Document, bool, error) {
-	d, ok, err := readDocument(v.shared.snap, key)
+	d, ok, err := v.document(key)
 	if err != nil {
 		return ostiary.Document{}, false, fmt.Errorf("read document %q: %w", key, err)
 	}
 	return d, ok, nil
+}
+
+func (v *View) document(key ostiary.DocumentKey) (ostiary.Document, bool, error) {
+	if !v.past {
+		return readDocument(v.shared.snap, key)
+	}
+	row := appendDocumentKey(nil, key)
+	value, err := pastGet(context.Background(), v.shared.snap, v.at, row)
+	if err != nil || value == nil {
+		return ostiary.Document{Key: key}, false, err
+	}
+	d, err := decodeDocument(row, value)
+	return d, err == nil, err
+}
+
+// decodeDocument returns the document of a row.
+func decodeDocument(row, value []byte) (ostiary.Document, error) {
+	key, err := decodeDocumentKey(row)
+	if err != nil {
+		return ostiary.Document{}, err
+	}
+	version, body, err := decodeDocumentValue(row, value)
+	return ostiary.Document{Key: key, Version: version, Body: slices.Clone(body)}, err
 }
 
 func readDocument(r pebble.Reader, key ostiary.DocumentKey) (ostiary.Document, bool, error) {
@@ -55,7 +79,13 @@ func getDocument(r pebble.Reader, key ostiary.DocumentKey, f func(version ostiar
 // that come after afterKey; with an empty afterKey, from the start. A limit of zero or less returns
 // none. The caller may keep the bodies.
 func (v *View) Documents(collection, afterKey string, limit int, descending bool) ([]ostiary.Document, error) {
-	docs, err := listDocuments(v.shared.snap, collection, afterKey, limit, descending)
+	var docs []ostiary.Document
+	var err error
+	if v.past {
+		docs, err = pastDocuments(v.shared.snap, v.at, collection, afterKey, limit, descending)
+	} else {
+		docs, err = listDocuments(v.shared.snap, collection, afterKey, limit, descending)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list documents of %q: %w", collection, err)
 	}
@@ -63,16 +93,7 @@ func (v *View) Documents(collection, afterKey string, limit int, descending bool
 }
 
 func listDocuments(r pebble.Reader, collection, afterKey string, limit int, descending bool) (docs []ostiary.Document, err error) {
-	lower := appendCollectionPrefix(nil, collection)
-	upper := prefixEnd(lower)
-	if afterKey != "" {
-		at := append(slices.Clone(lower), afterKey...)
-		if descending {
-			upper = at
-		} else {
-			lower = append(at, 0) // the smallest key above at
-		}
-	}
+	lower, upper := documentRange(collection, afterKey, descending)
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return nil, readError(err)
@@ -87,15 +108,25 @@ func listDocuments(r pebble.Reader, collection, afterKey string, limit int, desc
 		if err != nil {
 			return nil, readError(err)
 		}
-		key, err := decodeDocumentKey(it.Key())
+		d, err := decodeDocument(it.Key(), value)
 		if err != nil {
 			return nil, err
 		}
-		version, body, err := decodeDocumentValue(it.Key(), value)
-		if err != nil {
-			return nil, err
-		}
-		docs = append(docs, ostiary.Document{Key: key, Version: version, Body: slices.Clone(body)})
+		docs = append(docs, d)
 	}
 	return docs, readError(it.Error())
+}
+
+// documentRange returns the keys between which the documents of a collection after afterKey lie.
+func documentRange(collection, afterKey string, descending bool) (lower, upper []byte) {
+	lower = appendCollectionPrefix(nil, collection)
+	upper = prefixEnd(lower)
+	if afterKey == "" {
+		return lower, upper
+	}
+	at := append(slices.Clone(lower), afterKey...)
+	if descending {
+		return lower, at
+	}
+	return append(at, 0), upper // the smallest key above at
 }

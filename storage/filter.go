@@ -110,7 +110,36 @@ func grantOf(grants []ostiary.Grant, owner string) int {
 // scanTuples yields what s finds, in the order of its table, after the tuple after where it is not
 // nil. The grants that are yielded must not be changed. It ends without error when yield returns
 // false.
-func scanTuples(ctx context.Context, r pebble.Reader, s scan, after *ostiary.Tuple, yield func(ostiary.StoredTuple) bool) (err error) {
+func scanTuples(ctx context.Context, r pebble.Reader, s scan, after *ostiary.Tuple, yield func(ostiary.StoredTuple) bool) error {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: s.lower, UpperBound: s.upper})
+	if err != nil {
+		return readError(err)
+	}
+	err = s.read(ctx, r, it, after, yield)
+	return errors.Join(err, readError(it.Close()))
+}
+
+// scanTuples yields the tuples of a filter as they stood at the view's revision.
+func (v *View) scanTuples(ctx context.Context, f ostiary.Filter, after *ostiary.Tuple, yield func(ostiary.StoredTuple) bool) error {
+	s := planScan(f)
+	if !v.past {
+		return scanTuples(ctx, v.shared.snap, s, after, yield)
+	}
+	if s.table == tableOwner { // which has no history; its order is that of the tuple table
+		s = scan{filter: f, table: tableTuple, lower: appendStorePrefix(nil, tableTuple, f.Store)}
+		s.narrow(f.ObjectType, "")
+		s.upper, s.covered = prefixEnd(s.lower), false
+	}
+	it, err := newPastCursor(ctx, v.shared.snap, v.at)
+	if err != nil {
+		return err
+	}
+	err = s.read(ctx, v.shared.snap, it, after, yield)
+	return errors.Join(err, readError(it.Close()))
+}
+
+// read yields what s finds by a cursor. r is where the owner table's tuples are looked up.
+func (s *scan) read(ctx context.Context, r pebble.Reader, it cursor, after *ostiary.Tuple, yield func(ostiary.StoredTuple) bool) error {
 	lower := s.lower
 	if after != nil {
 		if above := append(s.key(*after), 0); string(above) > string(lower) {
@@ -120,13 +149,8 @@ func scanTuples(ctx context.Context, r pebble.Reader, s scan, after *ostiary.Tup
 	if string(lower) >= string(s.upper) {
 		return nil
 	}
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: s.upper})
-	if err != nil {
-		return readError(err)
-	}
-	defer func() { err = errors.Join(err, readError(it.Close())) }()
 	rows := 0
-	for ok := it.First(); ok; ok = it.Next() {
+	for state := it.SeekGEWithLimit(lower, s.upper); state == pebble.IterValid; state = it.NextWithLimit(s.upper) {
 		if err := checkContext(ctx, rows); err != nil {
 			return err
 		}
@@ -143,7 +167,7 @@ func scanTuples(ctx context.Context, r pebble.Reader, s scan, after *ostiary.Tup
 }
 
 // decode returns the tuple of the row at which it stands.
-func (s *scan) decode(r pebble.Reader, it *pebble.Iterator) (ostiary.StoredTuple, error) {
+func (s *scan) decode(r pebble.Reader, it cursor) (ostiary.StoredTuple, error) {
 	if s.table == tableOwner {
 		return s.decodeOwned(r, it.Key())
 	}

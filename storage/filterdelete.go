@@ -60,6 +60,7 @@ func (m *mutation) deleteFiltered(i int) error {
 // tuple deletes one tuple where it matches, and reports whether to go on.
 func (d *filterDelete) tuple(t ostiary.StoredTuple) bool {
 	f := &d.scan.filter
+	before := tupleState{grants: t.Grants, created: t.Created, createdNanos: t.CreatedNanos}
 	for i := range d.earlier {
 		if e := &d.earlier[i].Filter; e.Store == f.Store {
 			t.Grants, _ = withoutFiltered(e, t)
@@ -79,10 +80,9 @@ func (d *filterDelete) tuple(t ostiary.StoredTuple) bool {
 			d.covered = append(d.covered, d.scan.key(t.Tuple))
 		}
 	}
-	from := tupleState{grants: t.Grants, created: t.Created, createdNanos: t.CreatedNanos}
-	to := from
-	to.grants = left
-	if d.err = d.writeTuple(f.Store, t.Tuple, from, to, skip); d.err != nil {
+	from, to := before, before
+	from.grants, to.grants = t.Grants, left
+	if d.err = d.writeTuple(f.Store, t.Tuple, before, from, to, skip); d.err != nil {
 		return false
 	}
 	for _, g := range removed {

@@ -10,11 +10,30 @@ import (
 )
 
 // formatVersion is the version of the keys and values that this release writes.
-const formatVersion = 1
+const formatVersion = 2
 
 // migrations[v] rewrites a database of format v into format v+1. It must be repeatable, for a crash
 // may come before the new version is stored.
-var migrations = map[uint32]func(db *pebble.DB) error{}
+var migrations = map[uint32]func(db *pebble.DB) error{1: beginHistory}
+
+// beginHistory migrates from version 1, which kept no history: what can be read begins at the apply
+// index.
+func beginHistory(db *pebble.DB) error {
+	p, err := readProgress(db)
+	if err != nil || p.index == 0 {
+		return err
+	}
+	b := db.NewBatch()
+	defer func() { _ = b.Close() }() // frees memory
+	r := ostiary.Revision(p.index)
+	if err := writeLow(b, r); err != nil {
+		return err
+	}
+	if err := b.Set(appendStampKey(nil, r), binary.BigEndian.AppendUint64(nil, uint64(p.clock)), nil); err != nil {
+		return err
+	}
+	return b.Commit(pebble.Sync)
+}
 
 // openFormat stores the format version in a new database, brings an older one up to date, and
 // refuses a newer one.

@@ -13,10 +13,15 @@ import (
 const (
 	tableChangelog byte = 'c'
 	tableDocument  byte = 'd'
+	tableEarlier   byte = 'e' // history of documents
+	tableReversed  byte = 'g' // history of the reverse table
+	tableHistory   byte = 'h' // history of the tuple table
 	tableMeta      byte = 'm'
 	tableOwner     byte = 'o'
 	tableReverse   byte = 'r'
+	tableStamp     byte = 's'
 	tableTuple     byte = 't'
+	tableEnded     byte = 'x' // history of documents, by the revision that ended it
 )
 
 // The kinds of a subject, in the order in which they lie in the tuple table.

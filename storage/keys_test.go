@@ -47,6 +47,13 @@ func formatExamples() map[string][]byte {
 		"tuple value, plain":      appendTupleValue(nil, examplePlain),
 		"tuple value, two owners": appendTupleValue(nil, exampleFull),
 		"changelog value":         appendChangeValue(nil, &exampleChange),
+		"history key":             appendHistoryKey(nil, appendTupleKey(nil, "S", exampleObject), 400),
+		"reversed history key":    appendHistoryKey(nil, appendReverseKey(nil, "S", exampleObject), 400),
+		"earlier document key":    appendHistoryKey(nil, appendDocumentKey(nil, ostiary.DocumentKey{Collection: "store", Key: "S"}), 400),
+		"ended document key":      appendEndedKey(nil, 400, ostiary.DocumentKey{Collection: "store", Key: "S"}),
+		"stamp key":               appendStampKey(nil, 300),
+		"meta key, low-water":     metaLow,
+		"low-water document":      Collection(300, "S").Body,
 		"document value":          appendDocumentValue(nil, 300, []byte("hi")),
 	}
 }

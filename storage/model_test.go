@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -36,6 +37,7 @@ type model struct {
 	tuples  map[modelKey]modelTuple
 	docs    map[ostiary.DocumentKey]ostiary.Document
 	changes []modelRow
+	low     ostiary.Revision // what is older can no longer be read
 }
 
 func newModel() *model {
@@ -105,6 +107,9 @@ func (w *modelWork) run() error {
 			continue
 		}
 		w.docs[d.Key] = ostiary.Document{Key: d.Key, Version: w.revision, Body: d.Body}
+		if d.Key == (ostiary.DocumentKey{Collection: "history", Key: "low-water"}) {
+			w.low = max(w.low, ostiary.Revision(binary.BigEndian.Uint64(d.Body[1:])))
+		}
 		w.changed = true
 	}
 	return nil

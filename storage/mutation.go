@@ -21,6 +21,7 @@ type mutation struct {
 	sequence uint32 // of the next row of the changelog
 	changed  bool
 	key      []byte // scratch
+	kept     []byte // scratch for keys of the history
 	value    []byte // scratch
 }
 
@@ -53,6 +54,12 @@ func (m *mutation) apply() error {
 		if err := m.changeDocument(&m.Documents[i]); err != nil {
 			return err
 		}
+	}
+	if err := m.collect(); err != nil {
+		return err
+	}
+	if err := m.stampRevision(); err != nil {
+		return err
 	}
 	if err := m.join(); err != nil {
 		return err
@@ -97,7 +104,7 @@ func (m *mutation) validate() error {
 			return err
 		}
 	}
-	return nil
+	return m.validateCollection()
 }
 
 func isPart(text string) bool { return text != "" && strings.IndexByte(text, separator) < 0 }
@@ -278,7 +285,7 @@ func (m *mutation) log(store string, op ostiary.ChangeOp, t ostiary.Tuple, g ost
 // writeTuples writes the rows of every tuple that the mutation has staged.
 func (m *mutation) writeTuples() error {
 	for _, c := range m.applier.overlay.touched {
-		if err := m.writeTuple(c.store, c.tuple, c.accepted, c.staged, 0); err != nil {
+		if err := m.writeTuple(c.store, c.tuple, c.before, c.accepted, c.staged, 0); err != nil {
 			return err
 		}
 	}
@@ -286,11 +293,14 @@ func (m *mutation) writeTuples() error {
 }
 
 // writeTuple writes the rows that take a tuple from one state to another, except those of the table
-// skip, which the caller sees to.
-func (m *mutation) writeTuple(store string, t ostiary.Tuple, from, to tupleState, skip byte) error {
+// skip, which the caller sees to, and keeps what was there before the mutation.
+func (m *mutation) writeTuple(store string, t ostiary.Tuple, before, from, to tupleState, skip byte) error {
 	same := from.created == to.created && slices.EqualFunc(from.grants, to.grants, sameGrant)
 	if same || !from.present() && !to.present() {
 		return nil
+	}
+	if err := m.keep(store, t, before); err != nil {
+		return err
 	}
 	m.value = m.value[:0]
 	if to.present() {
@@ -344,21 +354,24 @@ func (m *mutation) writeOwners(store string, t ostiary.Tuple, from, to []ostiary
 }
 
 func (m *mutation) changeDocument(c *ostiary.DocumentChange) error {
-	m.key = appendDocumentKey(m.key[:0], c.Key)
 	cell, err := m.applier.overlay.stageDocument(c.Key)
 	if err != nil {
 		return err
 	}
+	if c.Delete && !cell.staged.exists {
+		return nil
+	}
+	if err := m.keepDocument(c.Key, cell); err != nil {
+		return err
+	}
+	m.key = appendDocumentKey(m.key[:0], c.Key)
 	if c.Delete {
-		if !cell.staged.exists {
-			return nil
-		}
 		m.changed = true
 		cell.staged = documentState{}
 		return m.batch.Delete(m.key, nil)
 	}
 	m.changed = true
-	cell.staged = documentState{exists: true, version: m.revision}
+	cell.staged = documentState{exists: true, version: m.revision, inBatch: true, body: c.Body}
 	m.value = appendDocumentValue(m.value[:0], m.revision, c.Body)
 	return m.batch.Set(m.key, m.value, nil)
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"sort"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -44,7 +45,7 @@ func (b *objectBuffer) search(key []byte) int {
 
 // object returns the buffer of an object, and reads it where the reader does not remember it. The
 // buffer is valid until the next question, and longer while it is pinned.
-func (r *Reader) object(o ostiary.ObjectRef) (*objectBuffer, error) {
+func (r *Reader) object(ctx context.Context, o ostiary.ObjectRef) (*objectBuffer, error) {
 	r.lower = appendObjectPrefix(r.lower[:0], r.store, o)
 	for i := range r.objects {
 		if b := &r.objects[i]; len(b.prefix) > 0 && string(b.prefix) == string(r.lower) {
@@ -52,7 +53,7 @@ func (r *Reader) object(o ostiary.ObjectRef) (*objectBuffer, error) {
 		}
 	}
 	b := r.free()
-	if err := r.fill(b); err != nil {
+	if err := r.fill(ctx, b); err != nil {
 		b.prefix = b.prefix[:0]
 		return nil, err
 	}
@@ -73,12 +74,12 @@ func (r *Reader) free() *objectBuffer {
 }
 
 // fill reads the object whose prefix is in r.lower.
-func (r *Reader) fill(b *objectBuffer) error {
+func (r *Reader) fill(ctx context.Context, b *objectBuffer) error {
 	b.prefix = append(b.prefix[:0], r.lower...)
 	b.end = append(b.end[:0], r.lower...)
 	b.end[len(b.end)-1] = separator + 1
 	b.data, b.rows, b.whole = b.data[:0], b.rows[:0], false
-	it, err := r.iterator()
+	it, err := r.iterator(ctx)
 	if err != nil {
 		return err
 	}

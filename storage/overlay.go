@@ -28,19 +28,22 @@ type overlay struct {
 type tupleCell struct {
 	store    string
 	tuple    ostiary.Tuple
-	accepted tupleState // after the last accepted mutation
+	before   tupleState // before the mutation in progress, its filters included
+	accepted tupleState // after the last accepted mutation, and the filters of the one in progress
 	staged   tupleState // after what the mutation in progress has done so far
 	stagedBy uint64
 }
 
 type documentCell struct {
 	accepted, staged documentState
-	stagedBy         uint64
+	stagedBy, keptBy uint64
 }
 
 type documentState struct {
 	exists  bool
 	version ostiary.Revision
+	inBatch bool   // written by an entry of the batch, which the database does not show
+	body    []byte // with inBatch
 }
 
 func (o *overlay) reset() error {
@@ -89,7 +92,7 @@ func (o *overlay) begin() {
 // accept makes what is staged the state that the next mutation sees.
 func (o *overlay) accept() {
 	for _, c := range o.touched {
-		c.accepted = c.staged
+		c.before, c.accepted = c.staged, c.staged
 	}
 	for _, c := range o.touchedD {
 		c.accepted = c.staged
@@ -107,12 +110,13 @@ func (o *overlay) stage(store string, t ostiary.Tuple, filters []ostiary.FilterD
 		if err != nil {
 			return nil, fmt.Errorf("read tuple %q of store %q: %w", t, store, err)
 		}
+		c = &tupleCell{store: store, tuple: t, before: state}
 		for i := range filters {
 			if f := &filters[i].Filter; f.Store == store {
 				state.grants, _ = withoutFiltered(f, state.stored(t))
 			}
 		}
-		c = &tupleCell{store: store, tuple: t, accepted: state}
+		c.accepted = state
 		o.tuples[string(o.key)] = c
 	}
 	if c.stagedBy != o.mutation {

@@ -24,7 +24,7 @@ type Reader struct {
 	store    string
 	nowNanos int64
 
-	idle    []*pebble.Iterator // every open iterator that no sequence is using
+	idle    []cursor // every open iterator that no sequence is using
 	objects [readerObjects]objectBuffer
 	victim  int // place in objects that is given up next
 	lower   []byte
@@ -64,20 +64,19 @@ func (r *Reader) closeIterators() {
 }
 
 // iterator returns an iterator that no sequence is using.
-func (r *Reader) iterator() (*pebble.Iterator, error) {
+func (r *Reader) iterator(ctx context.Context) (cursor, error) {
 	if n := len(r.idle); n > 0 {
 		it := r.idle[n-1]
 		r.idle = r.idle[:n-1]
+		if past, ok := it.(*pastCursor); ok {
+			past.ctx = ctx
+		}
 		return it, nil
 	}
 	if err := r.view.enlist(r); err != nil {
 		return nil, err
 	}
-	it, err := r.view.shared.snap.NewIter(nil)
-	if err != nil {
-		return nil, readError(err)
-	}
-	return it, nil
+	return r.view.newCursor(ctx)
 }
 
 // enlist makes the view close r's iterators when it closes.
@@ -95,7 +94,7 @@ func (v *View) enlist(r *Reader) error {
 }
 
 // giveBack takes an iterator that a sequence has finished with. One that has failed is not used again.
-func (r *Reader) giveBack(it *pebble.Iterator) {
+func (r *Reader) giveBack(it cursor) {
 	if it.Error() != nil {
 		_ = it.Close() // the error was reported by the read that met it
 		return
@@ -105,18 +104,18 @@ func (r *Reader) giveBack(it *pebble.Iterator) {
 
 // Has returns the exact tuple, and false where there is none.
 func (r *Reader) Has(ctx context.Context, t ostiary.Tuple) (ostiary.Edge, bool, error) {
-	edge, ok, err := r.has(t)
+	edge, ok, err := r.has(ctx, t)
 	if err != nil {
 		return ostiary.Edge{}, false, fmt.Errorf("look for tuple %q in store %q: %w", t, r.store, err)
 	}
 	return edge, ok, nil
 }
 
-func (r *Reader) has(t ostiary.Tuple) (ostiary.Edge, bool, error) {
+func (r *Reader) has(ctx context.Context, t ostiary.Tuple) (ostiary.Edge, bool, error) {
 	if err := validateTuple(t); err != nil {
 		return ostiary.Edge{}, false, err
 	}
-	b, err := r.object(t.Object)
+	b, err := r.object(ctx, t.Object)
 	if err != nil {
 		return ostiary.Edge{}, false, err
 	}
@@ -129,7 +128,7 @@ func (r *Reader) has(t ostiary.Tuple) (ostiary.Edge, bool, error) {
 		}
 		return r.edge(t, b.key(i), b.value(i))
 	}
-	it, err := r.iterator()
+	it, err := r.iterator(ctx)
 	if err != nil {
 		return ostiary.Edge{}, false, err
 	}
@@ -195,7 +194,7 @@ func (r *Reader) scanSubjects(ctx context.Context, t ostiary.Tuple, end byte, yi
 	if err := validateTuple(t); err != nil {
 		return err
 	}
-	b, err := r.object(t.Object)
+	b, err := r.object(ctx, t.Object)
 	if err != nil {
 		return err
 	}
@@ -271,7 +270,7 @@ func (r *Reader) scanObjects(ctx context.Context, t ostiary.Tuple, yield func(os
 
 // scan reads the rows from r.lower to r.upper with an iterator of its own, until row says no.
 func (r *Reader) scan(ctx context.Context, row func(key, value []byte) (bool, error)) error {
-	it, err := r.iterator()
+	it, err := r.iterator(ctx)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"math/rand/v2"
@@ -27,7 +28,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Open("db", Options{FS: fs})
-	if err == nil || !strings.Contains(err.Error(), "version 2") || !strings.Contains(err.Error(), "version 1") {
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("version %d", formatVersion+1)) || !strings.Contains(err.Error(), fmt.Sprintf("version %d", formatVersion)) {
 		t.Errorf("a database of a newer format: %v, want an error that names both versions", err)
 	}
 }
@@ -266,8 +267,8 @@ func TestFlippedBitInPebbleLog(t *testing.T) {
 	for i := range body {
 		body[i] = byte(rng.Uint32())
 	}
-	for range 40 {
-		mustApply(t, s, &ostiary.Mutation{Documents: []ostiary.DocumentChange{{Key: ostiary.DocumentKey{Collection: "c", Key: "k"}, Body: body}}})
+	for i := range 40 {
+		mustApply(t, s, &ostiary.Mutation{Documents: []ostiary.DocumentChange{{Key: ostiary.DocumentKey{Collection: "c", Key: fmt.Sprint(i)}, Body: body}}})
 		if err := s.Sync(); err != nil {
 			t.Fatal(err)
 		}

@@ -9,8 +9,9 @@ import (
 	"github.com/ostiary/ostiary"
 )
 
-// Verify reads the whole view and checks that every row can be decoded and that the tuple table, the
-// reverse table and the owner table tell the same. The error is ostiary.ErrCorrupt and names the
+// Verify reads the whole picture that the view is taken from and checks that every row can be decoded,
+// that the tuple table, the reverse table and the owner table tell the same, and that both directions
+// of the history do. The error is ostiary.ErrCorrupt and names the
 // first row at fault, or is the context's. It takes about a microsecond a row.
 func (v *View) Verify(ctx context.Context) error {
 	err := verify(ctx, v.shared.snap)
@@ -57,6 +58,9 @@ func verify(ctx context.Context, r pebble.Reader) error {
 }
 
 func verifyOthers(ctx context.Context, r pebble.Reader) error {
+	if err := verifyHistory(ctx, r); err != nil {
+		return err
+	}
 	err := eachRow(ctx, r, tableChangelog, func(key, value []byte) error {
 		if _, _, _, err := decodeChangelogKey(key); err != nil {
 			return err
@@ -74,6 +78,60 @@ func verifyOthers(ctx context.Context, r pebble.Reader) error {
 		_, _, err := decodeDocumentValue(key, value)
 		return err
 	})
+}
+
+// verifyHistory checks the history of tuples in both directions, the history of documents with its
+// index, and the stamps.
+func verifyHistory(ctx context.Context, r pebble.Reader) error {
+	tuples, documents := 0, 0
+	err := eachRow(ctx, r, tableHistory, func(key, value []byte) error {
+		tuples++
+		return verifyEndedTuple(r, key, value)
+	})
+	if err == nil {
+		err = demandCount(ctx, r, tableReversed, tuples)
+	}
+	if err != nil {
+		return err
+	}
+	err = eachRow(ctx, r, tableEnded, func(key, value []byte) error {
+		documents++
+		until, k, err := decodeEndedKey(key)
+		if err != nil {
+			return err
+		}
+		ended, closer, err := r.Get(appendHistoryKey(nil, appendDocumentKey(nil, k), until))
+		if err != nil {
+			return fmt.Errorf("history of document %q that ended at %d: %w: %w", k, until, err, ostiary.ErrCorrupt)
+		}
+		_, _, err = decodeDocumentValue(key, ended)
+		return errors.Join(err, closer.Close())
+	})
+	if err == nil {
+		err = demandCount(ctx, r, tableEarlier, documents)
+	}
+	if err != nil {
+		return err
+	}
+	return eachRow(ctx, r, tableStamp, func(key, value []byte) error {
+		_, _, err := decodeStamp(key, value)
+		return err
+	})
+}
+
+func verifyEndedTuple(r pebble.Reader, key, value []byte) error {
+	current, until, err := decodeHistoryKey(tableTuple, key)
+	if err != nil {
+		return err
+	}
+	store, t, err := decodeTupleKey(current)
+	if err != nil {
+		return err
+	}
+	if _, err := decodeTupleValue(key, value); err != nil {
+		return err
+	}
+	return demand(r, appendHistoryKey(nil, appendReverseKey(nil, store, t), until), value)
 }
 
 // eachRow calls f with every row of a table, until it returns an error.

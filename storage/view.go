@@ -59,6 +59,8 @@ func (s *Store) release(p *published) error {
 type View struct {
 	store  *Store
 	shared *published
+	past   bool             // the view is at an older revision than its picture
+	at     ostiary.Revision // with past
 
 	mu struct {
 		sync.Mutex
@@ -82,7 +84,12 @@ func (s *Store) View() (*View, error) {
 }
 
 // Revision returns the newest revision whose effects the view shows.
-func (v *View) Revision() ostiary.Revision { return ostiary.Revision(v.shared.index) }
+func (v *View) Revision() ostiary.Revision {
+	if v.past {
+		return v.at
+	}
+	return ostiary.Revision(v.shared.index)
+}
 
 // Close ends the view and every Reader of it. Closing twice does nothing.
 func (v *View) Close() {
@@ -112,7 +119,7 @@ func (v *View) Tuple(store string, t ostiary.Tuple) (ostiary.StoredTuple, bool, 
 	if err := validateTuple(t); err != nil {
 		return ostiary.StoredTuple{}, false, fmt.Errorf("read tuple of store %q: %w", store, err)
 	}
-	state, err := readTuple(v.shared.snap, appendTupleKey(nil, store, t))
+	state, err := v.tuple(appendTupleKey(nil, store, t))
 	if err != nil {
 		return ostiary.StoredTuple{}, false, fmt.Errorf("read tuple %q of store %q: %w", t, store, err)
 	}
@@ -120,6 +127,17 @@ func (v *View) Tuple(store string, t ostiary.Tuple) (ostiary.StoredTuple, bool, 
 		return ostiary.StoredTuple{}, false, nil
 	}
 	return owned(state.stored(t)), true, nil
+}
+
+func (v *View) tuple(key []byte) (tupleState, error) {
+	if !v.past {
+		return readTuple(v.shared.snap, key)
+	}
+	value, err := pastGet(context.Background(), v.shared.snap, v.at, key)
+	if err != nil || value == nil {
+		return tupleState{}, err
+	}
+	return decodeTupleValue(key, value)
 }
 
 // owned returns t with grants that the caller may change.
@@ -145,7 +163,7 @@ func (v *View) Tuples(ctx context.Context, f ostiary.Filter, after *ostiary.Tupl
 			return
 		}
 		more := true
-		err := scanTuples(ctx, v.shared.snap, planScan(f), after, func(t ostiary.StoredTuple) bool {
+		err := v.scanTuples(ctx, f, after, func(t ostiary.StoredTuple) bool {
 			more = yield(owned(t), nil)
 			return more
 		})
