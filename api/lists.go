@@ -111,11 +111,11 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 	if err != nil {
 		return nil, wrapFault("", err)
 	}
-	if err := q.model.checkRelation(object.Type, req.GetRelation()); err != nil {
-		return nil, numberFault(err)
-	}
 	filter := engine.UserFilter{Type: req.GetUserFilters()[0].GetType(), Relation: req.GetUserFilters()[0].GetRelation()}
 	if err := q.model.checkSubject(ostiary.SubjectRef{Type: filter.Type, Relation: filter.Relation}); err != nil {
+		return nil, numberFault(err)
+	}
+	if err := q.model.checkRelation(object.Type, req.GetRelation()); err != nil {
 		return nil, numberFault(err)
 	}
 	reader, err := s.withContextual(q, req.GetContextualTuples())

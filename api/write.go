@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 
@@ -88,10 +89,15 @@ func (s *Server) writeMutation(ctx context.Context, v View, req *openfgav1.Write
 	}
 	for _, k := range w.deletes {
 		t, err := parseTuple(k)
-		if err != nil {
+		switch {
+		case err != nil && brokenUser(k.GetUser()):
 			return nil, invalidTuple(codeValidation, &openfgav1.TupleKey{
 				User: k.GetUser(), Relation: k.GetRelation(), Object: k.GetObject(),
 			}, err)
+		case err != nil && w.ignoreMissing:
+			continue // no such tuple can have been written
+		case err != nil:
+			return nil, &refusal{code: codeWriteFailed, cause: err, text: missingTuple(keyWords(k))}
 		}
 		if err := noDuplicate(seen, t); err != nil {
 			return nil, err
@@ -101,10 +107,20 @@ func (s *Server) writeMutation(ctx context.Context, v View, req *openfgav1.Write
 			Grant: ostiary.Grant{Owner: ostiary.OwnerAPI}, IfMissing: w.ignoreMissing,
 		})
 	}
+	if len(m.Tuples) == 0 {
+		return nil, nil
+	}
 	if err := s.foresee(ctx, v, m); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// brokenUser reports whether OpenFGA refuses to look for a tuple with the user. A user without a type,
+// or a part that is no object or relation, it looks for and does not find.
+func brokenUser(user string) bool {
+	_, err := parseSubject(user)
+	return err != nil && (user == "" || strings.Contains(user, ":"))
 }
 
 func noDuplicate(seen map[ostiary.Tuple]bool, t ostiary.Tuple) error {
@@ -119,9 +135,23 @@ func wireWords(t ostiary.Tuple) string {
 	return fmt.Sprintf("user: '%s', relation: '%s', object: '%s'", t.Subject, t.Relation, t.Object)
 }
 
+func keyWords(k tupleKey) string {
+	return fmt.Sprintf("user: '%s', relation: '%s', object: '%s'", k.GetUser(), k.GetRelation(), k.GetObject())
+}
+
+// whyWriteFailed ends OpenFGA's words for a write that the stored tuples refuse.
+const whyWriteFailed = ": tuple to be written already existed or the tuple to be deleted did not exist"
+
+func missingTuple(words string) string {
+	return "cannot delete a tuple which does not exist: " + words + whyWriteFailed
+}
+
 // createChange judges a tuple to be written by the model.
 func (s *Server) createChange(model *authModel, k *openfgav1.TupleKey) (ostiary.TupleChange, error) {
 	t, g, err := s.fittingTuple(model, k)
+	if err == nil && t.Subject.String() == userset(t.Object, t.Relation) {
+		err = unfit("cannot write a tuple that is implicit") // a userset holds itself already
+	}
 	if err != nil {
 		return ostiary.TupleChange{}, invalidTuple(codeValidation, k, err)
 	}
@@ -201,16 +231,15 @@ func (w *tupleWrite) refusal(err error) error {
 	if !errors.As(err, &t) || t.Tuple == (ostiary.Tuple{}) {
 		return err
 	}
-	const why = "tuple to be written already existed or the tuple to be deleted did not exist"
 	words := wireWords(t.Tuple)
 	switch {
 	case errors.Is(t.Err, ostiary.ErrConflict) && w.ignoreDuplicate:
 		return &refusal{code: codeAborted, cause: err, text: "transactional write failed due to conflict: " +
 			"attempted to write a tuple which already exists with a different condition: " + words}
 	case errors.Is(t.Err, ostiary.ErrTupleExists), errors.Is(t.Err, ostiary.ErrConflict):
-		return &refusal{code: codeWriteFailed, cause: err, text: "cannot write a tuple which already exists: " + words + ": " + why}
+		return &refusal{code: codeWriteFailed, cause: err, text: "cannot write a tuple which already exists: " + words + whyWriteFailed}
 	case errors.Is(t.Err, ostiary.ErrTupleMissing):
-		return &refusal{code: codeWriteFailed, cause: err, text: "cannot delete a tuple which does not exist: " + words + ": " + why}
+		return &refusal{code: codeWriteFailed, cause: err, text: missingTuple(words)}
 	}
 	return err
 }

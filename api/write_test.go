@@ -177,6 +177,7 @@ func TestFaultyWrites(t *testing.T) {
 	failed := func(verb, words string) wanted {
 		return number(openfgav1.ErrorCode_write_failed_due_to_invalid_input, "cannot "+verb+": "+words+alreadyOrNot)
 	}
+	absent := func(words string) wanted { return failed("delete a tuple which does not exist", words) }
 	duplicate := number(openfgav1.ErrorCode_cannot_allow_duplicate_tuples_in_one_request,
 		"duplicate tuple in write: user: 'user:q', relation: 'viewer', object: 'doc:1'")
 
@@ -265,8 +266,11 @@ func TestFaultyWrites(t *testing.T) {
 		{"relation too long", one("doc:1#" + long + "@user:q"), rule("TupleKey." + relationRule)},
 
 		{"delete of a user with a space", removed("doc:1#viewer@user:a b"), invalid(userForm)},
-		{"delete of an object without an id", removed("doc:#viewer@user:q"), invalid(objectForm)},
-		{"delete without a relation", removed("doc:1#@user:q"), invalid("the 'relation' field is malformed")},
+		{"delete of nobody", removed("doc:1#viewer@"), invalid(userForm)},
+		{"delete of an object without an id", removed("doc:#viewer@user:q"), absent("user: 'user:q', relation: 'viewer', object: 'doc:'")},
+		{"delete without a relation", removed("doc:1#@user:q"), absent("user: 'user:q', relation: '', object: 'doc:1'")},
+		{"delete of a user without a type", removed("doc:1#viewer@q"), absent("user: 'q', relation: 'viewer', object: 'doc:1'")},
+		{"implicit tuple", one("group:a#member@group:a#member"), invalid("cannot write a tuple that is implicit")},
 		{"delete with NUL", removed("doc:1#viewer@user:a\x00"), invalid(userForm)},
 
 		{"unknown store", one("doc:1#viewer@user:q").in(noStore), storeGone},
