@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"dsl":           {"dsl/model", "dsl/condition", "dsl/gen"},
 	"engine":        {"", "dsl/model", "dsl/condition"},
 	"engine/oracle": {"", "dsl/model"}, // never engine
+	"modeltest":     {"", "dsl", "dsl/model", "dsl/condition", "engine"},
 	"storage/wal":   {""},
 	"storage":       {""},
 	"raftstore":     {"", "storage", "storage/wal"},
