@@ -17,6 +17,13 @@ import (
 // startNode runs a node on a folder of its own and returns its gRPC address.
 func startNode(t *testing.T, authenticator api.Authenticator) string {
 	t.Helper()
+	grpcAddr, _ := startNodeHTTP(t, authenticator)
+	return grpcAddr
+}
+
+// startNodeHTTP is startNode that returns the URL of the HTTP API too.
+func startNodeHTTP(t *testing.T, authenticator api.Authenticator) (grpcAddr, url string) {
+	t.Helper()
 	listeners := make([]net.Listener, 2)
 	for i := range listeners {
 		var err error
@@ -44,7 +51,7 @@ func startNode(t *testing.T, authenticator api.Authenticator) string {
 		ended <- err
 		t.Fatalf("start the node: %v", err)
 	}
-	return listeners[0].Addr().String()
+	return listeners[0].Addr().String(), "http://" + listeners[1].Addr().String()
 }
 
 // cli runs command lines against one server, with a configuration file of its own.

@@ -44,6 +44,7 @@ invalid, 5 the server is unavailable (retry).`,
 		newServeCommand(a), newDemoCommand(a),
 		newStoreCommand(a), newUseCommand(a), newModelCommand(a), newExplainCommand(a), newTupleCommand(a),
 		newCheckCommand(a), newListObjectsCommand(a), newListUsersCommand(a), newExpandCommand(a),
+		newImportCommand(a),
 		newCompletionCommand(a), newVersionCommand(a),
 	)
 	root.SetHelpCommand(newHelpCommand())

@@ -15,6 +15,7 @@ type serverError struct {
 	server  string
 	code    codes.Code // gRPC's, or one of OpenFGA's numbers
 	message string
+	foreign bool // not the server of --server, so that our hints do not fit
 }
 
 // asServerError turns the error of a call into a *serverError; nil stays nil.
@@ -58,6 +59,9 @@ func codeName(c codes.Code) string {
 
 // hint says what to do, where that is known.
 func (e *serverError) hint() string {
+	if e.foreign {
+		return ""
+	}
 	const modelHint = "'ostiary model get' shows the types and relations"
 	switch e.code {
 	case codes.Unavailable:
