@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/dsl/model"
+	"github.com/ostiary/ostiary/engine/oracle"
+)
+
+// The differences that are meant to be. docs/conformance.md gives the reasons.
+const (
+	// OpenFGA denies what stands under a subtracted side as soon as it meets a cycle there; ours is the
+	// least fixed point, and the oracle agrees with us.
+	classCycle = "cycle under a subtracted side"
+	// OpenFGA adds plain subjects and wildcards of the type to a list of usersets.
+	classShapes = "shapes in a list of usersets"
+	// OpenFGA gives several answers to the same question.
+	classUndecided = "OpenFGA answers both ways"
+	// OpenFGA lists what its own check denies, or leaves out what it allows; ours is as that check says.
+	classOwnCheck = "a list of OpenFGA's against its own check"
+	// OpenFGA does not ask whether a store exists before it looks for the model or the tuples in it.
+	classStore = "a store that does not exist"
+	// OpenFGA looks for objects and users that no tuple can have, and finds none.
+	classMalformed = "Read and ListUsers of a malformed object or user"
+	// OpenFGA does not see every way to an entry point, and refuses a model that has one.
+	classEntry = "an entry point that OpenFGA does not see"
+)
+
+// The numbers of errors by which differences are told apart.
+const (
+	codeValidation    = uint32(openfgav1.ErrorCode_validation_error)
+	codeModelInvalid  = uint32(openfgav1.ErrorCode_invalid_authorization_model)
+	codeStoreNotFound = uint32(openfgav1.NotFoundErrorCode_store_id_not_found)
+)
+
+// explainRefusal returns the class of a difference between a refusal and another answer, or "".
+func explainRefusal(q question, ours, theirs answer) string {
+	kind := q.kind()
+	switch {
+	case q.faulty && ours.Code == codeStoreNotFound:
+		return classStore
+	case q.faulty && (kind == "Read" || kind == "ListUsers") && ours.Code == codeValidation && theirs.Code == 0:
+		return classMalformed
+	case kind == "WriteAuthorizationModel" && ours.Code == 0 && theirs.Code == codeModelInvalid && strings.Contains(theirs.Message, "no entrypoints"):
+		return classEntry
+	}
+	return ""
+}
+
+// repeats is how often OpenFGA is asked again when it differs.
+const repeats = 10
+
+// explain returns the class of a difference that is meant to be, or "".
+func explain(ctx context.Context, c comparison, state state, q question, ours, theirs answer) string {
+	if class := explainRefusal(q, ours, theirs); class != "" {
+		return class
+	}
+	if req, ok := q.request.(*openfgav1.ListUsersRequest); ok && ours.Code == 0 && theirs.Code == 0 {
+		shaped := theirs
+		shaped.Items = ofShape(req.GetUserFilters(), theirs.Items)
+		if ours.equal(shaped) {
+			return classShapes
+		}
+		theirs = shaped
+	}
+	if ours.Code == 0 && theirs.Code == 0 && hasDifference(state.model) && oracleAgrees(state, q, ours, theirs) {
+		return classCycle
+	}
+	if ours.Code == 0 && theirs.Code == 0 && ownCheckAgrees(ctx, c, q, ours, theirs) {
+		return classOwnCheck
+	}
+	for range repeats {
+		if c.theirs.ask(ctx, q).equal(ours) {
+			return classUndecided
+		}
+	}
+	return ""
+}
+
+// ownCheckAgrees reports whether OpenFGA's check says of everything in which two lists differ what our
+// list says.
+func ownCheckAgrees(ctx context.Context, c comparison, q question, ours, theirs answer) bool {
+	check := func(item string) *openfgav1.CheckRequest {
+		switch req := q.request.(type) {
+		case *openfgav1.ListObjectsRequest:
+			return &openfgav1.CheckRequest{ContextualTuples: req.GetContextualTuples(), Context: req.GetContext(),
+				TupleKey: &openfgav1.CheckRequestTupleKey{Object: item, Relation: req.GetRelation(), User: req.GetUser()}}
+		case *openfgav1.StreamedListObjectsRequest:
+			return &openfgav1.CheckRequest{ContextualTuples: req.GetContextualTuples(), Context: req.GetContext(),
+				TupleKey: &openfgav1.CheckRequestTupleKey{Object: item, Relation: req.GetRelation(), User: req.GetUser()}}
+		case *openfgav1.ListUsersRequest:
+			object := req.GetObject().GetType() + ":" + req.GetObject().GetId()
+			return &openfgav1.CheckRequest{ContextualTuples: &openfgav1.ContextualTupleKeys{TupleKeys: req.GetContextualTuples()}, Context: req.GetContext(),
+				TupleKey: &openfgav1.CheckRequestTupleKey{Object: object, Relation: req.GetRelation(), User: item}}
+		}
+		return nil
+	}
+	agrees := func(items []string, want string) bool {
+		for _, item := range items {
+			req := check(item)
+			if req == nil || !slices.Equal(c.theirs.ask(ctx, question{request: req, latest: q.latest}).Items, []string{want}) {
+				return false
+			}
+		}
+		return true
+	}
+	return agrees(outside(theirs.Items, ours.Items), "denied") && agrees(outside(ours.Items, theirs.Items), "allowed")
+}
+
+// outside returns the elements of part that do not stand in whole.
+func outside(part, whole []string) []string {
+	return slices.DeleteFunc(slices.Clone(part), func(s string) bool { return slices.Contains(whole, s) })
+}
+
+func ofShape(filters []*openfgav1.UserTypeFilter, users []string) []string {
+	var kept []string
+	for _, user := range users {
+		_, relation, _ := strings.Cut(user, "#")
+		if len(filters) == 1 && relation == filters[0].GetRelation() {
+			kept = append(kept, user)
+		}
+	}
+	return kept
+}
+
+func hasDifference(m *model.Model) bool {
+	for _, t := range m.Types {
+		for _, r := range t.Relations {
+			if anyPart(r.Rewrite, func(w model.Rewrite) bool { _, is := w.(model.Difference); return is }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// oracleAgrees reports whether ours is what the oracle says, and theirs lacks something and adds nothing.
+func oracleAgrees(state state, q question, ours, theirs answer) bool {
+	switch req := q.request.(type) {
+	case *openfgav1.CheckRequest:
+		o := state.oracle(req.GetContextualTuples().GetTupleKeys(), req.GetContext())
+		return o != nil && oracleCheck(o, req.GetTupleKey()) && slices.Equal(ours.Items, []string{"allowed"})
+	case *openfgav1.BatchCheckRequest:
+		return batchAgrees(state, req, ours, theirs)
+	case *openfgav1.ListObjectsRequest:
+		return objectsAgree(state, req, ours, theirs)
+	case *openfgav1.StreamedListObjectsRequest:
+		return objectsAgree(state, &openfgav1.ListObjectsRequest{Type: req.GetType(), Relation: req.GetRelation(), User: req.GetUser(),
+			ContextualTuples: req.GetContextualTuples(), Context: req.GetContext()}, ours, theirs)
+	case *openfgav1.ListUsersRequest:
+		o := state.oracle(req.GetContextualTuples(), req.GetContext())
+		if o == nil || len(req.GetUserFilters()) != 1 {
+			return false
+		}
+		var want []string
+		object := ostiary.ObjectRef{Type: req.GetObject().GetType(), ID: req.GetObject().GetId()}
+		for _, s := range o.ListUsers(object, req.GetRelation(), req.GetUserFilters()[0].GetType(), req.GetUserFilters()[0].GetRelation()) {
+			want = append(want, s.String())
+		}
+		return slices.Equal(ours.Items, sorted(want)) && within(theirs.Items, ours.Items)
+	}
+	return false
+}
+
+func objectsAgree(state state, req *openfgav1.ListObjectsRequest, ours, theirs answer) bool {
+	o := state.oracle(req.GetContextualTuples().GetTupleKeys(), req.GetContext())
+	if o == nil {
+		return false
+	}
+	var want []string
+	for _, object := range o.ListObjects(req.GetType(), req.GetRelation(), subjectOf(req.GetUser())) {
+		want = append(want, object.String())
+	}
+	return slices.Equal(ours.Items, sorted(want)) && within(theirs.Items, ours.Items)
+}
+
+// batchAgrees judges each item in which the answers differ like a check of its own.
+func batchAgrees(state state, req *openfgav1.BatchCheckRequest, ours, theirs answer) bool {
+	if len(ours.Items) != len(theirs.Items) {
+		return false
+	}
+	for _, item := range req.GetChecks() {
+		id := item.GetCorrelationId()
+		if slices.Contains(ours.Items, id+"=allowed") && slices.Contains(theirs.Items, id+"=denied") {
+			o := state.oracle(item.GetContextualTuples().GetTupleKeys(), item.GetContext())
+			if o == nil || !oracleCheck(o, item.GetTupleKey()) {
+				return false
+			}
+		} else if answerOf(ours.Items, id) != answerOf(theirs.Items, id) {
+			return false
+		}
+	}
+	return true
+}
+
+func answerOf(items []string, id string) string {
+	for _, item := range items {
+		if text, ok := strings.CutPrefix(item, id+"="); ok {
+			return text
+		}
+	}
+	return ""
+}
+
+// within reports whether every element of part stands in whole.
+func within(part, whole []string) bool {
+	return len(outside(part, whole)) == 0
+}
+
+func oracleCheck(o *oracle.Oracle, k *openfgav1.CheckRequestTupleKey) bool {
+	return o.Check(subjectOf(k.GetObject()).Object(), k.GetRelation(), subjectOf(k.GetUser()))
+}
+
+// subjectOf parses a subject that a server has taken.
+func subjectOf(text string) ostiary.SubjectRef {
+	object, relation, _ := strings.Cut(text, "#")
+	typ, id, _ := strings.Cut(object, ":")
+	return ostiary.SubjectRef{Type: typ, ID: id, Relation: relation}
+}
+
+// state is what a store holds when a question is asked.
+type state struct {
+	model  *model.Model
+	tuples []*openfgav1.TupleKey
+}
+
+// oracle evaluates the tuples whose conditions hold. It is nil when a condition cannot be decided, since
+// the oracle knows no third answer.
+func (s state) oracle(contextual []*openfgav1.TupleKey, context *structpb.Struct) *oracle.Oracle {
+	var tuples []ostiary.Tuple
+	for _, k := range unique(slices.Concat(contextual, s.tuples)) {
+		if name := k.GetCondition().GetName(); name != "" {
+			c := conditionNamed(name)
+			if c == nil {
+				return nil
+			}
+			values := context.AsMap()
+			maps.Copy(values, k.GetCondition().GetContext().AsMap())
+			holds, known := c.eval(values)
+			if !known {
+				return nil
+			}
+			if !holds {
+				continue
+			}
+		}
+		object := subjectOf(k.GetObject()).Object()
+		tuples = append(tuples, ostiary.Tuple{Object: object, Relation: k.GetRelation(), Subject: subjectOf(k.GetUser())})
+	}
+	return oracle.New(unconditional(s.model), tuples)
+}
+
+// unconditional is a model whose restrictions name no conditions.
+func unconditional(m *model.Model) *model.Model {
+	var types []*model.Type
+	for _, t := range m.Types {
+		plain := &model.Type{Name: t.Name}
+		for _, r := range t.Relations {
+			copied := &model.Relation{Name: r.Name, Rewrite: r.Rewrite}
+			for _, restriction := range r.Restrictions {
+				restriction.Condition = ""
+				if !slices.Contains(copied.Restrictions, restriction) {
+					copied.Restrictions = append(copied.Restrictions, restriction)
+				}
+			}
+			plain.Relations = append(plain.Relations, copied)
+		}
+		types = append(types, plain)
+	}
+	return model.New(m.Schema, types, nil)
+}
