@@ -9,6 +9,7 @@ import (
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"github.com/ostiary/ostiary/dsl"
+	"github.com/ostiary/ostiary/modeltest"
 )
 
 // The exit codes. They are part of the interface: scripts branch on them.
@@ -44,6 +45,7 @@ func usagef(format string, args ...any) error {
 func exitCode(err error) int {
 	var usage *usageError
 	var diagnostics dsl.Diagnostics
+	var faults modeltest.Faults
 	var server *serverError
 	switch {
 	case err == nil:
@@ -52,7 +54,7 @@ func exitCode(err error) int {
 		return exitDenied
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.Is(err, errInvalidFile), errors.As(err, &diagnostics):
+	case errors.Is(err, errInvalidFile), errors.As(err, &diagnostics), errors.As(err, &faults):
 		return exitInvalid
 	case errors.As(err, &server):
 		return server.exitCode()
@@ -84,6 +86,10 @@ func (a *app) printError(err error) {
 	}
 	if diagnostics, ok := err.(dsl.Diagnostics); ok {
 		a.talkf("%v", diagnostics)
+		return
+	}
+	if faults, ok := err.(modeltest.Faults); ok {
+		a.talkf("%v", faults)
 		return
 	}
 	fmt.Fprintf(a.err, "%s %v\n", a.paintErr(red, "error:"), err)

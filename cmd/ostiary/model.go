@@ -22,18 +22,20 @@ func newModelCommand(a *app) *cobra.Command {
 	for _, cmd := range remote {
 		a.addStoreFlag(a.addClientFlags(cmd))
 	}
-	return group("model", "Write, read, check and format authorization models",
-		"  ostiary model validate model.fga\n  ostiary model write model.fga",
-		append(remote, newModelValidateCommand(a), newModelFormatCommand(a), newModelTransformCommand(a))...)
+	return group("model", "Write, read, check, test and format authorization models",
+		"  ostiary model validate model.fga\n  ostiary model test store.fga.yaml\n  ostiary model write model.fga",
+		append(remote, newModelValidateCommand(a), newModelTestCommand(a), newModelFormatCommand(a), newModelTransformCommand(a))...)
 }
 
 func newModelWriteCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "write FILE",
 		Short: "Compile a model and make it the newest of the store",
-		Long: `Compile a model (DSL, or OpenFGA's JSON form) and make it the newest of the store. Nothing is sent
-when it is invalid: every fault is reported and the exit code is 4. '-' is standard input.`,
+		Long: `Compile a model and make it the newest of the store. Nothing is sent when it is invalid: every fault
+is reported and the exit code is 4. A model is a file in the DSL, in OpenFGA's JSON form (.json), the
+fga.mod of a modular model, or a store file (.fga.yaml) that holds or names one. '-' is standard input.`,
 		Example: `  ostiary model write model.fga
+  ostiary model write fga.mod
   ostiary model write - --store acme < model.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

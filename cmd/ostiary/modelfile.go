@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -11,13 +12,22 @@ import (
 
 	"github.com/ostiary/ostiary/dsl"
 	"github.com/ostiary/ostiary/dsl/model"
+	"github.com/ostiary/ostiary/modeltest"
 )
 
 // This file holds the commands that work on model files without a server.
 
-// compileFile compiles a model in the DSL, or in OpenFGA's JSON form when the file is called .json or
-// begins with a brace.
+// compileFile compiles a model in the DSL, in OpenFGA's JSON form when the file is called .json or
+// begins with a brace, a modular model when it is called .mod, or the model of a store file.
 func (a *app) compileFile(name string) (*model.Model, error) {
+	switch {
+	case modeltest.IsStoreFile(name):
+		suite, err := modeltest.Load(name)
+		return suite.Model, err
+	case isModFile(name):
+		m, _, err := modeltest.LoadModel(name)
+		return m, err
+	}
 	data, err := a.readFile(name)
 	if err != nil {
 		return nil, err
@@ -28,6 +38,9 @@ func (a *app) compileFile(name string) (*model.Model, error) {
 	return dsl.Compile(displayName(name), data)
 }
 
+// isModFile reports whether a file is called like an fga.mod.
+func isModFile(name string) bool { return strings.EqualFold(filepath.Ext(name), ".mod") }
+
 func isModelJSON(name string, data []byte) bool {
 	return strings.EqualFold(filepath.Ext(name), ".json") || bytes.HasPrefix(bytes.TrimSpace(data), []byte("{"))
 }
@@ -37,15 +50,19 @@ type validated struct {
 	File        string          `json:"file"`
 	Valid       bool            `json:"valid"`
 	Diagnostics dsl.Diagnostics `json:"diagnostics"`
+	// Faults are those of a store file; faults of its model hold their diagnostic.
+	Faults modeltest.Faults `json:"faults,omitempty"`
 }
 
 func newModelValidateCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Compile model files and report every fault, without a server",
-		Long: `Compile model files and report every fault, without a server. Exit code 4 when one is invalid.
-'ostiary explain CODE' tells more about a fault.`,
+		Long: `Compile model files (DSL, .json, the fga.mod of a modular model, or store files, .fga.yaml) and
+report every fault, without a server. Exit code 4 when one is invalid. 'ostiary explain CODE' tells more
+about a fault.`,
 		Example: `  ostiary model validate model.fga
+  ostiary model validate fga.mod
   ostiary model validate --output json models/*.fga`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -54,7 +71,7 @@ func newModelValidateCommand(a *app) *cobra.Command {
 			for _, name := range args {
 				m, err := a.compileFile(name)
 				result := validated{File: displayName(name), Valid: err == nil, Diagnostics: dsl.Diagnostics{}}
-				if err != nil && !errors.As(err, &result.Diagnostics) {
+				if err != nil && !errors.As(err, &result.Diagnostics) && !errors.As(err, &result.Faults) {
 					return err
 				}
 				results = append(results, result)
@@ -63,7 +80,7 @@ func newModelValidateCommand(a *app) *cobra.Command {
 					continue
 				}
 				if err != nil {
-					a.talkf("%v", result.Diagnostics)
+					a.talkf("%v", err)
 					continue
 				}
 				a.printf("%s: valid (%s)", result.File, modelSize(m))
@@ -87,14 +104,20 @@ func newModelFormatCommand(a *app) *cobra.Command {
 		Use:   "format FILE...",
 		Short: "Format model files, without a server",
 		Long: `Format model files, without a server. Without a flag the formatted text goes to stdout. With --check
-the files that are not formatted are named and the exit code is 1; with --write they are rewritten.`,
+the files that are not formatted are named and the exit code is 1; with --write they are rewritten. Of
+an fga.mod the modules that it lists are formatted.`,
 		Example: `  ostiary model format model.fga
+  ostiary model format --write fga.mod
   ostiary model format --write models/*.fga
   ostiary model format --check models/*.fga`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if check && write {
 				return usagef("--check and --write exclude each other")
+			}
+			args, err := formattable(args)
+			if err != nil {
+				return err
 			}
 			unformatted := 0
 			for _, name := range args {
@@ -138,12 +161,41 @@ the files that are not formatted are named and the exit code is 1; with --write 
 	return cmd
 }
 
+// formattable returns the files to format: for an fga.mod the modules that it lists.
+func formattable(args []string) ([]string, error) {
+	var out []string
+	for _, name := range args {
+		switch {
+		case modeltest.IsStoreFile(name) || strings.EqualFold(filepath.Ext(name), ".json"):
+			return nil, usagef("%s is not in the modelling language: 'model format' formats .fga files, and the modules of an fga.mod", name)
+		case !isModFile(name):
+			out = append(out, name)
+			continue
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		modules, err := dsl.ModuleFiles(name, data)
+		if err != nil {
+			return nil, err
+		}
+		for _, module := range modules {
+			out = append(out, filepath.Join(filepath.Dir(name), filepath.FromSlash(module)))
+		}
+	}
+	return out, nil
+}
+
 func newModelTransformCommand(a *app) *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
 		Use:   "transform FILE --to json|dsl",
 		Short: "Turn a model file from the DSL into OpenFGA's JSON form or back, without a server",
+		Long: `Turn a model file from the DSL into OpenFGA's JSON form or back, without a server. The modules of an
+fga.mod, or the model of a store file, become one model; its JSON form says which module each part is of.`,
 		Example: `  ostiary model transform model.fga --to json
+  ostiary model transform fga.mod --to json
   ostiary model transform model.json --to dsl`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
