@@ -193,7 +193,7 @@ func (s *Server) front(next http.Handler) http.Handler {
 			return
 		}
 		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = &boundedBody{ReadCloser: r.Body, left: s.limits.MaxBodyBytes, limit: s.limits.MaxBodyBytes}
+			r.Body = &boundedBody{ReadCloser: &flatBody{ReadCloser: r.Body}, left: s.limits.MaxBodyBytes, limit: s.limits.MaxBodyBytes}
 		}
 		next.ServeHTTP(w, r)
 	})
