@@ -44,6 +44,8 @@ type conditionDecl struct {
 	used       bool
 	broken     bool // a fault of it has been reported
 	origin     model.Origin
+	// place returns where in the source the byte at an offset of expression stands.
+	place func(offset int) int
 }
 
 type parameterDecl struct {

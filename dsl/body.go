@@ -92,19 +92,26 @@ func lineEnd(text string, i int) int {
 // and without white space around it. What lies between is kept as it is.
 func expressionOf(text string, at span, comments []span) string {
 	var b strings.Builder
+	for _, kept := range keptSpans(text, at, comments) {
+		b.WriteString(text[kept.start:kept.end])
+	}
+	return strings.TrimSpace(unixLines(b.String()))
+}
+
+// keptSpans returns the parts of a body that are not comments or the white space around them.
+func keptSpans(text string, at span, comments []span) []span {
+	var out []span
 	from := at.start
 	for _, c := range comments {
-		kept := text[from:c.start]
-		trimmed := strings.TrimRight(kept, " \t")
+		trimmed := strings.TrimRight(text[from:c.start], " \t")
+		out = append(out, span{from, from + len(trimmed)})
 		from = c.end
 		if trimmed == "" || strings.HasSuffix(trimmed, "\n") || strings.HasSuffix(trimmed, "\r") {
 			// The comment had the line for itself: the line goes with it.
 			from = skipLineBreak(text, c.end, at.end)
 		}
-		b.WriteString(trimmed)
 	}
-	b.WriteString(text[from:at.end])
-	return strings.TrimSpace(unixLines(b.String()))
+	return append(out, span{from, at.end})
 }
 
 func skipLineBreak(text string, i, end int) int {

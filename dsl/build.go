@@ -372,6 +372,7 @@ func (b *builder) condition(c gen.IConditionContext) {
 	w := b.words[c.BODY().GetSymbol().GetLine()]
 	decl.expression = expressionOf(b.src.text, w.at, w.body.comments)
 	decl.broken = w.body.unclosed
+	decl.place = func(offset int) int { return bodyPlaces(b.src.text, w.at, w.body.comments).place(offset) }
 	if decl.expression == "" && !decl.broken {
 		b.report.add(fault{code: codeEmptyCondition, at: name.at,
 			message:    fmt.Sprintf("condition %s has no expression", quote(name.text)),

@@ -3,6 +3,8 @@ package dsl
 import (
 	"fmt"
 	"strings"
+
+	"github.com/ostiary/ostiary/dsl/condition"
 )
 
 // checker judges whether a document means something: every name resolves, tuplesets are direct,
@@ -54,6 +56,7 @@ func (c *checker) check() {
 			c.resolve(t, r)
 		}
 	}
+	c.expressions()
 	c.cycles()
 	c.entryPoints()
 	c.unused()
@@ -82,6 +85,12 @@ func (c *checker) declare() {
 	}
 	for _, d := range c.doc.conditions {
 		c.checkName("condition", d.name)
+		if d.name.text == condition.Inline {
+			c.report.add(fault{code: codeReservedWord, at: d.name.at,
+				message:    fmt.Sprintf("%s is reserved and cannot name a condition", quote(d.name.text)),
+				suggestion: "choose another name; it stands for the expression that a tuple brings with it"})
+			d.used = true
+		}
 		if first := c.conditions[d.name.text]; first != nil {
 			c.duplicate(codeDuplicateCondition, "condition", d.name, first.name)
 			d.used = true
@@ -245,7 +254,7 @@ func (c *checker) resolveRestriction(r *restrictionDecl) bool {
 		ok = false
 		c.undefinedRelation(t, nil, r.relation)
 	}
-	if name := r.condition; name.text != "" {
+	if name := r.condition; name.text != "" && name.text != condition.Inline {
 		d := c.conditions[name.text]
 		if d == nil {
 			c.undefined(codeUndefinedCondition, "condition", name, c.conditionNames)

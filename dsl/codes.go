@@ -34,6 +34,8 @@ const (
 	codeUnclosedCondition     = "E029"
 	codeEmptyCondition        = "E030"
 	codeParameterType         = "E031"
+	codeExpression            = "E032"
+	codeConditionBounds       = "E033"
 
 	// Modular models.
 	codeNotModule  = "E040"

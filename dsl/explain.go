@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/ostiary/ostiary/dsl/condition"
 )
 
 // explanation is the long text of a code. The examples are compiled by a test: wrong has the fault,
@@ -146,6 +148,14 @@ var explanations = []explanation{
 	{code: codeParameterType, name: "unknown-parameter-type",
 		text:  "A parameter has one of the types bool, string, int, uint, double, duration, timestamp, ipaddress, any, list<T> and\nmap<T>. The keys of a map are strings.",
 		wrong: withCondition("condition c(x: integer) { x < 100 }"), right: withCondition("condition c(x: int) { x < 100 }")},
+
+	{code: codeExpression, name: "faulty-expression",
+		text:  "The expression of a condition is not CEL, names something that is no parameter, mixes types, or does not yield\ntrue or false. CEL converts nothing by itself: an int is compared with an int.",
+		wrong: withCondition("condition c(x: int) { x < 1.5 }"), right: withCondition("condition c(x: int) { double(x) < 1.5 }")},
+	{code: codeConditionBounds, name: "condition-too-large",
+		text: fmt.Sprintf("A model has at most %d conditions, a condition at most %d parameters, and its expression at most %d bytes.",
+			MaxConditions, condition.MaxParameters, condition.MaxExpressionBytes),
+		wrong: withCondition("condition c(x: int) { x < " + strings.Repeat("1 + ", 150) + "1 }"), right: withCondition("condition c(x: int) { x < 151 }")},
 
 	{code: codeNotModule, name: "not-a-module",
 		text: "Every file that an `fga.mod` lists begins with `module NAME`. It has no `model` and no `schema` line: the\nschema version stands in the `fga.mod`. Several files may have the same module name."},

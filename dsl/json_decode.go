@@ -392,7 +392,10 @@ func (d *jsonDecoder) condition(m jsonMember) *conditionDecl {
 	}
 	if v := fields["expression"]; v != nil {
 		if text, ok := d.text(v, "`expression`"); ok {
+			before := d.report.count()
 			c.expression = d.expression(text, v.at)
+			c.broken = d.report.count() > before
+			c.place = func(offset int) int { return literalPlaces(d.src.text, v.at).place(offset) }
 		}
 	} else {
 		d.missing("expression", m.value.at)

@@ -196,7 +196,7 @@ func TestCompileErrors(t *testing.T) {
 		offset     int
 	}{
 		{"b", []string{"a:bool"}, "1:1: undeclared reference to 'b'", 0},
-		{"a +", []string{"a:int"}, "1:4: mismatched input the end of the expression", 3},
+		{"a +", []string{"a:int"}, "1:4: unexpected end of the expression", 3},
 		{"a", []string{"a:int"}, "the expression yields int; a condition yields bool", -1},
 		{"a", []string{"a:any"}, "the expression yields any", -1},
 		{"dyn(a)", []string{"a:bool"}, "the expression yields dyn", -1},
@@ -210,7 +210,7 @@ func TestCompileErrors(t *testing.T) {
 		{strings.Repeat("!", 600) + "true", nil, "may have at most 512", -1},
 		{strings.Repeat("(", 255) + "a" + strings.Repeat(")", 255), []string{"a:bool"}, "limit", -1},
 		{"a.exists(x, x == 'y')", []string{"a:any"}, "cannot be range of a comprehension", 0},
-		{"", nil, "the end of the expression", -1},
+		{"", nil, "end of the expression", -1},
 	} {
 		_, err := Compile(declare(t, c.expression, c.parameters...), Options{})
 		var fault *CompileError

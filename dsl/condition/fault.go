@@ -86,6 +86,10 @@ func plain(message string) string {
 	if head, _, listed := strings.Cut(message, " expecting {"); listed {
 		message = head
 	}
+	if head, _, guess := strings.Cut(message, " (did you mean '"); guess {
+		message = head
+	}
+	message = strings.Replace(message, "mismatched input '<EOF>'", "unexpected end of the expression", 1)
 	return strings.ReplaceAll(message, "'<EOF>'", "the end of the expression")
 }
 

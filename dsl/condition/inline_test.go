@@ -29,7 +29,7 @@ func TestInline(t *testing.T) {
 		{`{"expression": ""}`, `{}`, "must be a non-empty string"},
 		{`{"expression": "env > 5"}`, `{}`, "no matching overload"},
 		{`{"expression": "env"}`, `{}`, "yields string"},
-		{`{"expression": "env =="}`, `{}`, "the end of the expression"},
+		{`{"expression": "env =="}`, `{}`, "end of the expression"},
 		{`{"expression": "e == 'a'", "parameters": ["e"]}`, `{}`, "must be a struct"},
 		{`{"expression": "e == 'a'", "parameters": {"e": "foo"}}`, `{}`, `unknown parameter type "foo"`},
 		{`{"expression": "e == 'a'", "parameters": {"e": {"type_name": "TYPE_NAME_INT"}}}`, `{}`, "unknown parameter type"},
