@@ -22,7 +22,7 @@ func (s *Server) ReadChanges(ctx context.Context, req *openfgav1.ReadChangesRequ
 		return nil, refuse(codePageSize, "invalid ReadChangesRequest.PageSize: value must be inside range [1, %d]", most)
 	}
 	scope := pageScope{kind: pageChanges, store: req.GetStoreId(), filter: req.GetType()}
-	position, err := scope.position(req.GetContinuationToken())
+	position, err := s.pagePosition(ctx, scope, req.GetContinuationToken())
 	switch {
 	case errors.Is(err, errPageScope):
 		return nil, refuse(codeTokenTypeMismatch, "The type in the querystring and the continuation token don't match")
@@ -45,13 +45,14 @@ func (s *Server) ReadChanges(ctx context.Context, req *openfgav1.ReadChangesRequ
 	if req.GetStartTime() != nil && position == nil {
 		since = req.GetStartTime().AsTime().UnixNano()
 	}
-	return changesPage(ctx, v, req, scope, after, since, size)
+	return s.changesPage(ctx, v, req, scope, after, since, size)
 }
 
-func changesPage(
+func (s *Server) changesPage(
 	ctx context.Context, v View, req *openfgav1.ReadChangesRequest, scope pageScope, after changeAt, sinceNanos int64, size int,
 ) (*openfgav1.ReadChangesResponse, error) {
 	resp := &openfgav1.ReadChangesResponse{ContinuationToken: req.GetContinuationToken()}
+	var last changeAt
 	for c, err := range v.Changes(ctx, req.GetStoreId(), after.revision, after.sequence) {
 		if err != nil {
 			return nil, err
@@ -64,12 +65,17 @@ func changesPage(
 			return nil, err
 		}
 		resp.Changes = append(resp.Changes, change)
-		resp.ContinuationToken = scope.token(changeAt{c.Revision, c.Sequence}.bytes())
+		last = changeAt{c.Revision, c.Sequence}
 		if len(resp.Changes) == size {
-			return resp, nil
+			break
 		}
 	}
-	return resp, ctx.Err()
+	if err := ctx.Err(); err != nil || len(resp.Changes) == 0 {
+		return resp, err
+	}
+	var err error
+	resp.ContinuationToken, err = s.pageToken(ctx, scope, last.bytes())
+	return resp, err
 }
 
 func wireChange(c ostiary.Change) (*openfgav1.TupleChange, error) {

@@ -11,16 +11,29 @@ import (
 
 // question is a view, a model and a reader to ask the engine with. One goroutine uses it, and closes it.
 type question struct {
-	view   View
-	model  *authModel
-	reader engine.Reader
+	view     View
+	model    *authModel
+	reader   engine.Reader
+	nowNanos int64 // the time at which it is put
 }
 
 func (q *question) close() { q.view.Close() }
 
-// ask takes a view that is fresh enough, and from it the store, the model and a reader.
-func (s *Server) ask(ctx context.Context, c openfgav1.ConsistencyPreference, store, model string) (q *question, err error) {
-	v, err := s.view(ctx, c)
+// ask takes a view that is fresh enough, or that of the moment that the request asks for, and from it the
+// store, the model and a reader.
+func (s *Server) ask(ctx context.Context, c openfgav1.ConsistencyPreference, store, model string) (*question, error) {
+	m, err := s.asOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.askAt(ctx, m, c, store, model)
+}
+
+// askAt is ask at a moment.
+func (s *Server) askAt(
+	ctx context.Context, at moment, c openfgav1.ConsistencyPreference, store, model string,
+) (q *question, err error) {
+	v, now, err := s.viewFor(ctx, at, c, store)
 	if err != nil {
 		return nil, err
 	}
@@ -29,14 +42,11 @@ func (s *Server) ask(ctx context.Context, c openfgav1.ConsistencyPreference, sto
 			v.Close()
 		}
 	}()
-	if _, err := storeDocument(v, store); err != nil {
-		return nil, err
-	}
 	m, err := s.model(ctx, v, store, model)
 	if err != nil {
 		return nil, err
 	}
-	return &question{view: v, model: m, reader: v.Reader(store, s.backend.Now())}, nil
+	return &question{view: v, model: m, reader: v.Reader(store, now), nowNanos: now}, nil
 }
 
 // withContextual returns the question's reader with contextual tuples laid over it. Each must be one

@@ -18,7 +18,9 @@ const (
 	headerAtLeast   = "ostiary-at-least"               // of a request: a consistency token
 	headerRevision  = "ostiary-revision"               // of an answer: the revision it is true at, or of the write
 	headerToken     = "ostiary-token"                  // of an answer: the same as a consistency token
-	headerTruncated = "ostiary-truncated"              // of an answer: "true" where a limit cut a list
+	headerTruncated = "ostiary-truncated"              // of an answer: "true" where a limit or the deadline cut a list
+	headerAsOf      = "ostiary-as-of"                  // of a request: a consistency token or a time to answer at
+	headerContinue  = "ostiary-continuation"           // of an answer: where a cut list goes on; of a request: the same
 	headerStore     = "openfga-store-id"               // of an answer
 	headerModel     = "openfga-authorization-model-id" // of an answer: the model that judged it; of a request of authzen.v1: the one to ask
 )
@@ -31,6 +33,7 @@ type call struct {
 	revision  ostiary.Revision
 	seen      bool // revision is set
 	truncated bool
+	resume    string // where a truncated list goes on
 }
 
 type callKey struct{}
@@ -68,6 +71,9 @@ func (c *call) metadata(cluster ostiary.ClusterID) metadata.MD {
 	}
 	if c.truncated {
 		md[headerTruncated] = []string{"true"}
+	}
+	if c.resume != "" {
+		md[headerContinue] = []string{c.resume}
 	}
 	return md
 }

@@ -89,7 +89,7 @@ func (s *Server) newGateway(conn *grpc.ClientConn) (http.Handler, error) {
 // itself.
 func incomingHeader(key string) (string, bool) {
 	switch key = strings.ToLower(key); key {
-	case headerRequestID, headerAtLeast, headerModel:
+	case headerRequestID, headerAtLeast, headerAsOf, headerContinue, headerModel:
 		return key, true
 	}
 	return "", false
@@ -99,7 +99,7 @@ func incomingHeader(key string) (string, bool) {
 // start.
 func outgoingHeader(key string) (string, bool) {
 	switch key {
-	case headerRevision, headerToken, headerTruncated, headerStore, headerModel:
+	case headerRevision, headerToken, headerTruncated, headerContinue, headerStore, headerModel:
 		return http.CanonicalHeaderKey(key), true
 	}
 	return "", false

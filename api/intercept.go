@@ -31,7 +31,7 @@ func (s *Server) begin(ctx context.Context, method string) (context.Context, *ca
 	if err != nil {
 		return ctx, c, cancel, err
 	}
-	return authenticated, c, cancel, nil
+	return authenticated, c, cancel, judgeHeaders(ctx, method)
 }
 
 func isHealth(method string) bool {

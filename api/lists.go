@@ -29,12 +29,17 @@ func withListDeadline(ctx context.Context, bound time.Duration) (context.Context
 	return context.WithTimeout(ctx, bound)
 }
 
-// listObjects returns every object that the request asks for. A list that is not complete within its
-// deadline is an error and never a part of the answer.
-func (s *Server) listObjects(ctx context.Context, req objectsRequest) ([]ostiary.ObjectRef, error) {
+// listObjects returns the objects that the request asks for from where l begins, at most limit; nil is the
+// whole list, of which a part is never an answer: one that is not complete within its deadline is an error.
+func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing, limit int) ([]ostiary.ObjectRef, error) {
+	request := ctx
 	ctx, cancel := withListDeadline(ctx, s.limits.ListObjectsDeadline)
 	defer cancel()
-	q, err := s.ask(ctx, req.GetConsistency(), req.GetStoreId(), req.GetAuthorizationModelId())
+	m, err := s.momentOf(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	q, err := s.askAt(ctx, m, req.GetConsistency(), req.GetStoreId(), req.GetAuthorizationModelId())
 	if err != nil {
 		return nil, err
 	}
@@ -54,26 +59,20 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest) ([]ostiary
 		return nil, err
 	}
 	query := engine.ListObjectsQuery{Type: req.GetType(), Relation: req.GetRelation(), Subject: subject}
-	return s.engine.ListObjects(ctx, q.model.Plan, reader, query)
-}
-
-// cut returns at most limit elements, and notes in the answer when there were more. A negative limit
-// cuts nothing.
-func cut[T any](ctx context.Context, all []T, limit int) []T {
-	if limit < 0 || len(all) <= limit {
-		return all
-	}
-	callOf(ctx).truncated = true
-	return all[:limit]
+	objects, err := s.engine.ListObjects(ctx, q.model.Plan, reader, query)
+	return page(request, s, l, q, objects, limit, err)
 }
 
 // ListObjects returns the objects of a type to which a user has a relation, sorted by id.
 func (s *Server) ListObjects(ctx context.Context, req *openfgav1.ListObjectsRequest) (*openfgav1.ListObjectsResponse, error) {
-	objects, err := s.listObjects(ctx, req)
+	l, err := s.listingOf(ctx, pageObjects, req.GetStoreId(), req)
 	if err != nil {
 		return nil, err
 	}
-	objects = cut(ctx, objects, s.limits.ListObjectsMaxResults)
+	objects, err := s.listObjects(ctx, req, l, s.limits.ListObjectsMaxResults)
+	if err != nil {
+		return nil, err
+	}
 	resp := &openfgav1.ListObjectsResponse{Objects: make([]string, len(objects))}
 	for i, o := range objects {
 		resp.Objects[i] = o.String()
@@ -85,7 +84,7 @@ func (s *Server) ListObjects(ctx context.Context, req *openfgav1.ListObjectsRequ
 func (s *Server) StreamedListObjects(
 	req *openfgav1.StreamedListObjectsRequest, stream openfgav1.OpenFGAService_StreamedListObjectsServer,
 ) error {
-	objects, err := s.listObjects(stream.Context(), req)
+	objects, err := s.listObjects(stream.Context(), req, nil, -1)
 	if err != nil {
 		return err
 	}
@@ -100,9 +99,14 @@ func (s *Server) StreamedListObjects(
 // ListUsers returns the users of one shape that have a relation to an object, sorted. A wildcard among
 // them stands for every object of its type.
 func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest) (*openfgav1.ListUsersResponse, error) {
+	l, err := s.listingOf(ctx, pageUsers, req.GetStoreId(), req)
+	if err != nil {
+		return nil, err
+	}
+	request := ctx
 	ctx, cancel := withListDeadline(ctx, s.limits.ListUsersDeadline)
 	defer cancel()
-	q, err := s.ask(ctx, req.GetConsistency(), req.GetStoreId(), req.GetAuthorizationModelId())
+	q, err := s.askAt(ctx, l.moment, req.GetConsistency(), req.GetStoreId(), req.GetAuthorizationModelId())
 	if err != nil {
 		return nil, err
 	}
@@ -124,10 +128,9 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 	}
 	query := engine.ListUsersQuery{Object: object, Relation: req.GetRelation(), Filter: filter}
 	users, err := s.engine.ListUsers(ctx, q.model.Plan, reader, query)
-	if err != nil {
+	if users, err = page(request, s, l, q, users, s.limits.ListUsersMaxResults, err); err != nil {
 		return nil, err
 	}
-	users = cut(ctx, users, s.limits.ListUsersMaxResults)
 	resp := &openfgav1.ListUsersResponse{Users: make([]*openfgav1.User, len(users))}
 	for i, u := range users {
 		resp.Users[i] = wireUser(u)

@@ -119,7 +119,7 @@ func (s *Server) ReadAuthorizationModels(
 	ctx context.Context, req *openfgav1.ReadAuthorizationModelsRequest,
 ) (*openfgav1.ReadAuthorizationModelsResponse, error) {
 	scope := pageScope{kind: pageModels, store: req.GetStoreId()}
-	position, err := scope.pagePosition(req.GetContinuationToken())
+	position, err := s.placeOf(ctx, scope, req.GetContinuationToken())
 	if err != nil {
 		return nil, err
 	}
@@ -139,8 +139,8 @@ func (s *Server) ReadAuthorizationModels(
 	resp := &openfgav1.ReadAuthorizationModelsResponse{}
 	for i, d := range docs {
 		if i == size {
-			resp.ContinuationToken = scope.token(positionBytes(docs[size-1].Key.Key))
-			break
+			resp.ContinuationToken, err = s.pageToken(ctx, scope, positionBytes(docs[size-1].Key.Key))
+			return resp, err
 		}
 		m := &openfgav1.AuthorizationModel{}
 		if err := decodeDocument(d, m); err != nil {

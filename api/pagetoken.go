@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -18,6 +20,8 @@ const (
 	pageModels
 	pageTuples
 	pageChanges
+	pageObjects
+	pageUsers
 )
 
 // pageScope is what a page token is bound to: the list, the store, and what narrows the list.
@@ -31,13 +35,16 @@ type pageScope struct {
 //
 //	version (1) · kind (1) · scope hash (8) · position · seal (8)
 //
-// The seal covers all that precedes it. It is a plain hash: it finds damage and mix-ups, and does not
-// stop a client from making a token of its own, which shows that client nothing that it could not list.
+// The seal is an HMAC-SHA256 of all that precedes it, cut to 16 bytes, under a secret of the cluster:
+// only the cluster makes tokens that it takes back.
 const (
 	pageVersion   = 1
 	pageHeadBytes = 2 + 8
-	pageSealBytes = 8
+	pageSealBytes = 16
 )
+
+// pageKey is the secret that seals page tokens.
+type pageKey []byte
 
 var errPageToken = &refusal{code: codePageToken, text: "Invalid continuation token", cause: ostiary.ErrTokenInvalid}
 
@@ -53,27 +60,24 @@ func (s pageScope) hash() uint64 {
 	return binary.BigEndian.Uint64(h.Sum(nil))
 }
 
-func (s pageScope) token(position []byte) string {
+func (k pageKey) token(s pageScope, position []byte) string {
 	buf := make([]byte, 0, pageHeadBytes+len(position)+pageSealBytes)
 	buf = append(buf, pageVersion, byte(s.kind))
 	buf = binary.BigEndian.AppendUint64(buf, s.hash())
 	buf = append(buf, position...)
-	buf = append(buf, sealPage(buf)...)
+	buf = append(buf, k.seal(buf)...)
 	return base64.RawURLEncoding.EncodeToString(buf)
 }
 
-// position returns the position that a token made by s holds. An empty token has none. The error is
-// errPageScope, or errPageToken for everything else.
-func (s pageScope) position(token string) (position []byte, err error) {
-	if token == "" {
-		return nil, nil
-	}
+// position returns the position that a token made for s holds. The error is errPageScope, or
+// errPageToken for everything else.
+func (k pageKey) position(s pageScope, token string) (position []byte, err error) {
 	buf, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(buf) < pageHeadBytes+pageSealBytes || buf[0] != pageVersion || buf[1] != byte(s.kind) {
 		return nil, errPageToken
 	}
 	body, seal := buf[:len(buf)-pageSealBytes], buf[len(buf)-pageSealBytes:]
-	if string(sealPage(body)) != string(seal) {
+	if !hmac.Equal(k.seal(body), seal) {
 		return nil, errPageToken
 	}
 	if binary.BigEndian.Uint64(body[2:]) != s.hash() {
@@ -82,17 +86,42 @@ func (s pageScope) position(token string) (position []byte, err error) {
 	return body[pageHeadBytes:], nil
 }
 
-// sealPage is the one place to put a key, once the cluster has a secret.
-func sealPage(body []byte) []byte {
-	sum := sha256.Sum256(body)
-	return sum[:pageSealBytes]
+func (k pageKey) seal(body []byte) []byte {
+	mac := hmac.New(sha256.New, k)
+	mac.Write(body)
+	return mac.Sum(nil)[:pageSealBytes]
 }
 
-// pagePosition is position for the lists to which every foreign token is simply invalid.
-func (s pageScope) pagePosition(token string) ([]byte, error) {
-	position, err := s.position(token)
+// pageToken makes a token.
+func (s *Server) pageToken(ctx context.Context, scope pageScope, position []byte) (string, error) {
+	key, err := s.pageKey(ctx)
 	if err != nil {
+		return "", err
+	}
+	return key.token(scope, position), nil
+}
+
+// pagePosition returns the position that a token made for scope holds. An empty token has none. The
+// error is errPageScope, errPageToken, or one of the backend.
+func (s *Server) pagePosition(ctx context.Context, scope pageScope, token string) ([]byte, error) {
+	if token == "" {
+		return nil, nil
+	}
+	key, err := s.storedPageKey(ctx, ostiary.Freshness{})
+	switch {
+	case err != nil:
+		return nil, err
+	case key == nil: // no token was ever made
 		return nil, errPageToken
 	}
-	return position, nil
+	return key.position(scope, token)
+}
+
+// placeOf is pagePosition for the lists to which every foreign token is simply invalid.
+func (s *Server) placeOf(ctx context.Context, scope pageScope, token string) ([]byte, error) {
+	position, err := s.pagePosition(ctx, scope, token)
+	if errors.Is(err, errPageScope) {
+		err = errPageToken
+	}
+	return position, err
 }

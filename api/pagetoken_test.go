@@ -8,15 +8,17 @@ import (
 	"github.com/ostiary/ostiary"
 )
 
+var testPageKey = pageKey("the secret of one cluster")
+
 func TestPageToken(t *testing.T) {
 	scope := pageScope{kind: pageTuples, store: "s1", filter: "doc:1"}
-	token := scope.token([]byte("here"))
-	got, err := scope.position(token)
+	token := testPageKey.token(scope, []byte("here"))
+	got, err := testPageKey.position(scope, token)
 	if err != nil || string(got) != "here" {
 		t.Fatalf("got %q, %v", got, err)
 	}
-	if got, err := scope.position(""); got != nil || err != nil {
-		t.Fatalf("empty token: got %q, %v", got, err)
+	if _, err := pageKey("that of another").position(scope, token); !errors.Is(err, errPageToken) {
+		t.Errorf("token of another cluster: got %v, want errPageToken", err)
 	}
 	for name, other := range map[string]pageScope{
 		"another store":  {kind: pageTuples, store: "s2", filter: "doc:1"},
@@ -24,8 +26,8 @@ func TestPageToken(t *testing.T) {
 		"parts shifted":  {kind: pageTuples, store: "s1d", filter: "oc:1"},
 		"another list":   {kind: pageChanges, store: "s1", filter: "doc:1"},
 	} {
-		if _, err := other.pagePosition(token); !errors.Is(err, ostiary.ErrTokenInvalid) {
-			t.Errorf("%s: got %v, want ErrTokenInvalid", name, err)
+		if _, err := testPageKey.position(other, token); !errors.Is(err, ostiary.ErrTokenInvalid) && !errors.Is(err, errPageScope) {
+			t.Errorf("%s: got %v, want a refusal", name, err)
 		}
 	}
 }
@@ -33,7 +35,7 @@ func TestPageToken(t *testing.T) {
 // No token that differs from a whole one in a single bit, or that is cut short, is accepted.
 func TestPageTokenDamage(t *testing.T) {
 	scope := pageScope{kind: pageStores}
-	whole, err := base64.RawURLEncoding.DecodeString(scope.token([]byte("here")))
+	whole, err := base64.RawURLEncoding.DecodeString(testPageKey.token(scope, []byte("here")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,11 +43,11 @@ func TestPageTokenDamage(t *testing.T) {
 		for bit := range 8 {
 			damaged := append([]byte(nil), whole...)
 			damaged[i] ^= 1 << bit
-			if _, err := scope.pagePosition(base64.RawURLEncoding.EncodeToString(damaged)); !errors.Is(err, ostiary.ErrTokenInvalid) {
+			if _, err := testPageKey.position(scope, base64.RawURLEncoding.EncodeToString(damaged)); !errors.Is(err, ostiary.ErrTokenInvalid) {
 				t.Fatalf("byte %d, bit %d: got %v, want ErrTokenInvalid", i, bit, err)
 			}
 		}
-		if _, err := scope.pagePosition(base64.RawURLEncoding.EncodeToString(whole[:i])); i > 0 && !errors.Is(err, ostiary.ErrTokenInvalid) {
+		if _, err := testPageKey.position(scope, base64.RawURLEncoding.EncodeToString(whole[:i])); i > 0 && !errors.Is(err, ostiary.ErrTokenInvalid) {
 			t.Fatalf("cut at %d: got %v, want ErrTokenInvalid", i, err)
 		}
 	}
@@ -53,17 +55,17 @@ func TestPageTokenDamage(t *testing.T) {
 
 func FuzzPagePosition(f *testing.F) {
 	scope := pageScope{kind: pageTuples, store: "s1"}
-	f.Add(scope.token(positionBytes("doc:1", "viewer", "user:ann")))
+	f.Add(testPageKey.token(scope, positionBytes("doc:1", "viewer", "user:ann")))
 	f.Add("eyJwayI6")
 	f.Fuzz(func(t *testing.T, token string) {
-		position, err := scope.pagePosition(token)
+		position, err := testPageKey.position(scope, token)
 		if err != nil {
-			if !errors.Is(err, ostiary.ErrTokenInvalid) {
+			if !errors.Is(err, ostiary.ErrTokenInvalid) && !errors.Is(err, errPageScope) {
 				t.Fatalf("got %v, want ErrTokenInvalid", err)
 			}
 			return
 		}
-		if token != "" && scope.token(position) != token {
+		if testPageKey.token(scope, position) != token {
 			t.Fatalf("%q was accepted and is not what the position %q makes", token, position)
 		}
 	})

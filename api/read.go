@@ -10,33 +10,31 @@ import (
 )
 
 // Read returns stored tuples that match a tuple key, part by part; it follows no rewrite. Without a
-// tuple key it returns all tuples of the store. The order is one that pages can follow and no other.
+// tuple key it returns all tuples of the store. The order is one that pages can follow and no other. All
+// pages show the revision of the first, whatever is written meanwhile.
 func (s *Server) Read(ctx context.Context, req *openfgav1.ReadRequest) (*openfgav1.ReadResponse, error) {
 	filter, err := readFilter(req)
 	if err != nil {
 		return nil, err
 	}
 	scope := pageScope{kind: pageTuples, store: req.GetStoreId(), filter: filterText(req.GetTupleKey())}
-	position, err := scope.pagePosition(req.GetContinuationToken())
+	m, last, err := s.resume(ctx, scope, req.GetContinuationToken())
 	if err != nil {
 		return nil, err
 	}
-	after, err := positionTuple(position)
+	after, err := positionTuple(last)
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.view(ctx, req.GetConsistency())
+	v, now, err := s.viewFor(ctx, m, req.GetConsistency(), req.GetStoreId())
 	if err != nil {
 		return nil, err
 	}
 	defer v.Close()
-	if _, err := storeDocument(v, req.GetStoreId()); err != nil {
-		return nil, err
-	}
-	return readPage(ctx, v, filter, after, scope, s.pageSize(req.GetPageSize()), s.backend.Now())
+	return s.readPage(ctx, v, filter, after, scope, s.pageSize(req.GetPageSize()), now)
 }
 
-func readPage(
+func (s *Server) readPage(
 	ctx context.Context, v View, f ostiary.Filter, after *ostiary.Tuple, scope pageScope, size int, nowNanos int64,
 ) (*openfgav1.ReadResponse, error) {
 	resp := &openfgav1.ReadResponse{}
@@ -50,8 +48,9 @@ func readPage(
 		}
 		if len(resp.Tuples) == size { // there is one more
 			last := resp.Tuples[size-1].GetKey()
-			resp.ContinuationToken = scope.token(positionBytes(last.GetObject(), last.GetRelation(), last.GetUser()))
-			return resp, nil
+			at := moment{revision: v.Revision(), nowNanos: nowNanos, timed: true}
+			resp.ContinuationToken, err = s.pageToken(ctx, scope, at.position(positionBytes(last.GetObject(), last.GetRelation(), last.GetUser())))
+			return resp, err
 		}
 		key, err := wireTuple(t.Tuple, grant)
 		if err != nil {

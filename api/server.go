@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	authzenv1 "github.com/openfga/api/proto/authzen/v1"
@@ -41,6 +42,10 @@ type Backend interface {
 // serves one goroutine and ends with the view.
 type View interface {
 	Revision() ostiary.Revision
+	// TimeNanos is the newest stamp at or below the revision.
+	TimeNanos() (int64, error)
+	// RevisionAt is the newest revision whose stamp is not later than a time.
+	RevisionAt(timeNanos int64) (ostiary.Revision, error)
 	Close()
 	Document(key ostiary.DocumentKey) (ostiary.Document, bool, error)
 	Documents(collection, afterKey string, limit int, descending bool) ([]ostiary.Document, error)
@@ -82,6 +87,7 @@ type Server struct {
 	authzenBaseURL string
 	models         *modelCache
 	ids            *idSource
+	sealKey        atomic.Pointer[pageKey] // see storedPageKey
 
 	draining     chan struct{} // closed when Serve begins to stop
 	drainingOnce sync.Once

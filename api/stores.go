@@ -201,7 +201,7 @@ const storesPerRead = 200
 // ListStores returns stores in the order of their ids, which is that of their making.
 func (s *Server) ListStores(ctx context.Context, req *openfgav1.ListStoresRequest) (*openfgav1.ListStoresResponse, error) {
 	scope := pageScope{kind: pageStores, filter: req.GetName()}
-	position, err := scope.pagePosition(req.GetContinuationToken())
+	position, err := s.placeOf(ctx, scope, req.GetContinuationToken())
 	if err != nil {
 		return nil, err
 	}
@@ -226,8 +226,8 @@ func (s *Server) ListStores(ctx context.Context, req *openfgav1.ListStoresReques
 				continue
 			}
 			if len(resp.Stores) == size { // there is one more
-				resp.ContinuationToken = scope.token(positionBytes(resp.Stores[size-1].GetId()))
-				return resp, nil
+				resp.ContinuationToken, err = s.pageToken(ctx, scope, positionBytes(resp.Stores[size-1].GetId()))
+				return resp, err
 			}
 			resp.Stores = append(resp.Stores, store)
 		}

@@ -1,0 +1,63 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/ostiary/ostiary"
+)
+
+// pageKeyDocument holds the secret that seals page tokens. It is drawn once, when the first token is
+// made, and stored through the log, so that every node of a cluster seals alike. No call shows it.
+var pageKeyDocument = ostiary.DocumentKey{Collection: "secret", Key: "page-tokens"}
+
+const pageKeyBytes = 32
+
+// pageKey returns the secret that seals page tokens, and draws it where there is none.
+func (s *Server) pageKey(ctx context.Context) (pageKey, error) {
+	key, err := s.storedPageKey(ctx, ostiary.Freshness{})
+	if err != nil || key != nil {
+		return key, err
+	}
+	drawn := make([]byte, pageKeyBytes)
+	rand.Read(drawn) // never fails
+	_, err = s.backend.Propose(ctx, &ostiary.Mutation{
+		TimeNanos:     s.backend.Now(),
+		Principal:     ostiary.Principal{Kind: "internal", Name: "page-tokens"},
+		RequestID:     callOf(ctx).requestID,
+		Preconditions: []ostiary.Precondition{{Kind: ostiary.DocumentAtVersion, Document: pageKeyDocument}},
+		Documents:     []ostiary.DocumentChange{{Key: pageKeyDocument, Body: drawn}},
+	})
+	if err != nil && !errors.Is(err, ostiary.ErrPrecondition) { // or another request drew it first
+		return nil, fmt.Errorf("store the secret of page tokens: %w", err)
+	}
+	key, err = s.storedPageKey(ctx, ostiary.Freshness{Linearizable: true})
+	if err == nil && key == nil {
+		err = fmt.Errorf("the secret of page tokens is stored and cannot be read: %w", ostiary.ErrUnavailable)
+	}
+	return key, err
+}
+
+// storedPageKey returns the secret that seals page tokens, or nil where there is none.
+func (s *Server) storedPageKey(ctx context.Context, f ostiary.Freshness) (pageKey, error) {
+	if key := s.sealKey.Load(); key != nil {
+		return *key, nil
+	}
+	v, err := s.backend.View(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	d, ok, err := v.Document(pageKeyDocument)
+	if err != nil || !ok {
+		return nil, err
+	}
+	if len(d.Body) != pageKeyBytes {
+		return nil, fmt.Errorf("the secret of page tokens has %d bytes, not %d: %w", len(d.Body), pageKeyBytes, ostiary.ErrCorrupt)
+	}
+	key := pageKey(d.Body)
+	s.sealKey.Store(&key)
+	return key, nil
+}
