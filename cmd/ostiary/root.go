@@ -44,7 +44,7 @@ invalid, 5 the server is unavailable (retry).`,
 		newServeCommand(a), newDemoCommand(a),
 		newStoreCommand(a), newUseCommand(a), newModelCommand(a), newExplainCommand(a), newTupleCommand(a),
 		newCheckCommand(a), newListObjectsCommand(a), newListUsersCommand(a), newExpandCommand(a),
-		newImportCommand(a),
+		newImportCommand(a), newShadowCommand(a),
 		newCompletionCommand(a), newVersionCommand(a),
 	)
 	root.SetHelpCommand(newHelpCommand())
