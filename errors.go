@@ -40,9 +40,9 @@ var (
 	ErrDepthExceeded = errors.New("depth limit exceeded")
 	// ErrTooBroad: a request would read, return or change more than its bound.
 	ErrTooBroad = errors.New("request exceeds a bound")
-	// ErrConditionUnsupported: the answer depends on a tuple with a condition, and this version does
-	// not evaluate conditions.
-	ErrConditionUnsupported = errors.New("conditions are not evaluated by this version")
+	// ErrConditionUndecided: the answer depends on a tuple whose condition cannot be evaluated: the
+	// request's context lacks a parameter, holds one of another type, or the expression failed.
+	ErrConditionUndecided = errors.New("a condition cannot be evaluated")
 	// ErrDiskFull: the disk has less free space than the reserve, and the write was not accepted.
 	// Reads go on. Free some space, then retry.
 	ErrDiskFull = errors.New("disk is short of space")
@@ -59,7 +59,7 @@ func Sentinels() []error {
 	return []error{
 		ErrTupleInvalid, ErrTupleExists, ErrTupleMissing, ErrTupleOwned, ErrModelInvalid, ErrTokenInvalid,
 		ErrNotFound, ErrExists, ErrPrecondition, ErrConflict, ErrNotLeader, ErrRevisionNotYet, ErrRevisionGone,
-		ErrDepthExceeded, ErrTooBroad, ErrConditionUnsupported, ErrDiskFull, ErrUnavailable, ErrOutcomeUnknown, ErrCorrupt,
+		ErrDepthExceeded, ErrTooBroad, ErrConditionUndecided, ErrDiskFull, ErrUnavailable, ErrOutcomeUnknown, ErrCorrupt,
 	}
 }
 

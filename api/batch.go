@@ -93,7 +93,7 @@ func whatIsAsked(item *openfgav1.BatchCheckItem) (string, error) {
 }
 
 func (s *Server) checkItem(ctx context.Context, q *question, item *openfgav1.BatchCheckItem) *openfgav1.BatchCheckSingleResult {
-	d, err := s.check(ctx, q, item.GetTupleKey(), item.GetContextualTuples().GetTupleKeys())
+	d, err := s.check(ctx, q, item.GetTupleKey(), item.GetContextualTuples().GetTupleKeys(), item.GetContext())
 	if err == nil {
 		return &openfgav1.BatchCheckSingleResult{
 			CheckResult: &openfgav1.BatchCheckSingleResult_Allowed{Allowed: d == ostiary.Allowed},

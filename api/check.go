@@ -4,6 +4,7 @@ import (
 	"context"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/engine"
@@ -70,7 +71,7 @@ func (s *Server) withContextual(q *question, keys []*openfgav1.TupleKey) (engine
 }
 
 // checkQuery parses the tuple key of a check and judges it by the model.
-func (q *question) checkQuery(k tupleKey) (engine.CheckQuery, error) {
+func (q *question) checkQuery(k tupleKey, context *structpb.Struct) (engine.CheckQuery, error) {
 	t, err := parseTuple(k)
 	if err == nil {
 		err = q.model.checkNames(t)
@@ -78,12 +79,12 @@ func (q *question) checkQuery(k tupleKey) (engine.CheckQuery, error) {
 	if err != nil {
 		return engine.CheckQuery{}, wrapFault("invalid relation: ", err)
 	}
-	return engine.CheckQuery{Object: t.Object, Relation: t.Relation, Subject: t.Subject}, nil
+	return engine.CheckQuery{Object: t.Object, Relation: t.Relation, Subject: t.Subject, Context: context.AsMap()}, nil
 }
 
 // check answers one check of a question.
-func (s *Server) check(ctx context.Context, q *question, k tupleKey, contextual []*openfgav1.TupleKey) (ostiary.Decision, error) {
-	query, err := q.checkQuery(k)
+func (s *Server) check(ctx context.Context, q *question, k tupleKey, contextual []*openfgav1.TupleKey, values *structpb.Struct) (ostiary.Decision, error) {
+	query, err := q.checkQuery(k, values)
 	if err != nil {
 		return ostiary.Denied, err
 	}
@@ -101,7 +102,7 @@ func (s *Server) Check(ctx context.Context, req *openfgav1.CheckRequest) (*openf
 		return nil, err
 	}
 	defer q.close()
-	d, err := s.check(ctx, q, req.GetTupleKey(), req.GetContextualTuples().GetTupleKeys())
+	d, err := s.check(ctx, q, req.GetTupleKey(), req.GetContextualTuples().GetTupleKeys(), req.GetContext())
 	if err != nil {
 		return nil, err
 	}

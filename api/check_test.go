@@ -160,23 +160,6 @@ func TestFaultyChecks(t *testing.T) {
 	}
 }
 
-// What depends on a condition is an error until conditions are evaluated, and never a decision.
-func TestCheckOfConditionIsNoDecision(t *testing.T) {
-	onBoth(t, func(t *testing.T, _ *harness, c client) {
-		store, _ := c.newStore(t, testModel)
-		k := key("doc:1#conditional@user:ann")
-		k["condition"] = fields{"name": "below", "context": fields{"x": 1}}
-		c.ok(t, "Write", fields{"store_id": store, "writes": fields{"tuple_keys": []fields{k}}})
-		want := wanted{codes.Unimplemented, 404, "unimplemented", ""}
-		check := fields{"store_id": store, "tuple_key": key("doc:1#conditional@user:ann")}
-		want.check(t, c.ask(t, "Check", check))
-		explained := c.ok(t, "Explain", check).body.(map[string]any)
-		if explained["outcome"] != "OUTCOME_ERROR" || !strings.Contains(explained["text"].(string), "below") {
-			t.Errorf("explained as %v", explained)
-		}
-	})
-}
-
 func TestDepthLimit(t *testing.T) {
 	onBoth(t, func(t *testing.T, _ *harness, c client) {
 		store, _ := c.newStore(t, testModel)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/dsl"
+	"github.com/ostiary/ostiary/engine"
 )
 
 // OpenFGA's error numbers travel as gRPC status codes. These are the ones given by name here.
@@ -88,7 +89,7 @@ var sentinelCodes = []struct {
 	{ostiary.ErrRevisionGone, codes.OutOfRange, true},
 	{ostiary.ErrDepthExceeded, codeTooComplex, false},
 	{ostiary.ErrTooBroad, codeEntityLimit, true},
-	{ostiary.ErrConditionUnsupported, codes.Unimplemented, true},
+	{ostiary.ErrConditionUndecided, codeValidation, true},
 	{ostiary.ErrOutcomeUnknown, codes.Unknown, false},
 	{ostiary.ErrDiskFull, codes.Unavailable, false},
 	{ostiary.ErrUnavailable, codes.Unavailable, false},
@@ -114,6 +115,10 @@ func statusOf(err error, requestID string) (st *status.Status, expected bool) {
 	var r *refusal
 	if errors.As(err, &r) {
 		return status.New(r.code, r.text), r.code != codeInternal
+	}
+	var undecided *engine.ConditionError
+	if errors.As(err, &undecided) {
+		return status.New(codeValidation, conditionWords(undecided)), true
 	}
 	var diagnostics dsl.Diagnostics
 	if errors.As(err, &diagnostics) {

@@ -33,7 +33,7 @@ func (o *ostiaryService) Explain(ctx context.Context, req *ostiaryv1.ExplainRequ
 		return nil, err
 	}
 	defer q.close()
-	query, err := q.checkQuery(check.GetTupleKey())
+	query, err := q.checkQuery(check.GetTupleKey(), check.GetContext())
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,8 @@ func explainedCheck(req *ostiaryv1.ExplainRequest) (*openfgav1.CheckRequest, err
 	if n := len(req.GetContextualTuples()); n > maxExplainContextual {
 		return nil, refuse(codes.InvalidArgument, "contextual_tuples has %d items: it must have at most %d", n, maxExplainContextual)
 	}
-	check := &openfgav1.CheckRequest{StoreId: req.GetStoreId(), AuthorizationModelId: req.GetAuthorizationModelId()}
+	check := &openfgav1.CheckRequest{StoreId: req.GetStoreId(), AuthorizationModelId: req.GetAuthorizationModelId(),
+		Context: req.GetContext()}
 	switch req.GetConsistency() {
 	case ostiaryv1.Consistency_CONSISTENCY_UNSPECIFIED:
 	case ostiaryv1.Consistency_CONSISTENCY_MINIMIZE_LATENCY:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/engine"
@@ -19,6 +20,7 @@ type objectsRequest interface {
 	GetUser() string
 	GetContextualTuples() *openfgav1.ContextualTupleKeys
 	GetConsistency() openfgav1.ConsistencyPreference
+	GetContext() *structpb.Struct
 }
 
 // withListDeadline bounds the evaluation of a list; a negative bound is none.
@@ -58,7 +60,7 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing
 	if err != nil {
 		return nil, err
 	}
-	query := engine.ListObjectsQuery{Type: req.GetType(), Relation: req.GetRelation(), Subject: subject}
+	query := engine.ListObjectsQuery{Type: req.GetType(), Relation: req.GetRelation(), Subject: subject, Context: req.GetContext().AsMap()}
 	objects, err := s.engine.ListObjects(ctx, q.model.Plan, reader, query)
 	return page(request, s, l, q, objects, limit, err)
 }
@@ -126,7 +128,7 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 	if err != nil {
 		return nil, err
 	}
-	query := engine.ListUsersQuery{Object: object, Relation: req.GetRelation(), Filter: filter}
+	query := engine.ListUsersQuery{Object: object, Relation: req.GetRelation(), Filter: filter, Context: req.GetContext().AsMap()}
 	users, err := s.engine.ListUsers(ctx, q.model.Plan, reader, query)
 	if users, err = page(request, s, l, q, users, s.limits.ListUsersMaxResults, err); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/dsl/condition"
 	"github.com/ostiary/ostiary/dsl/model"
 )
 
@@ -128,7 +129,7 @@ func (m *authModel) checkNames(t ostiary.Tuple) error {
 }
 
 // checkFit reports whether a tuple with a condition (its name, or "") may be written under the model.
-func (m *authModel) checkFit(t ostiary.Tuple, condition string) error {
+func (m *authModel) checkFit(t ostiary.Tuple, name string) error {
 	if err := m.checkNames(t); err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func (m *authModel) checkFit(t ostiary.Tuple, condition string) error {
 			return unfit("unexpected wildcard relationship with tupleset relation '%s#%s'", typ, relation)
 		}
 	}
-	shape, plain, conditioned := matchRestrictions(m.Model.Relation(typ, relation).Restrictions, s, condition)
+	shape, plain, conditioned := matchRestrictions(m.Model.Relation(typ, relation).Restrictions, s, name)
 	switch {
 	case !shape && s.IsWildcard():
 		return unfit("the typed wildcard '%s' is not an allowed type restriction for '%s#%s'", s, typ, relation)
@@ -149,11 +150,11 @@ func (m *authModel) checkFit(t ostiary.Tuple, condition string) error {
 		return unfit("'%s#%s' is not an allowed type restriction for '%s#%s'", s.Type, s.Relation, typ, relation)
 	case !shape:
 		return unfit("type '%s' is not an allowed type restriction for '%s#%s'", s.Type, typ, relation)
-	case condition == "" && !plain:
+	case name == "" && !plain:
 		return unfit("condition is missing")
-	case condition != "" && m.Model.Condition(condition) == nil:
+	case name != "" && name != condition.Inline && m.Model.Condition(name) == nil:
 		return unfit("undefined condition")
-	case condition != "" && !conditioned:
+	case name != "" && !conditioned:
 		return unfit("invalid condition for type restriction")
 	}
 	return nil
@@ -173,23 +174,23 @@ func matchRestrictions(all []model.Restriction, s ostiary.SubjectRef, condition 
 	return shape, plain, conditioned
 }
 
-// checkContext reports whether every parameter in a stored condition context is one of the condition's.
-// Their types are judged where conditions are evaluated.
-func (m *authModel) checkContext(condition string, c *openfgav1.RelationshipCondition) error {
-	definition := m.Model.Condition(condition)
-	if definition == nil {
-		return unfit("undefined condition")
+// checkContext reports whether a condition context may be stored: every value is of the type of its
+// parameter.
+func (m *authModel) checkContext(g ostiary.Grant) error {
+	err := m.Plan.CheckContext(g)
+	var value *condition.ValueError
+	var expression *condition.CompileError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &value) && value.Unknown:
+		return unfit("found invalid context parameter: %s", value.Parameter)
+	case errors.As(err, &value):
+		return unfit("%s", valueWords(value))
+	case errors.As(err, &expression):
+		return unfit("failed to compile expression on condition '%s' - %v", g.Condition, err)
 	}
-	for _, name := range sortedKeys(c.GetContext().GetFields()) {
-		known := false
-		for _, p := range definition.Parameters {
-			known = known || p.Name == name
-		}
-		if !known {
-			return unfit("found invalid context parameter: %s", name)
-		}
-	}
-	return nil
+	return unfit("%v", err)
 }
 
 // invalidTuple is the refusal of a tuple in a Write or among contextual tuples.

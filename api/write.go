@@ -177,7 +177,7 @@ func (s *Server) fittingTuple(model *authModel, k *openfgav1.TupleKey) (ostiary.
 	if n := len(g.Context); n > s.limits.MaxConditionContextBytes {
 		return t, g, unfit("condition context size limit exceeded: %d bytes exceeds %d bytes", n, s.limits.MaxConditionContextBytes)
 	}
-	return t, g, model.checkContext(g.Condition, k.GetCondition())
+	return t, g, model.checkContext(g)
 }
 
 // foresee refuses what would be refused when it is applied, so that a faulty Write leaves no entry in

@@ -12,6 +12,9 @@ type CheckQuery struct {
 	Object   ostiary.ObjectRef
 	Relation string
 	Subject  ostiary.SubjectRef
+	// Context holds values for the parameters of conditions, as encoding/json decodes an object. A
+	// tuple's own values count before these.
+	Context map[string]any
 }
 
 // String returns the question in the form of a tuple.
@@ -23,8 +26,8 @@ func (q CheckQuery) String() string {
 //
 // A type or relation that is not in the model is an error wrapping ostiary.ErrTupleInvalid. When the
 // answer depends on a branch beyond the depth limit the error wraps ostiary.ErrDepthExceeded, when it
-// depends on a tuple with a condition ostiary.ErrConditionUnsupported, above MaxReads
-// ostiary.ErrTooBroad. Beside an error the decision has no meaning.
+// depends on a condition that cannot be evaluated it is a *ConditionError, which is
+// ostiary.ErrConditionUndecided; above MaxReads it wraps ostiary.ErrTooBroad. Beside an error the decision has no meaning.
 func (e *Engine) Check(ctx context.Context, p *Plan, r Reader, q CheckQuery) (ostiary.Decision, error) {
 	c, n, err := e.newCheck(ctx, p, r, q)
 	if err != nil {
@@ -53,7 +56,7 @@ func (e *Engine) newCheck(ctx context.Context, p *Plan, r Reader, q CheckQuery) 
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
-	return &check{walk: walk{run: e.newRun(ctx, r)}, subject: q.Subject}, sp.node(rel), nil
+	return &check{walk: walk{run: e.newRun(ctx, p, r, q.Context)}, subject: q.Subject}, sp.node(rel), nil
 }
 
 // check evaluates questions about one subject. Since the subject is fixed, a relation of an object has

@@ -209,7 +209,7 @@ func TestCheckErrorsAreAThirdValue(t *testing.T) {
 		relation("none", butNot(computed("no"), computed("some")), ""),
 		relation("gone", butNot(computed("some"), computed("all")), "")))
 	r := engine.NewMemory(edges(t, `doc:1#some@user:ann|c doc:1#some@user:bob|other doc:1#all@user:*`))
-	conditional := ostiary.ErrConditionUnsupported.Error()
+	conditional := ostiary.ErrConditionUndecided.Error()
 	check(t, p, r, map[string]string{
 		"doc:1#some@user:ann":  conditional,
 		"doc:1#any@user:ann":   "allowed",

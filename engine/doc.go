@@ -30,7 +30,8 @@
 //	E4. A tuple that does not fit the type restrictions of the model, in the shape of its subject or in
 //	    its condition, is as if it were not there.
 //	E5. The meaning of a rewrite does not depend on whether its parts are relations with names.
-//	E6. A tuple with a condition is worth maybe: it never allows and never denies.
+//	E6. A tuple with conditions is worth what the best of them comes to. One that cannot be evaluated is
+//	    worth maybe: it never allows and never denies.
 //	E7. The userset "o#r" is in relation r of object o, whatever the rewrite says.
 //
 // # Concurrency

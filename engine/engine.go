@@ -23,17 +23,21 @@ type Options struct {
 	// MaxReads bounds the tuples that one question may read. Zero means 1,000,000. Above it the
 	// question fails with ostiary.ErrTooBroad.
 	MaxReads int
+	// MaxConditionCost bounds the cost of one evaluation of a condition, in the units of CEL's cost
+	// model. Zero means condition.DefaultMaxCost.
+	MaxConditionCost uint64
 }
 
 // Engine answers questions. It holds settings only and may be shared.
 type Engine struct {
 	maxDepth int
 	maxReads int
+	maxCost  uint64
 }
 
 // New returns an engine.
 func New(o Options) *Engine {
-	e := &Engine{maxDepth: o.MaxDepth, maxReads: o.MaxReads}
+	e := &Engine{maxDepth: o.MaxDepth, maxReads: o.MaxReads, maxCost: o.MaxConditionCost}
 	if e.maxDepth == 0 {
 		e.maxDepth = DefaultMaxDepth
 	}
@@ -67,14 +71,21 @@ type run struct {
 	reads int
 	// err ends the question at once: a failed read, a cancelled context, a bound. Every loop looks at it.
 	err error
-	// tooDeep and conditional say what may lie behind a maybe. Without either, it is recursion through
-	// a subtracted side.
-	tooDeep     bool
-	conditional ostiary.Edge
+	// tooDeep and failed say what may lie behind a maybe. Without either, it is recursion through a
+	// subtracted side.
+	tooDeep bool
+	failed  *ConditionError // the first condition that could not be evaluated
+
+	conditions
+	// noticed, where it is set, is told of each tuple with a condition that is judged.
+	noticed func(ostiary.Edge, restriction, level)
 }
 
-func (e *Engine) newRun(ctx context.Context, r Reader) run {
-	return run{ctx: ctx, reader: r, maxDepth: e.maxDepth, maxReads: e.maxReads}
+func (e *Engine) newRun(ctx context.Context, p *Plan, r Reader, request map[string]any) run {
+	return run{
+		ctx: ctx, reader: r, maxDepth: e.maxDepth, maxReads: e.maxReads,
+		conditions: conditions{plan: p, request: request, maxCost: e.maxCost},
+	}
 }
 
 // pollEvery is how many reads may pass between two looks at the context.
@@ -120,23 +131,14 @@ func (r *run) has(t ostiary.Tuple, allowed restriction) level {
 	return r.judge(e, allowed)
 }
 
-func (r *run) judge(e ostiary.Edge, allowed restriction) level {
-	l := allowed.judge(e)
-	if l == maybe && len(r.conditional.Conditions) == 0 {
-		r.conditional = e
-	}
-	return l
-}
-
 // doubt returns the error behind an answer that is maybe, or nil when the doubt is nothing but
 // recursion through a subtracted side, which denies.
 func (r *run) doubt() error {
 	switch {
 	case r.err != nil:
 		return r.err
-	case len(r.conditional.Conditions) > 0:
-		return fmt.Errorf("tuple %s has the condition %q: %w",
-			r.conditional.Tuple, r.conditional.Conditions[0].Condition, ostiary.ErrConditionUnsupported)
+	case r.failed != nil:
+		return r.failed
 	case r.tooDeep:
 		return fmt.Errorf("more than %d tuples deep (the bound MaxDepth): %w", r.maxDepth, ostiary.ErrDepthExceeded)
 	}

@@ -46,7 +46,7 @@ func (e *Engine) Expand(ctx context.Context, p *Plan, r Reader, object ostiary.O
 	if err == nil {
 		err = ctx.Err()
 	}
-	x := &expansion{run: e.newRun(ctx, r), plan: p, rel: rel, object: object}
+	x := &expansion{run: e.newRun(ctx, p, r, nil), plan: p, rel: rel, object: object}
 	var out *Expansion
 	if err == nil {
 		out = x.expand(rel.def.Rewrite)
@@ -108,7 +108,7 @@ func (x *expansion) subjects(rel *relation) []ostiary.SubjectRef {
 		if !x.count() {
 			break
 		}
-		if restrictionsFor(rel.def, shapeOf(e.Subject)).judge(e) != no {
+		if restrictionsFor(rel.def, shapeOf(e.Subject)).fits(e) {
 			found = append(found, e.Subject)
 		}
 	}

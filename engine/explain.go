@@ -43,7 +43,7 @@ const (
 )
 
 // Explain answers q as Check does and says why. The outcome of the root is Check's: allowed, denied,
-// depth for ostiary.ErrDepthExceeded, error for ostiary.ErrConditionUnsupported, with its text in Note.
+// depth for ostiary.ErrDepthExceeded, error for ostiary.ErrConditionUndecided, with its text in Note.
 // Other errors of Check, such as unknown names and failed reads, are returned.
 func (e *Engine) Explain(ctx context.Context, p *Plan, r Reader, q CheckQuery) (*Explanation, error) {
 	c, n, err := e.newCheck(ctx, p, r, q)
@@ -98,7 +98,7 @@ func (x *explainer) outcome(l level) Outcome {
 		return OutcomeAllowed
 	case l == no:
 		return OutcomeDenied
-	case len(x.conditional.Conditions) > 0:
+	case x.failed != nil:
 		return OutcomeError
 	case x.tooDeep:
 		return OutcomeDepth
@@ -165,6 +165,7 @@ func (x *explainer) at(s *site, to ground, depth int) level {
 // step is a tuple of a leaf, with what it leads to.
 type step struct {
 	tuple string
+	note  string  // what its condition came to
 	cap   level   // what the tuple itself is worth
 	to    *ground // nil: the tuple names the subject itself
 	found level   // of to
@@ -187,6 +188,17 @@ func (x *explainer) steps(s *site, leaf *expr) []step {
 
 func (x *explainer) readSteps(s *site, leaf *expr) []step {
 	var all []step
+	notes := map[string]string{}
+	x.noticed = func(e ostiary.Edge, allowed restriction, l level) {
+		name := e.Tuple.String()
+		if _, known := notes[name]; known {
+			return
+		}
+		notes[name] = x.describe(e, allowed)
+		if l == no { // the question passed it over; an explanation shows why
+			all = append(all, step{tuple: name, note: notes[name], cap: no, found: yes})
+		}
+	}
 	t := ostiary.Tuple{Object: s.object(), Relation: leaf.rel.relation}
 	var base int
 	if leaf.kind == exprTTU {
@@ -204,7 +216,7 @@ func (x *explainer) readSteps(s *site, leaf *expr) []step {
 		} {
 			if t.Subject = exact.subject; exact.allowed.any() {
 				if l := x.has(t, exact.allowed); l != no {
-					all = append(all, step{tuple: t.String(), cap: l, found: yes})
+					all = append(all, step{tuple: t.String(), note: notes[t.String()], cap: l, found: yes})
 				}
 			}
 		}
@@ -212,13 +224,14 @@ func (x *explainer) readSteps(s *site, leaf *expr) []step {
 			x.readUsersets(leaf, s.id, no)
 		}
 	}
+	x.noticed = nil
 	for _, k := range x.take(base) {
 		t.Subject = ostiary.SubjectRef{Type: k.to.n.rel.typ, ID: k.to.id}
 		if leaf.kind == exprDirect {
 			t.Subject.Relation = k.to.n.rel.relation
 		}
 		to := k.to
-		all = append(all, step{tuple: t.String(), cap: k.cap, to: &to, found: x.at(s, to, s.depth+1)})
+		all = append(all, step{tuple: t.String(), note: notes[t.String()], cap: k.cap, to: &to, found: x.at(s, to, s.depth+1)})
 	}
 	return all
 }
@@ -324,10 +337,7 @@ func (x *explainer) leaf(s *site, part *expr, l level) *Explanation {
 func (x *explainer) tuple(s *site, step step) *Explanation {
 	x.budget--
 	out := newExplanation(KindTuple, x.outcome(step.level()))
-	out.Tuple = step.tuple
-	if step.cap == maybe {
-		out.Note = "has a condition"
-	}
+	out.Tuple, out.Note = step.tuple, step.note
 	if step.to != nil {
 		child := x.relation(*step.to, step.found, s.depth+1)
 		out.Children = []*Explanation{child}

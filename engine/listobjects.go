@@ -14,6 +14,7 @@ type ListObjectsQuery struct {
 	Type     string
 	Relation string
 	Subject  ostiary.SubjectRef
+	Context  map[string]any // as in CheckQuery
 }
 
 // String returns the question as text: "document#viewer@user:ann".
@@ -27,7 +28,7 @@ func (q ListObjectsQuery) String() string {
 // It walks from the subject, a set of objects at a time, and never from candidate objects. The depth
 // limit does not apply: sets reach their fixed point whatever its distance. So the list may hold
 // objects for which Check reports ostiary.ErrDepthExceeded. Errors otherwise are those of Check; one
-// object that depends on a condition fails the list.
+// object that depends on a condition which cannot be evaluated fails the list.
 func (e *Engine) ListObjects(ctx context.Context, p *Plan, r Reader, q ListObjectsQuery) ([]ostiary.ObjectRef, error) {
 	objects, err := e.listObjects(ctx, p, r, q)
 	if err != nil {
@@ -49,7 +50,7 @@ func (e *Engine) listObjects(ctx context.Context, p *Plan, r Reader, q ListObjec
 	if n == nil {
 		return nil, nil
 	}
-	l := &listing{run: e.newRun(ctx, r), plan: sp, subject: q.Subject, sets: make([]objectSet, len(sp.nodes))}
+	l := &listing{run: e.newRun(ctx, p, r, q.Context), plan: sp, subject: q.Subject, sets: make([]objectSet, len(sp.nodes))}
 	set := l.set(n)
 	objects := make([]ostiary.ObjectRef, 0, len(set))
 	doubtful := false

@@ -28,6 +28,7 @@ type ListUsersQuery struct {
 	Object   ostiary.ObjectRef
 	Relation string
 	Filter   UserFilter
+	Context  map[string]any // as in CheckQuery
 }
 
 // String returns the question as text: "document:1#viewer@user".
@@ -42,7 +43,7 @@ func (q ListUsersQuery) String() string {
 // way from the object, the list holds the ones that Check allows.
 //
 // Errors are those of Check: the list fails when one of its subjects, or all that are not mentioned,
-// depend on a condition or on a branch beyond the depth limit.
+// depend on a condition that cannot be evaluated or on a branch beyond the depth limit.
 func (e *Engine) ListUsers(ctx context.Context, p *Plan, r Reader, q ListUsersQuery) ([]ostiary.SubjectRef, error) {
 	users, err := e.listUsers(ctx, p, r, q)
 	if err != nil {
@@ -64,7 +65,7 @@ func (e *Engine) listUsers(ctx context.Context, p *Plan, r Reader, q ListUsersQu
 	if n == nil {
 		return nil, nil
 	}
-	u := &users{walk: walk{run: e.newRun(ctx, r)}, filter: q.Filter, memo: map[ground]foundUsers{}}
+	u := &users{walk: walk{run: e.newRun(ctx, p, r, q.Context)}, filter: q.Filter, memo: map[ground]foundUsers{}}
 	set := u.outside([]link{{ground{n, q.Object.ID}, yes}}, 0)
 	if !u.alive() {
 		return nil, u.err

@@ -20,6 +20,8 @@ type Plan struct {
 		sync.RWMutex
 		shapes map[shape]*shapePlan
 	}
+
+	programs programs
 }
 
 // relationName names a relation of a type: group, member.
@@ -267,23 +269,14 @@ type restriction struct {
 
 func (r restriction) any() bool { return r.plain || len(r.conditions) > 0 }
 
-// judge says what a tuple of that shape is worth: no when the restrictions do not allow it, which
-// happens to tuples that an older model allowed; maybe when it depends on a condition.
-func (r restriction) judge(e ostiary.Edge) level {
+// fits reports whether a tuple of that shape may be there. Tuples that an older model allowed may not.
+func (r restriction) fits(e ostiary.Edge) bool {
 	if len(e.Conditions) == 0 {
-		if r.plain {
-			return yes
-		}
-		return no
+		return r.plain
 	}
-	for _, g := range e.Conditions {
-		for _, c := range r.conditions {
-			if g.Condition == c {
-				return maybe
-			}
-		}
-	}
-	return no
+	return slices.ContainsFunc(e.Conditions, func(g ostiary.Grant) bool {
+		return slices.Contains(r.conditions, g.Condition)
+	})
 }
 
 // restrictionsFor sums up the restrictions of a relation on one subject shape.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/dsl"
+	"github.com/ostiary/ostiary/dsl/condition"
 	"github.com/ostiary/ostiary/engine"
 )
 
@@ -34,6 +35,7 @@ type script struct {
 	plan    *engine.Plan
 	tuples  map[ostiary.Tuple]ostiary.Edge
 	options engine.Options
+	context map[string]any
 }
 
 func (s *script) run(d *datadriven.TestData) string {
@@ -51,6 +53,10 @@ func (s *script) run(d *datadriven.TestData) string {
 		s.options = engine.Options{}
 		d.MaybeScanArgs(s.t, "max-depth", &s.options.MaxDepth)
 		d.MaybeScanArgs(s.t, "max-reads", &s.options.MaxReads)
+		return "ok"
+	}
+	if d.Cmd == "context" {
+		s.context = s.object(d, d.Input)
 		return "ok"
 	}
 	ask, ok := map[string]func(engine.Reader, string) (string, error){
@@ -142,16 +148,32 @@ func (s *script) write(d *datadriven.TestData) string {
 	return fmt.Sprintf("%d tuples", len(s.tuples))
 }
 
-// edge parses "tuple" or "tuple with condition".
+func (s *script) object(d *datadriven.TestData, text string) map[string]any {
+	out, err := condition.DecodeContext([]byte(strings.TrimSpace(text)))
+	if err != nil {
+		d.Fatalf(s.t, "%s: %v", text, err)
+	}
+	return out
+}
+
+func (s *script) query(question string) engine.CheckQuery {
+	q := query(s.t, question)
+	q.Context = s.context
+	return q
+}
+
+// edge parses "tuple", "tuple with condition" or "tuple with condition {context}".
 func (s *script) edge(d *datadriven.TestData, text string) ostiary.Edge {
 	text, condition, _ := strings.Cut(text, " with ")
+	condition, values, _ := strings.Cut(condition, " ")
 	tuple, err := ostiary.ParseTuple(text)
 	if err != nil {
 		d.Fatalf(s.t, "%v", err)
 	}
 	e := ostiary.Edge{Tuple: tuple}
 	if condition != "" {
-		e.Conditions = []ostiary.Grant{{Owner: ostiary.OwnerAPI, Condition: condition}}
+		s.object(d, values)
+		e.Conditions = []ostiary.Grant{{Owner: ostiary.OwnerAPI, Condition: condition, Context: []byte(values)}}
 	}
 	return e
 }
@@ -159,7 +181,7 @@ func (s *script) edge(d *datadriven.TestData, text string) ostiary.Edge {
 func (s *script) engine() *engine.Engine { return engine.New(s.options) }
 
 func (s *script) check(r engine.Reader, question string) (string, error) {
-	q := query(s.t, question)
+	q := s.query(question)
 	d, err := s.engine().Check(s.t.Context(), s.plan, r, q)
 	s.compareExplanation(r, q, d, err)
 	return d.String(), err
@@ -174,7 +196,7 @@ func (s *script) compareExplanation(r engine.Reader, q engine.CheckQuery, d osti
 	switch {
 	case errors.Is(err, ostiary.ErrDepthExceeded):
 		want = engine.OutcomeDepth
-	case errors.Is(err, ostiary.ErrConditionUnsupported):
+	case errors.Is(err, ostiary.ErrConditionUndecided):
 		want = engine.OutcomeError
 	case err != nil:
 		if explainErr == nil {
@@ -190,7 +212,7 @@ func (s *script) compareExplanation(r engine.Reader, q engine.CheckQuery, d osti
 }
 
 func (s *script) explain(r engine.Reader, question string) (string, error) {
-	x, err := s.engine().Explain(s.t.Context(), s.plan, r, query(s.t, question))
+	x, err := s.engine().Explain(s.t.Context(), s.plan, r, s.query(question))
 	if err != nil {
 		return "", err
 	}
@@ -206,7 +228,7 @@ func (s *script) listObjects(r engine.Reader, question string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	q := engine.ListObjectsQuery{Type: typ, Relation: relation, Subject: user}
+	q := engine.ListObjectsQuery{Type: typ, Relation: relation, Subject: user, Context: s.context}
 	objects, err := s.engine().ListObjects(s.t.Context(), s.plan, r, q)
 	if err != nil {
 		return "", err
@@ -227,7 +249,7 @@ func (s *script) listUsers(r engine.Reader, question string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	q := engine.ListUsersQuery{Object: object, Relation: relation}
+	q := engine.ListUsersQuery{Object: object, Relation: relation, Context: s.context}
 	q.Filter.Type, q.Filter.Relation, _ = strings.Cut(shape, "#")
 	users, err := s.engine().ListUsers(s.t.Context(), s.plan, r, q)
 	if err != nil {
@@ -256,6 +278,7 @@ func (s *script) mentioned() []ostiary.ObjectRef {
 
 func (s *script) compareList(r engine.Reader, q engine.CheckQuery, listed bool) {
 	s.t.Helper()
+	q.Context = s.context
 	d, err := s.engine().Check(s.t.Context(), s.plan, r, q)
 	if err != nil && errors.Is(err, ostiary.ErrDepthExceeded) {
 		return

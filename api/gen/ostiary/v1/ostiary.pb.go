@@ -13,6 +13,7 @@ package ostiaryv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -216,7 +217,9 @@ type ExplainRequest struct {
 	// Tuples that count as present for this question, without a condition.
 	ContextualTuples []*TupleKey `protobuf:"bytes,4,rep,name=contextual_tuples,proto3" json:"contextual_tuples,omitempty"`
 	// Example: CONSISTENCY_LINEARIZABLE.
-	Consistency   Consistency `protobuf:"varint,5,opt,name=consistency,proto3,enum=ostiary.v1.Consistency" json:"consistency,omitempty"`
+	Consistency Consistency `protobuf:"varint,5,opt,name=consistency,proto3,enum=ostiary.v1.Consistency" json:"consistency,omitempty"`
+	// Values for the parameters of conditions. Example: {"current_time": "2026-01-31T09:00:00Z"}.
+	Context       *structpb.Struct `protobuf:"bytes,6,opt,name=context,proto3" json:"context,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -284,6 +287,13 @@ func (x *ExplainRequest) GetConsistency() Consistency {
 		return x.Consistency
 	}
 	return Consistency_CONSISTENCY_UNSPECIFIED
+}
+
+func (x *ExplainRequest) GetContext() *structpb.Struct {
+	if x != nil {
+		return x.Context
+	}
+	return nil
 }
 
 type ExplainResponse struct {
@@ -466,17 +476,18 @@ var File_ostiary_v1_ostiary_proto protoreflect.FileDescriptor
 const file_ostiary_v1_ostiary_proto_rawDesc = "" +
 	"\n" +
 	"\x18ostiary/v1/ostiary.proto\x12\n" +
-	"ostiary.v1\"R\n" +
+	"ostiary.v1\x1a\x1cgoogle/protobuf/struct.proto\"R\n" +
 	"\bTupleKey\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x1a\n" +
 	"\brelation\x18\x02 \x01(\tR\brelation\x12\x16\n" +
-	"\x06object\x18\x03 \x01(\tR\x06object\"\x97\x02\n" +
+	"\x06object\x18\x03 \x01(\tR\x06object\"\xca\x02\n" +
 	"\x0eExplainRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x126\n" +
 	"\x16authorization_model_id\x18\x02 \x01(\tR\x16authorization_model_id\x122\n" +
 	"\ttuple_key\x18\x03 \x01(\v2\x14.ostiary.v1.TupleKeyR\ttuple_key\x12B\n" +
 	"\x11contextual_tuples\x18\x04 \x03(\v2\x14.ostiary.v1.TupleKeyR\x11contextual_tuples\x129\n" +
-	"\vconsistency\x18\x05 \x01(\x0e2\x17.ostiary.v1.ConsistencyR\vconsistency\"\x81\x01\n" +
+	"\vconsistency\x18\x05 \x01(\x0e2\x17.ostiary.v1.ConsistencyR\vconsistency\x121\n" +
+	"\acontext\x18\x06 \x01(\v2\x17.google.protobuf.StructR\acontext\"\x81\x01\n" +
 	"\x0fExplainResponse\x12-\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x13.ostiary.v1.OutcomeR\aoutcome\x12+\n" +
 	"\x04root\x18\x02 \x01(\v2\x17.ostiary.v1.ExplainNodeR\x04root\x12\x12\n" +
@@ -525,22 +536,24 @@ var file_ostiary_v1_ostiary_proto_goTypes = []any{
 	(*ExplainRequest)(nil),  // 3: ostiary.v1.ExplainRequest
 	(*ExplainResponse)(nil), // 4: ostiary.v1.ExplainResponse
 	(*ExplainNode)(nil),     // 5: ostiary.v1.ExplainNode
+	(*structpb.Struct)(nil), // 6: google.protobuf.Struct
 }
 var file_ostiary_v1_ostiary_proto_depIdxs = []int32{
 	2, // 0: ostiary.v1.ExplainRequest.tuple_key:type_name -> ostiary.v1.TupleKey
 	2, // 1: ostiary.v1.ExplainRequest.contextual_tuples:type_name -> ostiary.v1.TupleKey
 	0, // 2: ostiary.v1.ExplainRequest.consistency:type_name -> ostiary.v1.Consistency
-	1, // 3: ostiary.v1.ExplainResponse.outcome:type_name -> ostiary.v1.Outcome
-	5, // 4: ostiary.v1.ExplainResponse.root:type_name -> ostiary.v1.ExplainNode
-	1, // 5: ostiary.v1.ExplainNode.outcome:type_name -> ostiary.v1.Outcome
-	5, // 6: ostiary.v1.ExplainNode.children:type_name -> ostiary.v1.ExplainNode
-	3, // 7: ostiary.v1.OstiaryService.Explain:input_type -> ostiary.v1.ExplainRequest
-	4, // 8: ostiary.v1.OstiaryService.Explain:output_type -> ostiary.v1.ExplainResponse
-	8, // [8:9] is the sub-list for method output_type
-	7, // [7:8] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	6, // 3: ostiary.v1.ExplainRequest.context:type_name -> google.protobuf.Struct
+	1, // 4: ostiary.v1.ExplainResponse.outcome:type_name -> ostiary.v1.Outcome
+	5, // 5: ostiary.v1.ExplainResponse.root:type_name -> ostiary.v1.ExplainNode
+	1, // 6: ostiary.v1.ExplainNode.outcome:type_name -> ostiary.v1.Outcome
+	5, // 7: ostiary.v1.ExplainNode.children:type_name -> ostiary.v1.ExplainNode
+	3, // 8: ostiary.v1.OstiaryService.Explain:input_type -> ostiary.v1.ExplainRequest
+	4, // 9: ostiary.v1.OstiaryService.Explain:output_type -> ostiary.v1.ExplainResponse
+	9, // [9:10] is the sub-list for method output_type
+	8, // [8:9] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_ostiary_proto_init() }
