@@ -21,6 +21,8 @@ const (
 	classCycle = "cycle under a subtracted side"
 	// OpenFGA adds plain subjects and wildcards of the type to a list of usersets.
 	classShapes = "shapes in a list of usersets"
+	// OpenFGA takes the userset of another relation for that of a relation that holds itself, and allows.
+	classConfused = "a userset of another relation beside a recursive one"
 	// OpenFGA gives several answers to the same question.
 	classUndecided = "OpenFGA answers both ways"
 	// OpenFGA lists what its own check denies, or leaves out what it allows; ours is as that check says.
@@ -72,6 +74,9 @@ func explain(ctx context.Context, c comparison, state state, q question, ours, t
 	}
 	if ours.Code == 0 && theirs.Code == 0 && hasDifference(state.model) && oracleAgrees(state, q, ours, theirs) {
 		return classCycle
+	}
+	if ours.Code == 0 && theirs.Code == 0 && confuses(state, q, ours, theirs) {
+		return classConfused
 	}
 	if ours.Code == 0 && theirs.Code == 0 && ownCheckAgrees(ctx, c, q, ours, theirs) {
 		return classOwnCheck
@@ -148,7 +153,10 @@ func oracleAgrees(state state, q question, ours, theirs answer) bool {
 		o := state.oracle(req.GetContextualTuples().GetTupleKeys(), req.GetContext())
 		return o != nil && oracleCheck(o, req.GetTupleKey()) && slices.Equal(ours.Items, []string{"allowed"})
 	case *openfgav1.BatchCheckRequest:
-		return batchAgrees(state, req, ours, theirs)
+		return eachItem(req, ours, theirs, func(item *openfgav1.BatchCheckItem, our, their string) bool {
+			o := state.oracle(item.GetContextualTuples().GetTupleKeys(), item.GetContext())
+			return our == "allowed" && their == "denied" && o != nil && oracleCheck(o, item.GetTupleKey())
+		})
 	case *openfgav1.ListObjectsRequest:
 		return objectsAgree(state, req, ours, theirs)
 	case *openfgav1.StreamedListObjectsRequest:
@@ -181,23 +189,15 @@ func objectsAgree(state state, req *openfgav1.ListObjectsRequest, ours, theirs a
 	return slices.Equal(ours.Items, sorted(want)) && within(theirs.Items, ours.Items)
 }
 
-// batchAgrees judges each item in which the answers differ like a check of its own.
-func batchAgrees(state state, req *openfgav1.BatchCheckRequest, ours, theirs answer) bool {
-	if len(ours.Items) != len(theirs.Items) {
-		return false
-	}
+// eachItem reports whether is holds for every check of a batch in which the answers differ.
+func eachItem(req *openfgav1.BatchCheckRequest, ours, theirs answer, is func(item *openfgav1.BatchCheckItem, our, their string) bool) bool {
 	for _, item := range req.GetChecks() {
-		id := item.GetCorrelationId()
-		if slices.Contains(ours.Items, id+"=allowed") && slices.Contains(theirs.Items, id+"=denied") {
-			o := state.oracle(item.GetContextualTuples().GetTupleKeys(), item.GetContext())
-			if o == nil || !oracleCheck(o, item.GetTupleKey()) {
-				return false
-			}
-		} else if answerOf(ours.Items, id) != answerOf(theirs.Items, id) {
+		our, their := answerOf(ours.Items, item.GetCorrelationId()), answerOf(theirs.Items, item.GetCorrelationId())
+		if our != their && !is(item, our, their) {
 			return false
 		}
 	}
-	return true
+	return len(ours.Items) == len(theirs.Items)
 }
 
 func answerOf(items []string, id string) string {

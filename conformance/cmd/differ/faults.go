@@ -40,6 +40,9 @@ func collect(s *scene, m protoreflect.Message, places *[]func()) {
 	for i := range fields.Len() {
 		f := fields.Get(i)
 		text := func(choices []string) {
+			if _, is := m.Interface().(*openfgav1.TupleKeyWithoutCondition); is && choices[0] == "" {
+				choices = choices[1:] // OpenFGA's memory store takes an empty part of a delete for any
+			}
 			*places = append(*places, func() { m.Set(f, protoreflect.ValueOfString(oneOf(s, choices...))) })
 		}
 		switch string(f.Name()) {

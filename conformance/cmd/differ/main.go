@@ -50,6 +50,7 @@ func main() {
 	flag.IntVar(&s.run.workers, "workers", 2, "cases at once")
 	flag.IntVar(&s.run.unexplained, "stop-after", 10, "end after so many unexplained differences")
 	flag.BoolVar(&s.run.conditions, "conditions", true, "draw conditions and contexts")
+	flag.BoolVar(&s.run.verbose, "verbose", false, "print every question and both answers")
 	flag.StringVar(&s.json, "json", "", "file for the summary and every difference")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

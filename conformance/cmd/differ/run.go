@@ -22,6 +22,7 @@ type runSettings struct {
 	workers     int
 	unexplained int
 	conditions  bool
+	verbose     bool
 }
 
 // runner runs cases until there were enough questions or differences.
@@ -122,7 +123,7 @@ func (r *runner) runCase(ctx context.Context, number uint64) error {
 		return nil
 	}
 	for part := range slices.Chunk(s.tuples, 5) {
-		if now, ok = r.write(ctx, c, number, now, &openfgav1.WriteRequest{Writes: &openfgav1.WriteRequestWrites{TupleKeys: part}}); !ok {
+		if now, ok = r.write(ctx, c, number, now, question{request: &openfgav1.WriteRequest{Writes: &openfgav1.WriteRequestWrites{TupleKeys: part}}}); !ok {
 			return nil
 		}
 	}
@@ -131,8 +132,8 @@ func (r *runner) runCase(ctx context.Context, number uint64) error {
 			return nil
 		}
 		q := s.question()
-		if req, is := q.request.(*openfgav1.WriteRequest); is {
-			if now, ok = r.write(ctx, c, number, now, req); !ok {
+		if q.kind() == "Write" {
+			if now, ok = r.write(ctx, c, number, now, q); !ok {
 				return nil // what follows would differ for this reason
 			}
 			continue
@@ -146,11 +147,12 @@ func (r *runner) runCase(ctx context.Context, number uint64) error {
 }
 
 // write asks for a write, and returns what the store holds after it when both took it or both refused.
-func (r *runner) write(ctx context.Context, c comparison, number uint64, now state, req *openfgav1.WriteRequest) (state, bool) {
-	ours, ok := r.compare(ctx, c, number, now, question{request: req})
+func (r *runner) write(ctx context.Context, c comparison, number uint64, now state, q question) (state, bool) {
+	ours, ok := r.compare(ctx, c, number, now, q)
 	if !ok || ours.Code != 0 {
 		return now, ok
 	}
+	req := q.request.(*openfgav1.WriteRequest)
 	same := func(k *openfgav1.TupleKey, object, relation, user string) bool {
 		return k.GetObject() == object && k.GetRelation() == relation && k.GetUser() == user
 	}
@@ -172,6 +174,9 @@ func (r *runner) compare(ctx context.Context, c comparison, number uint64, now s
 	}
 	r.asked.Add(1)
 	r.count(func(s *summary) { s.count(q, ours, theirs) })
+	if r.verbose {
+		fmt.Fprintf(os.Stderr, "case %d: %s %s\n  ostiary: %v\n  openfga: %v\n", number, q.kind(), jsonText(q.request), ours, theirs)
+	}
 	if ours.equal(theirs) {
 		return ours, true
 	}
