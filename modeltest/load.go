@@ -14,6 +14,7 @@ import (
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/dsl"
 	"github.com/ostiary/ostiary/dsl/model"
+	"github.com/ostiary/ostiary/engine"
 )
 
 // MaxFileBytes bounds each file that Load reads.
@@ -44,6 +45,7 @@ func Load(file string) (*Suite, error) {
 // loader reads one store file.
 type loader struct {
 	suite  *Suite
+	plan   *engine.Plan // of the suite's model
 	dir    string
 	faults faults
 }
@@ -91,6 +93,7 @@ func (l *loader) store(data []byte) {
 		}
 		return // nothing can be judged without it
 	}
+	l.plan = engine.Compile(l.suite.Model)
 	l.suite.Tuples = l.tuples(o)
 	for i, n := range o.list("tests") {
 		l.test(y, n, i, l.suite.Tuples)
@@ -245,7 +248,7 @@ func (l *loader) check(y *yamlReader, n *yaml.Node) []Question {
 	if !ok {
 		return nil
 	}
-	context := o.json("context")
+	context := o.context("context")
 	var out []Question
 	assertions := o.assertions()
 	for _, user := range o.oneOrMany("user", "users") {
@@ -275,7 +278,7 @@ func (l *loader) listObjects(y *yamlReader, n *yaml.Node) []Question {
 		o.faultf(o.at, "a list_objects names no type of objects; write `type: …`")
 		ok = false
 	}
-	context := o.json("context")
+	context := o.context("context")
 	var out []Question
 	for _, a := range o.assertions() {
 		members := l.members(y, a.value, fmt.Sprintf("the assertion %q", a.text), func(m located) { l.object(m) })
@@ -305,7 +308,7 @@ func (l *loader) listUsers(y *yamlReader, n *yaml.Node) []Question {
 	if len(filters) == 0 {
 		o.faultf(o.at, "a list_users names no user_filter; write `user_filter: [{type: user}]`")
 	}
-	context := o.json("context")
+	context := o.context("context")
 	var out []Question
 	for _, a := range o.assertions() {
 		what := fmt.Sprintf("the assertion %q", a.text)

@@ -80,6 +80,16 @@ func TestFailing(t *testing.T) {
 	}
 }
 
+// Conditions are evaluated with the context of the tuple and that of the question. A question that
+// lacks a parameter has no answer, and fails whatever was expected.
+func TestConditions(t *testing.T) {
+	r := run(t, "testdata/conditions.fga.yaml", Options{})
+	golden(t, "testdata/conditions.golden", text(r))
+	if r.Passed != 5 || r.Failed != 2 || r.Tests[1].Assertions[0].Error == "" {
+		t.Errorf("%d passed, %d failed; want 5 and 2, one of them for want of an answer", r.Passed, r.Failed)
+	}
+}
+
 func TestOnly(t *testing.T) {
 	r := run(t, "testdata/failing.fga.yaml", Options{Only: func(name string) bool { return name == "passes" }})
 	if r.Failed != 0 || len(r.Tests) != 1 || r.Skipped != 2 {

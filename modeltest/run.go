@@ -2,7 +2,6 @@ package modeltest
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -41,11 +40,11 @@ type TestResult struct {
 
 // Assertion is one question with what was expected and what was answered.
 type Assertion struct {
-	Kind     Kind            `json:"kind"`
-	Question string          `json:"question"`
-	Line     int             `json:"line"`
-	Context  json.RawMessage `json:"context,omitempty"`
-	Passed   bool            `json:"passed"`
+	Kind     Kind           `json:"kind"`
+	Question string         `json:"question"`
+	Line     int            `json:"line"`
+	Context  map[string]any `json:"context,omitempty"`
+	Passed   bool           `json:"passed"`
 	// Expected and Got are "allowed" or "denied" of a check, and sorted members of a list. Got is empty
 	// beside an Error.
 	Expected []string `json:"expected"`
@@ -185,15 +184,15 @@ func (r *runner) answer(ctx context.Context, q Question) ([]string, error) {
 }
 
 func (q Question) check() engine.CheckQuery {
-	return engine.CheckQuery{Object: q.Object, Relation: q.Relation, Subject: q.Subject}
+	return engine.CheckQuery{Object: q.Object, Relation: q.Relation, Subject: q.Subject, Context: q.Context}
 }
 
 func (q Question) listObjects() engine.ListObjectsQuery {
-	return engine.ListObjectsQuery{Type: q.Type, Relation: q.Relation, Subject: q.Subject}
+	return engine.ListObjectsQuery{Type: q.Type, Relation: q.Relation, Subject: q.Subject, Context: q.Context}
 }
 
 func (q Question) listUsers(f Filter) engine.ListUsersQuery {
-	return engine.ListUsersQuery{Object: q.Object, Relation: q.Relation, Filter: engine.UserFilter{Type: f.Type, Relation: f.Relation}}
+	return engine.ListUsersQuery{Object: q.Object, Relation: q.Relation, Filter: engine.UserFilter{Type: f.Type, Relation: f.Relation}, Context: q.Context}
 }
 
 // explain asks why the answer came out as it did, for the coverage, and for people where it is wrong.

@@ -1,8 +1,6 @@
 package modeltest
 
 import (
-	"encoding/json"
-
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/dsl/model"
 )
@@ -58,8 +56,8 @@ type Question struct {
 	Type string
 	// Filters are the forms of the users that list_users asks for: "user", "group#member".
 	Filters []Filter
-	// Context is the context of the request, a JSON object, or nil.
-	Context json.RawMessage
+	// Context is the context of the request as encoding/json decodes it, numbers as json.Number, or nil.
+	Context map[string]any
 
 	Allowed bool     // expected of check
 	Members []string // expected of the lists, sorted

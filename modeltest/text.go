@@ -1,6 +1,7 @@
 package modeltest
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -24,7 +25,8 @@ func (a Assertion) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s\n", a.Kind, a.Question)
 	if len(a.Context) > 0 {
-		fmt.Fprintf(&b, "  context     %s\n", a.Context)
+		data, _ := json.Marshal(a.Context) // what was read as YAML or JSON
+		fmt.Fprintf(&b, "  context     %s\n", data)
 	}
 	if a.Error != "" {
 		fmt.Fprintf(&b, "  expected    %s\n  no answer   %s\n", members(a.Expected), a.Error)

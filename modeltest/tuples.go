@@ -14,7 +14,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/dsl/condition"
 	"github.com/ostiary/ostiary/dsl/model"
+	"github.com/ostiary/ostiary/engine"
 )
 
 // MaxTuples bounds the tuples of one list.
@@ -22,7 +24,7 @@ const MaxTuples = 1_000_000
 
 // tuples returns the tuples of a store or of a test: those that stand there, then those of its files.
 func (l *loader) tuples(o object) []Tuple {
-	t := &tupleReader{model: l.suite.Model, faults: &l.faults, file: l.suite.File}
+	t := &tupleReader{plan: l.plan, faults: &l.faults, file: l.suite.File}
 	for _, n := range o.list("tuples") {
 		t.node(o.yamlReader, n)
 	}
@@ -55,7 +57,7 @@ func LoadTuples(name string, m *model.Model) ([]Tuple, error) {
 		return nil, err
 	}
 	var f faults
-	t := &tupleReader{model: m, faults: &f, file: name}
+	t := &tupleReader{plan: engine.Compile(m), faults: &f, file: name}
 	t.read(data)
 	out := t.finish()
 	return out, f.err()
@@ -63,7 +65,7 @@ func LoadTuples(name string, m *model.Model) ([]Tuple, error) {
 
 // tupleReader reads lists of tuples and judges each against the model.
 type tupleReader struct {
-	model  *model.Model
+	plan   *engine.Plan
 	faults *faults
 	file   string
 	out    []Tuple
@@ -265,7 +267,7 @@ func sortedJSON(text string) (json.RawMessage, error) {
 }
 
 // add judges one tuple and keeps it.
-func (t *tupleReader) add(line int, object, relation, user, condition string, context json.RawMessage) {
+func (t *tupleReader) add(line int, object, relation, user, name string, context json.RawMessage) {
 	if len(t.out) >= MaxTuples {
 		if !t.full {
 			t.faultf(line, "there are more than %d tuples (MaxTuples)", MaxTuples)
@@ -278,23 +280,28 @@ func (t *tupleReader) add(line int, object, relation, user, condition string, co
 		t.faultf(line, "%v", err)
 		return
 	}
-	if condition == "" && len(context) > 0 {
+	if name == "" && len(context) > 0 {
 		t.faultf(line, "there is a context of a condition but no name")
 		return
 	}
-	if message := misfit(t.model, tuple, condition); message != "" {
+	if message := misfit(t.plan.Model(), tuple, name); message != "" {
 		t.faultf(line, "the tuple %s does not fit the model: %s", tuple, message)
 		return
 	}
 	edge := ostiary.Edge{Tuple: tuple}
-	if condition != "" {
-		edge.Conditions = []ostiary.Grant{{Owner: ostiary.OwnerAPI, Condition: condition, Context: context}}
+	if name != "" {
+		grant := ostiary.Grant{Owner: ostiary.OwnerAPI, Condition: name, Context: context}
+		if err := t.plan.CheckContext(grant); err != nil {
+			t.faultf(line, "the context of the tuple %s does not fit its condition: %v", tuple, err)
+			return
+		}
+		edge.Conditions = []ostiary.Grant{grant}
 	}
 	t.out = append(t.out, Tuple{Edge: edge, File: t.file, Line: line})
 }
 
 // misfit says why a tuple cannot be written with a model, or nothing when it can.
-func misfit(m *model.Model, t ostiary.Tuple, condition string) string {
+func misfit(m *model.Model, t ostiary.Tuple, name string) string {
 	typ := m.Type(t.Object.Type)
 	if typ == nil {
 		return fmt.Sprintf("there is no type %q", t.Object.Type)
@@ -303,13 +310,13 @@ func misfit(m *model.Model, t ostiary.Tuple, condition string) string {
 	if r == nil {
 		return fmt.Sprintf("type %q has no relation %q", t.Object.Type, t.Relation)
 	}
-	if condition != "" && m.Condition(condition) == nil {
-		return fmt.Sprintf("there is no condition %q", condition)
+	if name != "" && name != condition.Inline && m.Condition(name) == nil {
+		return fmt.Sprintf("there is no condition %q", name)
 	}
 	if len(r.Restrictions) == 0 {
 		return fmt.Sprintf("the relation %q is computed from others; write to those", t.Relation)
 	}
-	want := model.Restriction{Type: t.Subject.Type, Relation: t.Subject.Relation, Wildcard: t.Subject.IsWildcard(), Condition: condition}
+	want := model.Restriction{Type: t.Subject.Type, Relation: t.Subject.Relation, Wildcard: t.Subject.IsWildcard(), Condition: name}
 	if slices.Contains(r.Restrictions, want) {
 		return ""
 	}

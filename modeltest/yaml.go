@@ -184,8 +184,9 @@ func (o object) entries(key string) []entry {
 	return out
 }
 
-// json returns the mapping of a key as a JSON object with sorted keys, or nil when it is absent.
-func (o object) json(key string) json.RawMessage {
+// context returns the mapping of a key as encoding/json decodes it, numbers as json.Number, or nil
+// when it is absent.
+func (o object) context(key string) map[string]any {
 	n := o.fields[key]
 	if n == nil {
 		return nil
@@ -194,9 +195,19 @@ func (o object) json(key string) json.RawMessage {
 		o.faultf(n, "%q of %s is not a mapping", key, o.what)
 		return nil
 	}
-	data, err := json.Marshal(o.value(n, 0))
+	out, _ := o.value(n, 0).(map[string]any)
+	return out
+}
+
+// json returns the mapping of a key as a JSON object with sorted keys, or nil when it is absent.
+func (o object) json(key string) json.RawMessage {
+	context := o.context(key)
+	if context == nil {
+		return nil
+	}
+	data, err := json.Marshal(context)
 	if err != nil {
-		o.faultf(n, "%q of %s cannot be JSON: %v", key, o.what, err)
+		o.faultf(o.fields[key], "%q of %s cannot be JSON: %v", key, o.what, err)
 		return nil
 	}
 	return data
@@ -249,11 +260,12 @@ func (y *yamlReader) scalar(n *yaml.Node) any {
 			y.faultf(n, "%q is not a number: %v", n.Value, err)
 			return nil
 		}
-		if _, err := json.Marshal(number); err != nil {
+		data, err := json.Marshal(number)
+		if err != nil {
 			y.faultf(n, "%q is no number that JSON has", n.Value)
 			return nil
 		}
-		return number
+		return json.Number(data)
 	}
 	return n.Value
 }
