@@ -27,6 +27,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	authzenv1 "github.com/openfga/api/proto/authzen/v1"
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 
 	"github.com/ostiary/ostiary"
@@ -159,11 +160,12 @@ func onBoth(t *testing.T, run func(t *testing.T, h *harness, c client), change .
 }
 
 var openfgaMethods = openfgav1.File_openfga_v1_openfga_service_proto.Services().ByName("OpenFGAService").Methods()
+var authzenMethods = authzenv1.File_authzen_v1_authzen_service_proto.Services().ByName("AuthZenService").Methods()
 var ostiaryMethods = ostiaryv1.File_ostiary_v1_ostiary_proto.Services().ByName("OstiaryService").Methods()
 
 func methodOf(t testing.TB, name string) protoreflect.MethodDescriptor {
 	t.Helper()
-	for _, methods := range []protoreflect.MethodDescriptors{openfgaMethods, ostiaryMethods} {
+	for _, methods := range []protoreflect.MethodDescriptors{openfgaMethods, authzenMethods, ostiaryMethods} {
 		if m := methods.ByName(protoreflect.Name(name)); m != nil {
 			return m
 		}
@@ -261,6 +263,12 @@ var routes = map[string][2]string{
 	"ReadChanges":             {"GET", "/stores/{store_id}/changes"},
 	"WriteAssertions":         {"PUT", "/stores/{store_id}/assertions/{authorization_model_id}"},
 	"ReadAssertions":          {"GET", "/stores/{store_id}/assertions/{authorization_model_id}"},
+	"Evaluation":              {"POST", "/stores/{store_id}/access/v1/evaluation"},
+	"Evaluations":             {"POST", "/stores/{store_id}/access/v1/evaluations"},
+	"SubjectSearch":           {"POST", "/stores/{store_id}/access/v1/search/subject"},
+	"ResourceSearch":          {"POST", "/stores/{store_id}/access/v1/search/resource"},
+	"ActionSearch":            {"POST", "/stores/{store_id}/access/v1/search/action"},
+	"GetConfiguration":        {"GET", "/.well-known/authzen-configuration/{store_id}"},
 	"Explain":                 {"POST", "/ostiary/v1/stores/{store_id}/explain"},
 }
 
