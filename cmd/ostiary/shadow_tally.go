@@ -73,7 +73,7 @@ func (s shadowSummary) line() string {
 
 // notes are the counts that are worth a word.
 func (s shadowSummary) notes() []string {
-	notes := []string{thousands(s.Compared) + " compared"}
+	notes := []string{"compared: " + thousands(s.Compared)}
 	for _, note := range []struct {
 		n    int64
 		text string
@@ -85,7 +85,7 @@ func (s shadowSummary) notes() []string {
 		{s.WritesMirrored, "writes mirrored"}, {s.WritesRefused, "writes refused by the secondary"}, {s.WritesDropped, "writes NOT mirrored"},
 	} {
 		if note.n > 0 {
-			notes = append(notes, thousands(note.n)+" "+note.text)
+			notes = append(notes, note.text+": "+thousands(note.n))
 		}
 	}
 	return notes
