@@ -219,3 +219,23 @@ func TestQuotes(t *testing.T) {
 		t.Errorf("JSON reads %q, %v, want %q", back, err, text)
 	}
 }
+
+// The README's first minutes work as they are written: its store file is served, passes and answers.
+func TestReadmeFirstMinutes(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "    cat > store.fga.yaml <<'EOF'\n")
+	file, rest, closed := strings.Cut(rest, "    EOF\n")
+	if !found || !closed || !strings.HasPrefix(rest, "    ostiary dev store.fga.yaml\n") {
+		t.Fatal("the README has no store file to serve")
+	}
+	store := filepath.Join(t.TempDir(), "store.fga.yaml")
+	writeFile(t, store, regexp.MustCompile(`(?m)^    `).ReplaceAllString(file, ""))
+	d := startDev(t, store)
+	d.wait(0, "pass  an owner views", "curl -s", "Watching ")
+	if !d.allowed("user:ann", "viewer", "doc:plan") {
+		t.Error("ann is denied, want allowed")
+	}
+}

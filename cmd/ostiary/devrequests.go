@@ -27,7 +27,7 @@ JavaScript, npm install @openfga/sdk:
   const fga = new OpenFgaClient({ apiUrl: %[4]s, storeId: %[5]s });
   fga.check({ user: %[6]s, relation: %[7]s, object: %[8]s }).then(a => console.log(a.allowed));
 
-Go, go get github.com/openfga/go-sdk:
+Go, go get github.com/openfga/go-sdk/client:
   fga, err := client.NewSdkClient(&client.ClientConfiguration{ApiUrl: %[4]s, StoreId: %[5]s})
   answer, err := fga.Check(ctx).Body(client.ClientCheckRequest{User: %[6]s, Relation: %[7]s, Object: %[8]s}).Execute()
   fmt.Println(answer.GetAllowed())
