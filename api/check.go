@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"errors"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/ostiary/ostiary"
@@ -51,8 +53,9 @@ func (s *Server) askAt(
 }
 
 // withContextual returns the question's reader with contextual tuples laid over it. Each must be one
-// that could be written under the model.
-func (s *Server) withContextual(q *question, keys []*openfgav1.TupleKey) (engine.Reader, error) {
+// that could be written under the model, else the question is refused: with 2027, or where its condition
+// is at fault with the code given, which OpenFGA's questions differ in.
+func (s *Server) withContextual(q *question, keys []*openfgav1.TupleKey, condition codes.Code) (engine.Reader, error) {
 	if len(keys) == 0 {
 		return q.reader, nil
 	}
@@ -60,7 +63,12 @@ func (s *Server) withContextual(q *question, keys []*openfgav1.TupleKey) (engine
 	for i, k := range keys {
 		t, g, err := s.fittingTuple(q.model, k)
 		if err != nil {
-			return nil, invalidTuple(codeInvalidTuple, k, err)
+			code := codeInvalidTuple
+			var f *fault
+			if errors.As(err, &f) && f.kind == faultCondition {
+				code = condition
+			}
+			return nil, invalidTuple(code, k, err)
 		}
 		edges[i] = ostiary.Edge{Tuple: t}
 		if g.Condition != "" {
@@ -88,7 +96,7 @@ func (s *Server) check(ctx context.Context, q *question, k tupleKey, contextual 
 	if err != nil {
 		return ostiary.Denied, err
 	}
-	reader, err := s.withContextual(q, contextual)
+	reader, err := s.withContextual(q, contextual, codeInvalidTuple)
 	if err != nil {
 		return ostiary.Denied, err
 	}

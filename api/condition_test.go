@@ -112,6 +112,10 @@ func TestConditions(t *testing.T) {
 		number(openfgav1.ErrorCode_invalid_tuple, "Invalid tuple 'doc:9#direct@user:zoe (condition below)'. Reason: parameter type error on "+
 			`condition 'below' - failed to convert context parameter 'limit': expected an int, found the text "none"`).
 			check(t, c.ask(t, "Check", contextual))
+		list["contextual_tuples"] = contextual["contextual_tuples"] // the lists have another number for it
+		number(openfgav1.ErrorCode_validation_error, "Invalid tuple 'doc:9#direct@user:zoe (condition below)'. Reason: parameter type error on "+
+			`condition 'below' - failed to convert context parameter 'limit': expected an int, found the text "none"`).
+			check(t, c.ask(t, "ListObjects", list))
 
 		items := c.ok(t, "BatchCheck", fields{"store_id": store, "checks": []fields{
 			{"correlation_id": "a", "tuple_key": key("doc:1#direct@user:ann"), "context": fields{"x": 1}},

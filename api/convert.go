@@ -49,7 +49,7 @@ func grantOf(k *openfgav1.TupleKey) (ostiary.Grant, error) {
 	if fields := k.GetCondition().GetContext(); len(fields.GetFields()) > 0 {
 		context, err := json.Marshal(fields.AsMap())
 		if err != nil { // a number that is not one
-			return g, unfit("condition context is not JSON: %v", err)
+			return g, unfitCondition("condition context is not JSON: %v", err)
 		}
 		g.Context = context
 	}

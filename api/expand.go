@@ -28,7 +28,7 @@ func (s *Server) Expand(ctx context.Context, req *openfgav1.ExpandRequest) (*ope
 	if err != nil {
 		return nil, wrapFault("", err)
 	}
-	reader, err := s.withContextual(q, req.GetContextualTuples().GetTupleKeys())
+	reader, err := s.withContextual(q, req.GetContextualTuples().GetTupleKeys(), codeValidation)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func (o *ostiaryService) Explain(ctx context.Context, req *ostiaryv1.ExplainRequ
 	if err != nil {
 		return nil, err
 	}
-	reader, err := s.withContextual(q, check.GetContextualTuples().GetTupleKeys())
+	reader, err := s.withContextual(q, check.GetContextualTuples().GetTupleKeys(), codeInvalidTuple)
 	if err != nil {
 		return nil, err
 	}

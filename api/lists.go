@@ -56,7 +56,7 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing
 	if err != nil {
 		return nil, wrapFault("invalid 'user' value: ", err)
 	}
-	reader, err := s.withContextual(q, req.GetContextualTuples().GetTupleKeys())
+	reader, err := s.withContextual(q, req.GetContextualTuples().GetTupleKeys(), codeValidation)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 	if err := q.model.checkRelation(object.Type, req.GetRelation()); err != nil {
 		return nil, numberFault(err)
 	}
-	reader, err := s.withContextual(q, req.GetContextualTuples())
+	reader, err := s.withContextual(q, req.GetContextualTuples(), codeValidation)
 	if err != nil {
 		return nil, err
 	}

@@ -23,10 +23,11 @@ type fault struct {
 type faultKind uint8
 
 const (
-	faultForm     faultKind = iota // a part is malformed
-	faultType                      // a type is not in the model
-	faultRelation                  // a relation is not in the model
-	faultFit                       // a tuple does not fit the model's type restrictions
+	faultForm      faultKind = iota // a part is malformed
+	faultType                       // a type is not in the model
+	faultRelation                   // a relation is not in the model
+	faultFit                        // a tuple does not fit the model's type restrictions
+	faultCondition                  // a tuple's condition is missing, wrong, or has a faulty context
 )
 
 func (f *fault) Error() string { return f.text }
@@ -34,6 +35,10 @@ func (f *fault) Unwrap() error { return ostiary.ErrTupleInvalid }
 
 func malformed(format string, args ...any) error {
 	return &fault{kind: faultForm, text: fmt.Sprintf(format, args...)}
+}
+
+func unfitCondition(format string, args ...any) error {
+	return &fault{kind: faultCondition, text: fmt.Sprintf(format, args...)}
 }
 
 func unfit(format string, args ...any) error {
@@ -151,11 +156,11 @@ func (m *authModel) checkFit(t ostiary.Tuple, name string) error {
 	case !shape:
 		return unfit("type '%s' is not an allowed type restriction for '%s#%s'", s.Type, typ, relation)
 	case name == "" && !plain:
-		return unfit("condition is missing")
+		return unfitCondition("condition is missing")
 	case name != "" && name != condition.Inline && m.Model.Condition(name) == nil:
-		return unfit("undefined condition")
+		return unfitCondition("undefined condition")
 	case name != "" && !conditioned:
-		return unfit("invalid condition for type restriction")
+		return unfitCondition("invalid condition for type restriction")
 	}
 	return nil
 }
@@ -184,13 +189,13 @@ func (m *authModel) checkContext(g ostiary.Grant) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &value) && value.Unknown:
-		return unfit("found invalid context parameter: %s", value.Parameter)
+		return unfitCondition("found invalid context parameter: %s", value.Parameter)
 	case errors.As(err, &value):
-		return unfit("%s", valueWords(value))
+		return unfitCondition("%s", valueWords(value))
 	case errors.As(err, &expression):
-		return unfit("failed to compile expression on condition '%s' - %v", g.Condition, err)
+		return unfitCondition("failed to compile expression on condition '%s' - %v", g.Condition, err)
 	}
-	return unfit("%v", err)
+	return unfitCondition("%v", err)
 }
 
 // invalidTuple is the refusal of a tuple in a Write or among contextual tuples.

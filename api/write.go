@@ -175,7 +175,7 @@ func (s *Server) fittingTuple(model *authModel, k *openfgav1.TupleKey) (ostiary.
 		return t, g, nil
 	}
 	if n := len(g.Context); n > s.limits.MaxConditionContextBytes {
-		return t, g, unfit("condition context size limit exceeded: %d bytes exceeds %d bytes", n, s.limits.MaxConditionContextBytes)
+		return t, g, unfitCondition("condition context size limit exceeded: %d bytes exceeds %d bytes", n, s.limits.MaxConditionContextBytes)
 	}
 	return t, g, model.checkContext(g)
 }

@@ -64,19 +64,6 @@ func skipReason(mode Mode, test SuiteTest) string {
 		if mode == Contextual && len(stage.Tuples) > maxContextual {
 			return fmt.Sprintf("%d tuples are more than one question may carry", len(stage.Tuples))
 		}
-		if strings.Contains(stage.Model, "$expression") {
-			return "it uses the experimental $expression"
-		}
-		for line := range strings.Lines(stage.Model) {
-			if strings.HasPrefix(strings.TrimSpace(line), "condition ") {
-				return "conditions are not evaluated by this version"
-			}
-		}
-		for _, tuple := range stage.Tuples {
-			if tuple.Condition != nil {
-				return "conditions are not evaluated by this version"
-			}
-		}
 	}
 	return ""
 }

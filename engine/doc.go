@@ -26,7 +26,8 @@
 //	E3. List answers equal check answers: o is in ListObjects(s, r) exactly when Check(o, r, s) allows,
 //	    and s is in ListUsers(o, r) exactly when Check(o, r, s) allows, for the wildcard and for every
 //	    subject that a tuple on the way mentions. Where one of the questions reports the depth limit,
-//	    another may still answer: ListObjects has no such limit.
+//	    another may still answer: ListObjects has no such limit. Where a condition cannot be evaluated,
+//	    ListUsers fails though Check may find an answer without it.
 //	E4. A tuple that does not fit the type restrictions of the model, in the shape of its subject or in
 //	    its condition, is as if it were not there.
 //	E5. The meaning of a rewrite does not depend on whether its parts are relations with names.

@@ -43,7 +43,8 @@ func (q ListUsersQuery) String() string {
 // way from the object, the list holds the ones that Check allows.
 //
 // Errors are those of Check: the list fails when one of its subjects, or all that are not mentioned,
-// depend on a condition that cannot be evaluated or on a branch beyond the depth limit.
+// depend on a branch beyond the depth limit. It fails also, as in OpenFGA, when a condition on the way
+// from the object cannot be evaluated, even where Check would find an answer without it.
 func (e *Engine) ListUsers(ctx context.Context, p *Plan, r Reader, q ListUsersQuery) ([]ostiary.SubjectRef, error) {
 	users, err := e.listUsers(ctx, p, r, q)
 	if err != nil {
@@ -70,7 +71,7 @@ func (e *Engine) listUsers(ctx context.Context, p *Plan, r Reader, q ListUsersQu
 	if !u.alive() {
 		return nil, u.err
 	}
-	if set.doubtful() {
+	if u.failed != nil || set.doubtful() {
 		if err := u.doubt(); err != nil {
 			return nil, err
 		}
