@@ -27,6 +27,10 @@ const (
 	classUndecided = "OpenFGA answers both ways"
 	// OpenFGA lists what its own check denies, or leaves out what it allows; ours is as that check says.
 	classOwnCheck = "a list of OpenFGA's against its own check"
+	// OpenFGA fails on a condition that cannot be decided, and ours is the answer whatever it would be.
+	classNeedless = "OpenFGA fails on a condition that changes nothing"
+	// OpenFGA answers, although the answer depends on a condition that cannot be decided.
+	classSilent = "OpenFGA answers although a condition cannot be decided"
 	// OpenFGA does not ask whether a store exists before it looks for the model or the tuples in it.
 	classStore = "a store that does not exist"
 	// OpenFGA looks for objects and users that no tuple can have, and finds none.
@@ -80,6 +84,9 @@ func explain(ctx context.Context, c comparison, state state, q question, ours, t
 	}
 	if ours.Code == 0 && theirs.Code == 0 && ownCheckAgrees(ctx, c, q, ours, theirs) {
 		return classOwnCheck
+	}
+	if class := explainUndecided(state, q, ours, theirs); class != "" {
+		return class
 	}
 	for range repeats {
 		if c.theirs.ask(ctx, q).equal(ours) {
@@ -231,30 +238,55 @@ type state struct {
 	tuples []*openfgav1.TupleKey
 }
 
-// oracle evaluates the tuples whose conditions hold. It is nil when a condition cannot be decided, since
-// the oracle knows no third answer.
+// oracle evaluates the tuples whose conditions hold. It is nil when a condition cannot be decided.
 func (s state) oracle(contextual []*openfgav1.TupleKey, context *structpb.Struct) *oracle.Oracle {
-	var tuples []ostiary.Tuple
+	if all := s.oracles(contextual, context); len(all) == 1 {
+		return all[0]
+	}
+	return nil
+}
+
+// maxUndecided bounds the tuples whose conditions cannot be decided: there is an oracle for each way to
+// decide them.
+const maxUndecided = 9
+
+// oracles returns an oracle for each way in which the conditions that cannot be decided may turn out;
+// one when all can be decided, none when there are too many ways.
+func (s state) oracles(contextual []*openfgav1.TupleKey, context *structpb.Struct) []*oracle.Oracle {
+	var certain, undecided []ostiary.Tuple
 	for _, k := range unique(slices.Concat(contextual, s.tuples)) {
+		tuple := ostiary.Tuple{Object: subjectOf(k.GetObject()).Object(), Relation: k.GetRelation(), Subject: subjectOf(k.GetUser())}
+		holds, known := true, true
 		if name := k.GetCondition().GetName(); name != "" {
-			c := conditionNamed(name)
-			if c == nil {
-				return nil
-			}
-			values := context.AsMap()
-			maps.Copy(values, k.GetCondition().GetContext().AsMap())
-			holds, known := c.eval(values)
-			if !known {
-				return nil
-			}
-			if !holds {
-				continue
+			holds, known = false, false
+			if c := conditionNamed(name); c != nil {
+				values := context.AsMap()
+				maps.Copy(values, k.GetCondition().GetContext().AsMap())
+				holds, known = c.eval(values)
 			}
 		}
-		object := subjectOf(k.GetObject()).Object()
-		tuples = append(tuples, ostiary.Tuple{Object: object, Relation: k.GetRelation(), Subject: subjectOf(k.GetUser())})
+		switch {
+		case !known:
+			undecided = append(undecided, tuple)
+		case holds:
+			certain = append(certain, tuple)
+		}
 	}
-	return oracle.New(unconditional(s.model), tuples)
+	if len(undecided) > maxUndecided {
+		return nil
+	}
+	m := unconditional(s.model)
+	var all []*oracle.Oracle
+	for way := range 1 << len(undecided) {
+		tuples := slices.Clone(certain)
+		for i, t := range undecided {
+			if way&(1<<i) != 0 {
+				tuples = append(tuples, t)
+			}
+		}
+		all = append(all, oracle.New(m, tuples))
+	}
+	return all
 }
 
 // unconditional is a model whose restrictions name no conditions.

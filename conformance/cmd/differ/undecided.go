@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine/oracle"
+)
+
+// conditionFailed is how OpenFGA says that a condition cannot be decided.
+const conditionFailed = "failed to evaluate relationship condition"
+
+// explainUndecided returns the class of a difference in which one side failed on a condition that cannot
+// be decided, or "". It asks the oracle for each way in which the conditions may turn out: when all
+// answers are the same, none of these conditions changes anything.
+func explainUndecided(state state, q question, ours, theirs answer) string {
+	if req, ok := q.request.(*openfgav1.BatchCheckRequest); ok {
+		return explainUndecidedBatch(state, req, ours, theirs)
+	}
+	possible := possibleAnswers(state, q)
+	switch {
+	case len(possible) == 0:
+		return ""
+	case ours.Code == 0 && theirs.Code == codeValidation && strings.Contains(theirs.Message, conditionFailed):
+		if len(possible) == 1 && possible[0] == strings.Join(ours.Items, " ") {
+			return classNeedless
+		}
+	case ours.Code == codeValidation && theirs.Code == 0 && len(possible) > 1:
+		return classSilent
+	}
+	return ""
+}
+
+func explainUndecidedBatch(state state, req *openfgav1.BatchCheckRequest, ours, theirs answer) string {
+	failed, class := fmt.Sprint("error ", codeValidation), ""
+	explained := eachItem(req, ours, theirs, func(item *openfgav1.BatchCheckItem, our, their string) bool {
+		possible := possibleAnswers(state, question{request: &openfgav1.CheckRequest{
+			TupleKey: item.GetTupleKey(), ContextualTuples: item.GetContextualTuples(), Context: item.GetContext()}})
+		switch {
+		case their == failed && slices.Equal(possible, []string{our}):
+			class = classNeedless
+		case our == failed && len(possible) > 1:
+			class = classSilent
+		default:
+			return false
+		}
+		return true
+	})
+	if !explained {
+		return ""
+	}
+	return class
+}
+
+// possibleAnswers are the distinct answers of the oracles to a question; none when there are too many
+// oracles, or when the question is not of the kind that they answer.
+func possibleAnswers(state state, q question) []string {
+	var answers []string
+	each := func(contextual []*openfgav1.TupleKey, context withContext, ask func(o *oracle.Oracle) []string) []string {
+		for _, o := range state.oracles(contextual, context.GetContext()) {
+			if text := strings.Join(sorted(ask(o)), " "); !slices.Contains(answers, text) {
+				answers = append(answers, text)
+			}
+		}
+		return answers
+	}
+	if q.faulty {
+		return nil
+	}
+	objects := func(typ, relation, user string) func(o *oracle.Oracle) []string {
+		return func(o *oracle.Oracle) []string { return texts(o.ListObjects(typ, relation, subjectOf(user))) }
+	}
+	switch req := q.request.(type) {
+	case *openfgav1.CheckRequest:
+		return each(req.GetContextualTuples().GetTupleKeys(), req, func(o *oracle.Oracle) []string {
+			return []string{allowed(oracleCheck(o, req.GetTupleKey()))}
+		})
+	case *openfgav1.ListObjectsRequest:
+		return each(req.GetContextualTuples().GetTupleKeys(), req, objects(req.GetType(), req.GetRelation(), req.GetUser()))
+	case *openfgav1.StreamedListObjectsRequest:
+		return each(req.GetContextualTuples().GetTupleKeys(), req, objects(req.GetType(), req.GetRelation(), req.GetUser()))
+	case *openfgav1.ListUsersRequest:
+		object := ostiary.ObjectRef{Type: req.GetObject().GetType(), ID: req.GetObject().GetId()}
+		filter := req.GetUserFilters()[0]
+		return each(req.GetContextualTuples(), req, func(o *oracle.Oracle) []string {
+			return texts(o.ListUsers(object, req.GetRelation(), filter.GetType(), filter.GetRelation()))
+		})
+	}
+	return nil
+}
+
+func texts[T fmt.Stringer](list []T) []string {
+	var all []string
+	for _, x := range list {
+		all = append(all, x.String())
+	}
+	return all
+}
