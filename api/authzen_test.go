@@ -321,3 +321,113 @@ func TestAuthZENNeedsAKey(t *testing.T) {
 		}
 	}, func(o *api.Options) { o.Authenticator = authenticator })
 }
+
+// The properties of a subject, a resource and an action are parameters of conditions, each under its
+// prefix; the context goes first where names collide. As OpenFGA 1.22.1 answered.
+func TestEvaluationProperties(t *testing.T) {
+	const model = `model
+  schema 1.1
+type user
+type doc
+  relations
+    define by_subject: [user with cs]
+    define by_resource: [user with cr]
+    define by_action: [user with ca]
+    define by_context: [user with cp]
+condition cs(subject_x: int) {
+  subject_x == 1
+}
+condition cr(resource_x: int) {
+  resource_x == 1
+}
+condition ca(action_x: int) {
+  action_x == 1
+}
+condition cp(x: int) {
+  x == 1
+}
+`
+	onBoth(t, func(t *testing.T, _ *harness, c client) {
+		store, _ := c.newStore(t, model)
+		conditions := map[string]string{"by_subject": "cs", "by_resource": "cr", "by_action": "ca", "by_context": "cp"}
+		for relation, condition := range conditions {
+			k := key("doc:1#" + relation + "@user:a")
+			k["condition"] = fields{"name": condition}
+			c.ok(t, "Write", fields{"store_id": store, "writes": fields{"tuple_keys": []fields{k}}})
+		}
+		missing := func(relation, parameter string) string {
+			return "failed to evaluate relationship condition: '" + conditions[relation] + "' - tuple 'doc:1#" + relation +
+				"@user:a' is missing context parameters '[" + parameter + "]'"
+		}
+		one := fields{"x": 1}
+		subject := func(properties fields) fields { return entity("user:a").with("properties", properties) }
+		for _, tc := range []struct {
+			name   string
+			action string
+			change fields // parts of the question
+			want   any    // the decision, or the message of the error
+		}{
+			{"of the subject", "by_subject", fields{"subject": subject(one)}, true},
+			{"of the resource", "by_resource", fields{"resource": entity("doc:1").with("properties", one)}, true},
+			{"of the action", "by_action", fields{"action": fields{"name": "by_action", "properties": one}}, true},
+			{"of the context", "by_context", fields{"context": one}, true},
+			{"none", "by_subject", fields{}, missing("by_subject", "subject_x")},
+			{"of another part", "by_subject", fields{"resource": entity("doc:1").with("properties", one)}, missing("by_subject", "subject_x")},
+			{"no prefix", "by_context", fields{"subject": subject(one)}, missing("by_context", "x")},
+			{"the context denies", "by_subject", fields{"subject": subject(one), "context": fields{"subject_x": 2}}, false},
+			{"the context allows", "by_subject", fields{"subject": subject(fields{"x": 2}), "context": fields{"subject_x": 1}}, true},
+		} {
+			t.Run(tc.name, func(t *testing.T) {
+				f := evaluation("user:a", tc.action, "doc:1")
+				for name, value := range tc.change {
+					f[name] = value
+				}
+				a := c.ask(t, "Evaluation", f.in(store))
+				if why, refused := tc.want.(string); refused {
+					number(openfgav1.ErrorCode_validation_error, why).check(t, a)
+				} else if !succeeded(a) || a.body.(map[string]any)["decision"] != tc.want {
+					t.Errorf("got %v %s, want %v", a.body, a.message, tc.want)
+				}
+				items := c.ok(t, "Evaluations", f.with("evaluations", []fields{{}, {}}).in(store))
+				if got := decisions(t, items); !reflect.DeepEqual(got, []any{tc.want, tc.want}) {
+					t.Errorf("two at once: got %v, want %v twice", got, tc.want)
+				}
+			})
+		}
+		// A context in an evaluation replaces that of the request; it is not joined with it.
+		whole := evaluation("user:a", "by_context", "doc:1").with("context", one)
+		got := decisions(t, c.ok(t, "Evaluations", whole.with("evaluations", []fields{
+			{}, {"context": fields{}}, {"context": fields{"other": 1}}, {"context": fields{"x": 2}},
+		}).in(store)))
+		absent := missing("by_context", "x")
+		if want := []any{true, absent, absent, false}; !reflect.DeepEqual(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+
+		names := func(a answer) []any {
+			t.Helper()
+			all := []any{}
+			for _, r := range a.list(t, "results") {
+				one := r.(map[string]any)
+				if one["name"] != nil {
+					all = append(all, one["name"])
+				} else {
+					all = append(all, one["id"])
+				}
+			}
+			return all
+		}
+		question := fields{"subject": subject(one), "resource": entity("doc:1"), "context": one}
+		if got := names(c.ok(t, "ActionSearch", question.in(store))); !reflect.DeepEqual(got, []any{"by_context", "by_subject"}) {
+			t.Errorf("actions: got %v", got)
+		}
+		f := evaluation("user", "by_subject", "doc:1").with("context", fields{"subject_x": 1})
+		if got := names(c.ok(t, "SubjectSearch", f.in(store))); !reflect.DeepEqual(got, []any{"a"}) {
+			t.Errorf("subjects: got %v", got)
+		}
+		f = fields{"subject": subject(one), "action": fields{"name": "by_subject"}, "resource": entity("doc")}
+		if got := names(c.ok(t, "ResourceSearch", f.in(store))); !reflect.DeepEqual(got, []any{"1"}) {
+			t.Errorf("resources: got %v", got)
+		}
+	})
+}

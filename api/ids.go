@@ -29,3 +29,16 @@ func (s *idSource) next(nowNanos int64) (string, error) {
 	}
 	return id.String(), nil
 }
+
+// nextAfter is next, and greater than another id, which may be from a server whose clock is ahead. An
+// empty id is less than all.
+func (s *idSource) nextAfter(nowNanos int64, other string) (string, error) {
+	if other != "" {
+		parsed, err := ulid.ParseStrict(other)
+		if err != nil {
+			return "", fmt.Errorf("make an id after %q: %w", other, err)
+		}
+		nowNanos = max(nowNanos, int64(parsed.Time()+1)*int64(time.Millisecond))
+	}
+	return s.next(nowNanos)
+}

@@ -47,8 +47,14 @@ func (s *Server) WriteAuthorizationModel(
 	if err := compilable(written); err != nil {
 		return nil, err
 	}
-	err := s.change(ctx, req.GetStoreId(), func(View, ostiary.Document) (*ostiary.Mutation, error) {
-		return s.modelMutation(ctx, req.GetStoreId(), written)
+	select { // one at a time, so that no more than another server can come in between
+	case s.modelTurn <- struct{}{}:
+		defer func() { <-s.modelTurn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	err := s.change(ctx, req.GetStoreId(), func(v View, _ ostiary.Document) (*ostiary.Mutation, error) {
+		return s.modelMutation(ctx, v, req.GetStoreId(), written)
 	})
 	if err != nil {
 		return nil, err
@@ -65,13 +71,21 @@ func compilable(m *openfgav1.AuthorizationModel) error {
 	return err
 }
 
-// modelMutation gives the model a new id and returns what writes it.
-func (s *Server) modelMutation(ctx context.Context, store string, written *openfgav1.AuthorizationModel) (*ostiary.Mutation, error) {
+// modelMutation gives the model a new id and returns what writes it. The id is greater than that of the
+// store's latest model, and the write is refused when there is a later one meanwhile: so the order of a
+// store's models by their ids is that of their revisions.
+func (s *Server) modelMutation(
+	ctx context.Context, v View, store string, written *openfgav1.AuthorizationModel,
+) (*ostiary.Mutation, error) {
 	m, err := s.newMutation(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if written.Id, err = s.ids.next(m.TimeNanos); err != nil {
+	latest, _, err := v.Document(latestModelKey(store))
+	if err != nil {
+		return nil, err
+	}
+	if written.Id, err = s.ids.nextAfter(m.TimeNanos, string(latest.Body)); err != nil {
 		return nil, err
 	}
 	body, err := encodeDocument(written)
@@ -80,6 +94,7 @@ func (s *Server) modelMutation(ctx context.Context, store string, written *openf
 	}
 	m.Preconditions = []ostiary.Precondition{
 		{Kind: ostiary.DocumentAtVersion, Document: modelDocumentKey(store, written.GetId())},
+		{Kind: ostiary.DocumentAtVersion, Document: latestModelKey(store), Version: latest.Version},
 	}
 	m.Documents = []ostiary.DocumentChange{
 		{Key: modelDocumentKey(store, written.GetId()), Body: body},

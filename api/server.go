@@ -87,6 +87,7 @@ type Server struct {
 	authzenBaseURL string
 	models         *modelCache
 	ids            *idSource
+	modelTurn      chan struct{}           // full while a model is written
 	sealKey        atomic.Pointer[pageKey] // see storedPageKey
 
 	draining     chan struct{} // closed when Serve begins to stop
@@ -125,6 +126,7 @@ func NewServer(o Options) (*Server, error) {
 		authzenBaseURL: o.AuthZENBaseURL,
 		models:         newModelCache(limits.MaxCachedModels),
 		ids:            newIDSource(),
+		modelTurn:      make(chan struct{}, 1),
 		draining:       make(chan struct{}),
 	}, nil
 }
