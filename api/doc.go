@@ -1,5 +1,5 @@
-// Package api answers requests on the wire: OpenFGA's openfga.v1.OpenFGAService and our own
-// ostiary.v1.OstiaryService, over gRPC and over HTTP/JSON.
+// Package api answers requests on the wire: OpenFGA's openfga.v1.OpenFGAService, AuthZEN's
+// authzen.v1.AuthZenService and our own ostiary.v1.OstiaryService, over gRPC and over HTTP/JSON.
 //
 // A request passes, in this order and once whichever listener it came in by: a request id, recovery
 // from panics, authentication, OpenFGA's field validation, then its handler. HTTP is translated by
