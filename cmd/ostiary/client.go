@@ -14,13 +14,15 @@ import (
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 )
 
-// The headers of every answer, the one of a list that a limit of the server cut short, and the one
-// that asks for an answer at least as new as a token.
+// The headers of every answer, those of a list that a limit of the server cut short, of which the second
+// asks for the rest, and those that ask for an answer at least as new as a token, or as of one.
 const (
 	headerRevision  = "ostiary-revision"
 	headerToken     = "ostiary-token"
 	headerTruncated = "ostiary-truncated"
+	headerContinue  = "ostiary-continuation"
 	headerAtLeast   = "ostiary-at-least"
+	headerAsOf      = "ostiary-as-of"
 )
 
 // maxAnswerBytes bounds one answer of the server: a list may be long.

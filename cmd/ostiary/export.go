@@ -25,9 +25,10 @@ func newTupleExportCommand(a *app) *cobra.Command {
 		Use:   "export [FILE]",
 		Short: "Save all tuples of a store as CSV, JSON or JSON lines",
 		Long: `Save all tuples of a store in a form that 'ostiary tuple import' reads, to a file or to stdout. The
-store is read page by page: tuples written meanwhile may or may not be in the file.`,
+file holds the store as it is at one revision: of what is written meanwhile, nothing.`,
 		Example: `  ostiary tuple export tuples.csv
-  ostiary tuple export --format jsonl | gzip > tuples.jsonl.gz`,
+  ostiary tuple export --format jsonl | gzip > tuples.jsonl.gz
+  ostiary tuple export yesterday.csv --as-of 2026-01-31T12:00:00Z`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file = "-"

@@ -22,7 +22,7 @@ func startNode(t *testing.T, authenticator api.Authenticator) string {
 }
 
 // startNodeHTTP is startNode that returns the URL of the HTTP API too.
-func startNodeHTTP(t *testing.T, authenticator api.Authenticator) (grpcAddr, url string) {
+func startNodeHTTP(t *testing.T, authenticator api.Authenticator, change ...func(*nodeOptions)) (grpcAddr, url string) {
 	t.Helper()
 	listeners := make([]net.Listener, 2)
 	for i := range listeners {
@@ -33,11 +33,15 @@ func startNodeHTTP(t *testing.T, authenticator api.Authenticator) (grpcAddr, url
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
+	options := nodeOptions{
+		dataDir: t.TempDir(), grpc: listeners[0], http: listeners[1], authenticator: authenticator,
+		logger: slog.New(slog.DiscardHandler), ready: func() { close(ready) },
+	}
+	for _, f := range change {
+		f(&options)
+	}
 	go func() {
-		ended <- runNode(ctx, nodeOptions{
-			dataDir: t.TempDir(), grpc: listeners[0], http: listeners[1], authenticator: authenticator,
-			logger: slog.New(slog.DiscardHandler), ready: func() { close(ready) },
-		})
+		ended <- runNode(ctx, options)
 	}()
 	t.Cleanup(func() {
 		stop()

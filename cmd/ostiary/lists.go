@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -15,10 +17,12 @@ import (
 
 func newListObjectsCommand(a *app) *cobra.Command {
 	var query queryFlags
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "list-objects USER RELATION TYPE",
 		Short: "List the objects of a type to which a user has a relation",
 		Example: `  ostiary list-objects user:ann viewer doc
+  ostiary list-objects user:ann viewer doc --all --as-of 2026-01-31T12:00:00Z
   ostiary list-objects group:eng#member viewer doc --output json`,
 		Args:              cobra.ExactArgs(3),
 		ValidArgsFunction: a.completeListObjects,
@@ -36,12 +40,17 @@ func newListObjectsCommand(a *app) *cobra.Command {
 				return err
 			}
 			defer c.Close()
-			var header metadata.MD
-			answer, err := c.fga.ListObjects(query.context(cmd.Context()), &openfgav1.ListObjectsRequest{
+			request := &openfgav1.ListObjectsRequest{
 				StoreId: store, AuthorizationModelId: query.model,
 				User: args[0], Relation: args[1], Type: args[2],
 				ContextualTuples: contextual, Consistency: preference,
-			}, grpc.Header(&header))
+			}
+			answer := &openfgav1.ListObjectsResponse{}
+			header, err := eachPage(query.context(cmd.Context()), all, func(ctx context.Context, header *metadata.MD) (int, error) {
+				page, err := c.fga.ListObjects(ctx, request, grpc.Header(header))
+				answer.Objects = append(answer.Objects, page.GetObjects()...)
+				return len(page.GetObjects()), err
+			})
 			if err != nil {
 				return fmt.Errorf("list the objects of type %s that %s has as %s: %w", args[2], args[0], args[1], err)
 			}
@@ -56,12 +65,14 @@ func newListObjectsCommand(a *app) *cobra.Command {
 		},
 	}
 	query.add(cmd)
+	addAll(cmd, &all)
 	return a.addStoreFlag(a.addClientFlags(cmd))
 }
 
 func newListUsersCommand(a *app) *cobra.Command {
 	var query queryFlags
 	var filter string
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "list-users OBJECT RELATION",
 		Short: "List the users that have a relation to an object",
@@ -90,13 +101,18 @@ func newListUsersCommand(a *app) *cobra.Command {
 			}
 			defer c.Close()
 			typ, relation, _ := strings.Cut(filter, "#")
-			var header metadata.MD
-			answer, err := c.fga.ListUsers(query.context(cmd.Context()), &openfgav1.ListUsersRequest{
+			request := &openfgav1.ListUsersRequest{
 				StoreId: store, AuthorizationModelId: query.model,
 				Object: &openfgav1.Object{Type: object.Type, Id: object.ID}, Relation: args[1],
 				UserFilters:      []*openfgav1.UserTypeFilter{{Type: typ, Relation: relation}},
 				ContextualTuples: contextual, Consistency: preference,
-			}, grpc.Header(&header))
+			}
+			answer := &openfgav1.ListUsersResponse{}
+			header, err := eachPage(query.context(cmd.Context()), all, func(ctx context.Context, header *metadata.MD) (int, error) {
+				page, err := c.fga.ListUsers(ctx, request, grpc.Header(header))
+				answer.Users = append(answer.Users, page.GetUsers()...)
+				return len(page.GetUsers()), err
+			})
 			if err != nil {
 				return fmt.Errorf("list the users that have %s as %s: %w", args[0], args[1], err)
 			}
@@ -112,14 +128,42 @@ func newListUsersCommand(a *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&filter, "user-filter", "user", "which users: a type (user), or a type and a relation (group#member)")
 	query.add(cmd)
+	addAll(cmd, &all)
 	_ = cmd.RegisterFlagCompletionFunc("user-filter", a.completeTypes)
 	return a.addStoreFlag(a.addClientFlags(cmd))
+}
+
+func addAll(cmd *cobra.Command, all *bool) {
+	cmd.Flags().BoolVar(all, "all", false, "ask on where the server cuts the list, at the same revision, until it is whole")
+}
+
+// eachPage calls ask for the first page of a list and, with all, for those that follow it at the same
+// revision. ask fills in the headers of its answer and returns the length of its page. The headers of the
+// last answer are returned. A page that is empty and not the last was cut by the server's deadline, which
+// it would meet again.
+func eachPage(ctx context.Context, all bool, ask func(ctx context.Context, header *metadata.MD) (int, error)) (metadata.MD, error) {
+	page := ctx
+	for {
+		var header metadata.MD
+		n, err := ask(page, &header)
+		if err != nil {
+			return header, err
+		}
+		token := header.Get(headerContinue)
+		if !all || len(token) == 0 {
+			return header, nil
+		}
+		if n == 0 {
+			return header, errors.New("the server's deadline cut the list before it had a page; 'ostiary serve --listObjects-deadline, --listUsers-deadline' set it")
+		}
+		page = metadata.AppendToOutgoingContext(ctx, headerContinue, token[0])
+	}
 }
 
 // warnTruncated says on stderr that the server cut a list short.
 func (a *app) warnTruncated(header metadata.MD, flag string) {
 	if len(header.Get(headerTruncated)) > 0 {
-		a.talkf("the list is cut short by the server's limit; 'ostiary serve %s' sets it", flag)
+		a.talkf("the list is cut short by the server's limit: --all asks for the rest, 'ostiary serve %s' sets the limit", flag)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"syscall"
+	"time"
 
 	"github.com/ostiary/ostiary/api"
 	"github.com/ostiary/ostiary/engine"
@@ -22,6 +23,7 @@ type nodeOptions struct {
 	cors          api.CORS
 	// authzenBaseURL is the URL for AuthZEN's discovery; without it there is none.
 	authzenBaseURL string
+	retention      time.Duration // of the history; zero is raftstore's default
 	maxDepth       int
 	logger         *slog.Logger
 	// ready is called once everything acknowledged is applied again and requests are answered.
@@ -39,7 +41,9 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 			err = errors.Join(err, o.grpc.Close(), o.http.Close())
 		}
 	}()
-	store, err := raftstore.Open(ctx, raftstore.Options{Dir: o.dataDir, Logger: o.logger, OnFatal: stop})
+	store, err := raftstore.Open(ctx, raftstore.Options{
+		Dir: o.dataDir, HistoryRetention: o.retention, Logger: o.logger, OnFatal: stop,
+	})
 	if errors.Is(err, syscall.EAGAIN) {
 		return fmt.Errorf("%w: another process uses this data folder; stop it, or pass another --data-dir", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +29,7 @@ type serveFlags struct {
 	logLevel       string
 	cors           api.CORS
 	authzenBaseURL string
+	retention      time.Duration
 	limits         limitFlags
 }
 
@@ -60,7 +62,8 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 	f.StringSliceVar(&flags.cors.AllowedOrigins, "http-cors-allowed-origins", []string{"*"}, "origins whose pages may call over HTTP (*: all)")
 	f.StringSliceVar(&flags.cors.AllowedHeaders, "http-cors-allowed-headers", []string{"*"}, "request headers that such a page may set (*: all)")
 	f.StringVar(&flags.authzenBaseURL, "authzen-base-url", "", "URL at which clients reach this server, for AuthZEN's discovery (with --dev: the address for HTTP)")
-	fromEnv(f, "data-dir", "grpc-addr", "http-addr", "dev", "authn-method", "authn-preshared-keys", "authn-preshared-keys-file",
+	f.DurationVar(&flags.retention, "history-retention", 24*time.Hour, "how long past revisions can be read, and ReadChanges reaches back (0: for ever)")
+	fromEnv(f, "history-retention", "data-dir", "grpc-addr", "http-addr", "dev", "authn-method", "authn-preshared-keys", "authn-preshared-keys-file",
 		"log-format", "log-level", "http-cors-allowed-origins", "http-cors-allowed-headers", "authzen-base-url")
 	flags.limits.register(f)
 	return cmd
@@ -76,6 +79,9 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	}
 	if err := flags.cors.Validate(); err != nil {
 		return usagef("--http-cors-allowed-origins, --http-cors-allowed-headers: %v", err)
+	}
+	if flags.retention < 0 {
+		return usagef("--history-retention %s is negative: 0 keeps everything", flags.retention)
 	}
 	if err := judgeBaseURL(flags.authzenBaseURL); err != nil {
 		return err
@@ -107,6 +113,7 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 		dataDir: flags.dataDir, grpc: grpcListener, http: httpListener,
 		authenticator: authenticator, limits: flags.limits.limits(), maxDepth: flags.limits.maxDepth, cors: flags.cors,
 		authzenBaseURL: flags.authzenBaseURL,
+		retention:      keptForEverIfZero(flags.retention),
 		logger:         logger,
 		ready: func() {
 			grpcAddr, httpAddr := grpcListener.Addr().String(), httpListener.Addr().String()
@@ -116,6 +123,14 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 			}
 		},
 	})
+}
+
+// keptForEverIfZero turns "0 keeps everything" into raftstore's "negative keeps everything".
+func keptForEverIfZero(retention time.Duration) time.Duration {
+	if retention == 0 {
+		return -1
+	}
+	return retention
 }
 
 // authenticator judges who may call. A server that would let everybody in without having been told so
