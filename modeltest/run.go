@@ -68,7 +68,8 @@ const (
 // Run asks every question of the tests that were chosen. The error is that of a cancelled context; a
 // question that has no answer is a failed assertion.
 func (s *Suite) Run(ctx context.Context, o Options) (*Result, error) {
-	r := &runner{suite: s, engine: o.Engine, plan: engine.Compile(s.Model), coverage: newCoverage(s.Model)}
+	r := &runner{suite: s, engine: o.Engine, plan: engine.Compile(s.Model), shared: engine.NewMemory(edges(s.Tuples)),
+		coverage: newCoverage(s.Model)}
 	if r.engine == nil {
 		r.engine = engine.New(engine.Options{})
 	}
@@ -100,19 +101,25 @@ type runner struct {
 	suite    *Suite
 	engine   *engine.Engine
 	plan     *engine.Plan
-	reader   *engine.Memory
+	shared   *engine.Memory // the suite's tuples
+	reader   engine.Reader  // these and those of the test at hand
 	coverage *coverage
+}
+
+func edges(tuples []Tuple) []ostiary.Edge {
+	out := make([]ostiary.Edge, len(tuples))
+	for i, t := range tuples {
+		out[i] = t.Edge
+	}
+	return out
 }
 
 func (r *runner) test(ctx context.Context, t Test) (TestResult, error) {
 	started := time.Now()
-	edges := make([]ostiary.Edge, 0, len(r.suite.Tuples)+len(t.Tuples))
-	for _, list := range [...][]Tuple{r.suite.Tuples, t.Tuples} {
-		for _, tuple := range list {
-			edges = append(edges, tuple.Edge)
-		}
+	r.reader = r.shared
+	if len(t.Tuples) > 0 {
+		r.reader = engine.Overlay(r.shared, edges(t.Tuples))
 	}
-	r.reader = engine.NewMemory(edges)
 	out := TestResult{Name: t.Name, Description: t.Description, Line: t.Line, Passed: true, Assertions: []Assertion{}}
 	for _, q := range t.Questions {
 		a := r.ask(ctx, q)
