@@ -378,8 +378,7 @@ func TestErrors(t *testing.T) {
 	_, err = c.Check(t.Context()).Body(client.ClientCheckRequest{Object: "doc:1", Relation: "viewer", User: "user:ann"}).
 		Options(client.ClientCheckOptions{AuthorizationModelId: &missing}).Execute()
 	wantValidation(t, err, openfga.ERRORCODE_AUTHORIZATION_MODEL_NOT_FOUND)
-	_, err = c.Check(t.Context()).Body(client.ClientCheckRequest{Object: "doc:1", Relation: "viewer", User: "user:ann"}).
-		Options(client.ClientCheckOptions{StoreId: &missing}).Execute()
+	_, err = c.GetStore(t.Context()).Options(client.ClientGetStoreOptions{StoreId: &missing}).Execute()
 	wantNotFound(t, err, openfga.NOTFOUNDERRORCODE_STORE_ID_NOT_FOUND)
 	_, err = c.WriteAuthorizationModel(t.Context()).Body(client.ClientWriteAuthorizationModelRequest{
 		SchemaVersion: "1.1", TypeDefinitions: []openfga.TypeDefinition{{Type: "doc", Relations: &map[string]openfga.Userset{"viewer": {ComputedUserset: &openfga.ObjectRelation{Relation: openfga.PtrString("nothing")}}}}},

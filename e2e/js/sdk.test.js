@@ -203,11 +203,34 @@ describe("without authentication", () => {
     assert.deepEqual(read.assertions.map((a) => [a.tuple_key.user, a.expectation]), [["user:ann", true], ["user:bob", false]]);
   });
 
+  test("conditions are evaluated with the contexts of the tuple and of the question", async () => {
+    const other = newClient(server.url);
+    await newStore(other, "conditions");
+    const { authorization_model_id: model } = await other.writeAuthorizationModel(await readModel("conditions.json"));
+    other.authorizationModelId = model;
+    const tuple = { user: "user:ann", relation: "viewer", object: "doc:hours" };
+    await other.writeTuples([
+      { ...tuple, condition: { name: "in_hours", context: { since: 9, until: 17 } } },
+      { ...tuple, object: "doc:always" },
+    ]);
+    assert.equal((await other.check({ ...tuple, context: { hour: 12 } })).allowed, true);
+    assert.equal((await other.check({ ...tuple, context: { hour: 18 } })).allowed, false);
+    await assert.rejects(other.check(tuple), refused(FgaApiValidationError, 400, "validation_error"));
+    const list = { user: "user:ann", relation: "viewer", type: "doc" };
+    assert.deepEqual(sorted((await other.listObjects({ ...list, context: { hour: 12 } })).objects), ["doc:always", "doc:hours"]);
+    const streamed = [];
+    for await (const { object } of other.streamedListObjects({ ...list, context: { hour: 18 } })) streamed.push(object);
+    assert.deepEqual(streamed, ["doc:always"]);
+    const { tuples: read } = await other.read({ object: "doc:hours" });
+    assert.deepEqual(read[0].key.condition, { name: "in_hours", context: { since: 9, until: 17 } });
+    await other.deleteStore();
+  });
+
   test("errors have the class, status and code of OpenFGA", async () => {
     const missing = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
     await assert.rejects(client.check({ ...ofAnn, relation: "nothing" }), refused(FgaApiValidationError, 400, "validation_error"));
     await assert.rejects(client.check(ofAnn, { authorizationModelId: missing }), refused(FgaApiValidationError, 400, "authorization_model_not_found"));
-    await assert.rejects(client.check(ofAnn, { storeId: missing }), refused(FgaApiNotFoundError, 404, "store_id_not_found"));
+    await assert.rejects(client.getStore({ storeId: missing }), refused(FgaApiNotFoundError, 404, "store_id_not_found"));
     await assert.rejects(client.writeTuples([{ ...ofAnn, user: "folder:x" }]), refused(FgaApiValidationError, 400, "validation_error"));
     await assert.rejects(
       client.writeAuthorizationModel({ schema_version: "1.1", type_definitions: [{ type: "doc", relations: { viewer: { computedUserset: { relation: "nothing" } } } }] }),
