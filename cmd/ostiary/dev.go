@@ -137,11 +137,11 @@ func (a *app) feed(ctx context.Context, args []string, flags devFlags, httpAddr 
 		return err
 	}
 	defer c.Close()
-	store, err := c.storeCalled(ctx, flags.store)
+	store, existed, err := c.storeCalled(ctx, flags.store)
 	if err != nil {
 		return err
 	}
-	d := &developer{app: a, client: c, store: store, args: args}
+	d := &developer{app: a, client: c, store: store, args: args, stale: existed}
 	ok, err := d.reload(ctx)
 	if err != nil {
 		return err
@@ -181,19 +181,18 @@ func (a *app) feed(ctx context.Context, args []string, flags devFlags, httpAddr 
 }
 
 // storeCalled returns the id of the store of that name, which it makes when there is none.
-func (c *client) storeCalled(ctx context.Context, name string) (string, error) {
-	id := ""
-	err := c.eachStore(ctx, name, func(s *openfgav1.Store) {
+func (c *client) storeCalled(ctx context.Context, name string) (id string, existed bool, err error) {
+	err = c.eachStore(ctx, name, func(s *openfgav1.Store) {
 		if id == "" && s.GetName() == name {
 			id = s.GetId()
 		}
 	})
 	if err != nil || id != "" {
-		return id, err
+		return id, id != "", err
 	}
 	created, err := c.fga.CreateStore(ctx, &openfgav1.CreateStoreRequest{Name: name})
 	if err != nil {
-		return "", fmt.Errorf("create the store %q: %w", name, err)
+		return "", false, fmt.Errorf("create the store %q: %w", name, err)
 	}
-	return created.GetId(), nil
+	return created.GetId(), false, nil
 }

@@ -199,8 +199,16 @@ func TestDevDataDir(t *testing.T) {
 	args := []string{"dev", file, filepath.Join(dir, "t.csv"), "--data-dir", data, "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--exit"}
 	store := regexp.MustCompile(`/stores/(\w+)/`)
 	first := store.FindString(c.must(args...))
+	// The second run gives the tuple a condition, which a plain write over the old one would not.
+	writeFile(t, file, devModel[:strings.Index(devModel, "    define owner")]+
+		"    define owner: [user, user with early]\n    define viewer: owner\n\ncondition early(hour: int) {\n  hour < 9\n}\n")
+	writeFile(t, filepath.Join(dir, "t.csv"), "user_type,user_id,relation,object_type,object_id,condition_name\nuser,ann,owner,doc,plan,early\n"+
+		"user,bob,owner,doc,plan,\n")
 	if second := store.FindString(c.must(args...)); first == "" || second != first {
 		t.Errorf("got store %q, then %q; want the same", first, second)
+	}
+	for range 2 {
+		c.must(args...)
 	}
 	if entries, err := os.ReadDir(data); err != nil || len(entries) == 0 {
 		t.Errorf("the data folder holds %v, %v", entries, err)

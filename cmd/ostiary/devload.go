@@ -24,6 +24,9 @@ type developer struct {
 	client *client
 	store  string
 	args   []string // the model or store file, then files of tuples
+	// stale is set until the first load into a store of an earlier run: it may hold tuples of the files
+	// with other conditions, so these are deleted before they are written.
+	stale bool
 
 	files []string // everything that was read
 	seen  map[string]fileState
@@ -214,6 +217,9 @@ func (d *developer) applyTuples(ctx context.Context, want map[ostiary.Tuple]mode
 	if d.tuples == nil {
 		d.tuples = map[ostiary.Tuple]modeltest.Tuple{}
 	}
+	if d.stale {
+		gone = slices.Clone(came)
+	}
 	for batch := range slices.Chunk(gone, defaultTuplesPerWrite) {
 		deletes := &openfgav1.WriteRequestDeletes{OnMissing: "ignore"}
 		for _, t := range batch {
@@ -226,8 +232,11 @@ func (d *developer) applyTuples(ctx context.Context, want map[ostiary.Tuple]mode
 		for _, t := range batch {
 			delete(d.tuples, t.Tuple)
 		}
-		removed += len(batch)
+		if !d.stale {
+			removed += len(batch)
+		}
 	}
+	d.stale = false
 	for batch := range slices.Chunk(came, defaultTuplesPerWrite) {
 		writes := &openfgav1.WriteRequestWrites{OnDuplicate: "ignore"}
 		for _, t := range batch {
