@@ -6,12 +6,34 @@ import (
 
 	authzenv1 "github.com/openfga/api/proto/authzen/v1"
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/ostiary/ostiary/dsl/model"
 )
 
-// The searches answer everything at once: they take no page and give none, which the standard leaves to
-// the server. What a limit cuts off is announced by the header ostiary-truncated.
+// The searches answer everything at once, up to the limits of the lists, whatever size of a page is asked
+// for. Only an answer that such a limit cut has a token, with which the search goes on at the same
+// revision.
+
+// continued returns a context in which the list goes on where a token says.
+func continued(ctx context.Context, page *authzenv1.PageRequest) context.Context {
+	if page.GetToken() == "" {
+		return ctx
+	}
+	md, _ := metadata.FromIncomingContext(ctx) // a copy
+	md = metadata.Join(md)
+	md.Set(headerContinue, page.GetToken())
+	return metadata.NewIncomingContext(ctx, md)
+}
+
+// pageOf says where a list of count results goes on, and is nil where it is complete.
+func pageOf(ctx context.Context, count int) *authzenv1.PageResponse {
+	c := callOf(ctx)
+	if !c.truncated {
+		return nil
+	}
+	return &authzenv1.PageResponse{NextToken: c.resume, Count: uint32(count)}
+}
 
 // SubjectSearch returns the subjects of a type that may do an action to a resource. The id "*" stands
 // for every subject of the type.
@@ -22,7 +44,7 @@ func (a *authzenService) SubjectSearch(
 	if err != nil {
 		return nil, err
 	}
-	users, err := a.server.ListUsers(ctx, &openfgav1.ListUsersRequest{
+	users, err := a.server.ListUsers(continued(ctx, req.GetPage()), &openfgav1.ListUsersRequest{
 		StoreId:              req.GetStoreId(),
 		AuthorizationModelId: id,
 		Object:               &openfgav1.Object{Type: req.GetResource().GetType(), Id: req.GetResource().GetId()},
@@ -41,6 +63,7 @@ func (a *authzenService) SubjectSearch(
 		}
 		resp.Results = append(resp.Results, found)
 	}
+	resp.Page = pageOf(ctx, len(resp.GetResults()))
 	return resp, nil
 }
 
@@ -52,7 +75,7 @@ func (a *authzenService) ResourceSearch(
 	if err != nil {
 		return nil, err
 	}
-	objects, err := a.server.ListObjects(ctx, &openfgav1.ListObjectsRequest{
+	objects, err := a.server.ListObjects(continued(ctx, req.GetPage()), &openfgav1.ListObjectsRequest{
 		StoreId:              req.GetStoreId(),
 		AuthorizationModelId: id,
 		Type:                 req.GetResource().GetType(),
@@ -68,6 +91,7 @@ func (a *authzenService) ResourceSearch(
 		typ, id, _ := strings.Cut(o, ":")
 		resp.Results = append(resp.Results, &authzenv1.Resource{Type: typ, Id: id})
 	}
+	resp.Page = pageOf(ctx, len(resp.GetResults()))
 	return resp, nil
 }
 
@@ -77,6 +101,9 @@ func (a *authzenService) ResourceSearch(
 func (a *authzenService) ActionSearch(
 	ctx context.Context, req *authzenv1.ActionSearchRequest,
 ) (*authzenv1.ActionSearchResponse, error) {
+	if req.GetPage().GetToken() != "" {
+		return nil, errPageToken // this search gives none
+	}
 	id, err := modelHeader(ctx)
 	if err != nil {
 		return nil, err

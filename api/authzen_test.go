@@ -266,7 +266,7 @@ func TestSearches(t *testing.T) {
 	})
 }
 
-// What a limit cuts off a search is announced.
+// What a limit cuts off a search is announced, and a token goes on where it was cut.
 func TestSearchTruncated(t *testing.T) {
 	onBoth(t, func(t *testing.T, _ *harness, c client) {
 		store, _ := authzenStore(t, c)
@@ -274,9 +274,18 @@ func TestSearchTruncated(t *testing.T) {
 			"SubjectSearch": evaluation("user", "viewer", "doc:1"), "ResourceSearch": evaluation("user:ann", "viewer", "doc"),
 		} {
 			a := c.ok(t, method, f.in(store))
-			if n := len(a.list(t, "results")); n != 1 || a.headers.Get("Ostiary-Truncated") != "true" {
-				t.Errorf("%s: got %d results, truncated %q, want 1 and true", method, n, a.headers.Get("Ostiary-Truncated"))
+			first := a.list(t, "results")
+			if len(first) != 1 || a.headers.Get("Ostiary-Truncated") != "true" {
+				t.Fatalf("%s: got %v, truncated %q, want one result and true", method, first, a.headers.Get("Ostiary-Truncated"))
 			}
+			next := a.body.(map[string]any)["page"].(map[string]any)["next_token"]
+			a = c.ok(t, method, f.with("page", fields{"token": next}).in(store))
+			second := a.list(t, "results")
+			if len(second) != 1 || reflect.DeepEqual(first, second) || a.body.(map[string]any)["page"] != nil {
+				t.Errorf("%s: after %v got %v, want the other result and no page", method, first, a.body)
+			}
+			number(openfgav1.ErrorCode_invalid_continuation_token, "Invalid continuation token").
+				check(t, c.ask(t, method, f.with("page", fields{"token": "forged"}).in(store)))
 		}
 	}, func(o *api.Options) { o.Limits.ListObjectsMaxResults, o.Limits.ListUsersMaxResults = 1, 1 })
 }
