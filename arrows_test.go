@@ -15,24 +15,25 @@ const module = "github.com/ostiary/ostiary"
 // allowed lists, per tree, the other trees of this module that it may import. Trees that are not
 // listed (cmd, bench, conformance) may import anything. Test files are not checked. DESIGN section 3.
 var allowed = map[string][]string{
-	"":              {}, // the root vocabulary package
-	"dsl/model":     {},
-	"dsl/condition": {"dsl/model"},
-	"dsl/gen":       {},
-	"dsl":           {"dsl/model", "dsl/condition", "dsl/gen"},
-	"engine":        {"", "dsl/model", "dsl/condition"},
-	"engine/oracle": {"", "dsl/model"}, // never engine
-	"modeltest":     {"", "dsl", "dsl/model", "dsl/condition", "engine"},
-	"storage/wal":   {""},
-	"storage":       {""},
-	"raftstore":     {"", "storage", "storage/wal"},
-	"api/gen":       {},
-	"api":           {"", "api/gen", "dsl", "dsl/model", "dsl/condition", "engine"},
+	"":                       {}, // the root vocabulary package
+	"dsl/model":              {},
+	"dsl/condition":          {"dsl/model"},
+	"dsl/gen":                {},
+	"dsl":                    {"dsl/model", "dsl/condition", "dsl/gen"},
+	"engine":                 {"", "dsl/model", "dsl/condition"},
+	"engine/oracle":          {"", "dsl/model"}, // never engine
+	"modeltest":              {"", "dsl", "dsl/model", "dsl/condition", "engine"},
+	"storage/internal/guard": {},
+	"storage/wal":            {"", "storage/internal/guard"},
+	"storage":                {"", "storage/internal/guard"},
+	"raftstore":              {"", "storage", "storage/wal"},
+	"api/gen":                {},
+	"api":                    {"", "api/gen", "dsl", "dsl/model", "dsl/condition", "engine"},
 }
 
 // sole lists the modules that may be imported from one tree alone, test files excepted.
 var sole = map[string][]string{
-	"github.com/cockroachdb/pebble": {"storage", "storage/wal"},
+	"github.com/cockroachdb/pebble": {"storage", "storage/wal", "storage/internal/guard"},
 	"github.com/hashicorp/raft":     {"raftstore"},
 	"github.com/antlr4-go/antlr":    {"dsl", "dsl/gen"},
 	"cel.dev":                       {"dsl/condition"},

@@ -157,7 +157,9 @@ func Open(ctx context.Context, options Options) (_ *Store, err error) {
 }
 
 func (s *Store) openStores() (err error) {
-	s.log, err = wal.Open(filepath.Join(s.options.Dir, "log"), wal.Options{FS: s.options.FS, Logger: s.options.Logger})
+	s.log, err = wal.Open(filepath.Join(s.options.Dir, "log"), wal.Options{
+		FS: s.options.FS, Logger: s.options.Logger, OnFatal: s.fatal,
+	})
 	if err != nil {
 		return err
 	}

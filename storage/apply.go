@@ -45,13 +45,13 @@ type Outcome struct {
 // corrupt, that the outcomes are unknown, and that the process must end.
 func (s *Store) Apply(entries []Entry) ([]Outcome, error) {
 	var outcomes []Outcome
-	err := s.guard.run(func() (err error) {
+	err := s.guard.Run(func() (err error) {
 		outcomes, err = s.applier.apply(s, entries)
 		return err
 	})
 	if err != nil {
 		err = fmt.Errorf("apply %d entries: %w", len(entries), err)
-		s.guard.fail(err)
+		s.guard.Fail(err)
 		return nil, err
 	}
 	return outcomes, nil
@@ -147,7 +147,7 @@ func (a *applier) commit(s *Store) error {
 	if err := a.batch.Commit(pebble.NoSync); err != nil {
 		return fmt.Errorf("commit batch up to index %d: %w", a.index, err)
 	}
-	if err := s.guard.failure(); err != nil { // Pebble's Fatalf on this goroutine does not return here
+	if err := s.guard.Failure(); err != nil { // Pebble's Fatalf on this goroutine does not return here
 		return err
 	}
 	if err := a.batch.Close(); err != nil {

@@ -55,7 +55,7 @@ func runFaulty(fs vfs.FS, entries []Entry, onFatal func(error)) (durable uint64,
 		case 4:
 			err = s.Sync()
 		case 8:
-			err = s.guard.run(s.db.Flush)
+			err = s.guard.Run(s.db.Flush)
 		}
 		if err != nil {
 			return s.Durable(), err

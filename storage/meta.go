@@ -121,7 +121,7 @@ func (s *Store) SetClusterID(id ostiary.ClusterID) error {
 		}
 		return fmt.Errorf("set cluster id %x: the database belongs to cluster %x: %w", id, *old, ostiary.ErrExists)
 	}
-	err := s.guard.run(func() error { return s.db.Set(metaCluster, id[:], pebble.Sync) })
+	err := s.guard.Run(func() error { return s.db.Set(metaCluster, id[:], pebble.Sync) })
 	if err != nil {
 		return fmt.Errorf("set cluster id %x: %w", id, err)
 	}

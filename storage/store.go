@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/storage/internal/guard"
 )
 
 // defaultCacheBytes is the size of Pebble's block cache where Options says none.
@@ -44,7 +45,7 @@ type Options struct {
 // Store is an open database. See the package comment for what may be called from where.
 type Store struct {
 	db     *pebble.DB // safe for concurrent use; closed with the last view
-	guard  *guard
+	guard  *guard.Guard
 	logger *slog.Logger
 
 	applier applier // belongs to the goroutine that calls Apply
@@ -80,15 +81,15 @@ func open(dir string, o Options) (*Store, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	logger = logger.With("component", "storage")
-	s := &Store{guard: newGuard(logger, o.OnFatal), logger: logger}
+	s := &Store{guard: guard.New(logger, ostiary.ErrCorrupt, o.OnFatal), logger: logger}
 	fs := o.FS
 	if fs == nil {
 		fs = vfs.Default
 	}
 	cache := pebble.NewCache(cacheBytes(o.CacheBytes) + quietMemTables*memTableBytes)
 	defer cache.Unref()
-	err := s.guard.run(func() error {
-		db, err := pebble.Open(dir, s.pebbleOptions(newTrapFS(fs, dir, s.guard), cache))
+	err := s.guard.Run(func() error {
+		db, err := pebble.Open(dir, s.pebbleOptions(s.guard.FS(fs, dir), cache))
 		if err != nil {
 			return readError(err)
 		}
@@ -98,8 +99,8 @@ func open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.guard.run(s.load); err != nil {
-		return nil, errors.Join(err, s.guard.run(s.db.Close))
+	if err := s.guard.Run(s.load); err != nil {
+		return nil, errors.Join(err, s.guard.Run(s.db.Close))
 	}
 	return s, nil
 }
@@ -142,7 +143,7 @@ func cacheBytes(n int64) int64 {
 }
 
 func (s *Store) pebbleOptions(fs vfs.FS, cache *pebble.Cache) *pebble.Options {
-	listener := s.guard.listener()
+	listener := s.guard.Listener()
 	listener.FlushEnd = func(info pebble.FlushInfo) {
 		if info.Err == nil {
 			s.flushed.Store(true)
@@ -152,7 +153,7 @@ func (s *Store) pebbleOptions(fs vfs.FS, cache *pebble.Cache) *pebble.Options {
 		FS:                          fs,
 		Cache:                       cache,
 		FormatMajorVersion:          pebbleFormat,
-		Logger:                      pebbleLogger{s.guard},
+		Logger:                      s.guard.Logger(),
 		EventListener:               listener,
 		MemTableSize:                memTableBytes,
 		MemTableStopWritesThreshold: 4,
@@ -203,12 +204,12 @@ func (s *Store) readDurable() {
 		return
 	}
 	var index uint64
-	err := s.guard.run(func() (err error) {
+	err := s.guard.Run(func() (err error) {
 		index, err = flushedIndex(s.db)
 		return err
 	})
 	if err != nil {
-		s.guard.fail(err)
+		s.guard.Fail(err)
 		return
 	}
 	s.raiseDurable(index)
@@ -229,7 +230,7 @@ func (s *Store) raiseDurable(index uint64) {
 // small tables behind.
 func (s *Store) Sync() error {
 	index, _ := s.Applied()
-	err := s.guard.run(func() error { return s.db.LogData(nil, pebble.Sync) })
+	err := s.guard.Run(func() error { return s.db.LogData(nil, pebble.Sync) })
 	if err != nil {
 		return fmt.Errorf("sync storage at index %d: %w", index, err)
 	}
@@ -241,7 +242,7 @@ func (s *Store) Sync() error {
 // filesystem. Files are linked where that is possible. The folder must not exist.
 func (s *Store) Checkpoint(dir string) error {
 	index, _ := s.Applied()
-	err := s.guard.run(func() error { return s.db.Checkpoint(dir, pebble.WithFlushedWAL()) })
+	err := s.guard.Run(func() error { return s.db.Checkpoint(dir, pebble.WithFlushedWAL()) })
 	if err != nil {
 		return fmt.Errorf("write checkpoint %q: %w", dir, err)
 	}
@@ -277,9 +278,9 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closeDB() error {
-	if err := s.guard.failure(); err != nil {
+	if err := s.guard.Failure(); err != nil {
 		return err // a call that the guard gave up on may still be using the applier
 	}
 	s.applier.close()
-	return s.guard.run(s.db.Close)
+	return s.guard.Run(s.db.Close)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/storage/internal/guard"
 )
 
 func TestNewerFormatIsRefused(t *testing.T) {
@@ -35,7 +36,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 
 func TestForeignDatabaseIsRefused(t *testing.T) {
 	fs := vfs.NewMem()
-	db, err := pebble.Open("db", &pebble.Options{FS: fs, FormatMajorVersion: pebbleFormat, Logger: pebbleLogger{newGuard(slog.New(slog.DiscardHandler), nil)}})
+	db, err := pebble.Open("db", &pebble.Options{FS: fs, FormatMajorVersion: pebbleFormat, Logger: guard.New(slog.New(slog.DiscardHandler), ostiary.ErrCorrupt, nil).Logger()})
 	if err != nil {
 		t.Fatal(err)
 	}

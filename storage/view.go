@@ -29,7 +29,7 @@ func (s *Store) publish(p progress) {
 	s.mu.Unlock()
 	if old != nil {
 		if err := s.release(old); err != nil {
-			s.guard.fail(fmt.Errorf("close the picture at index %d: %w", old.index, err))
+			s.guard.Fail(fmt.Errorf("close the picture at index %d: %w", old.index, err))
 		}
 	}
 }
@@ -43,7 +43,7 @@ func (s *Store) release(p *published) error {
 	if !last {
 		return nil
 	}
-	err := s.guard.run(p.snap.Close)
+	err := s.guard.Run(p.snap.Close)
 	s.mu.Lock()
 	s.mu.live--
 	end := s.mu.closed && s.mu.live == 0
@@ -71,7 +71,7 @@ type View struct {
 
 // View returns the newest picture. The caller closes it.
 func (s *Store) View() (*View, error) {
-	if err := s.guard.failure(); err != nil {
+	if err := s.guard.Failure(); err != nil {
 		return nil, fmt.Errorf("open view: %w", err)
 	}
 	s.mu.Lock()
@@ -105,7 +105,7 @@ func (v *View) Close() {
 	for r := range readers {
 		r.closeIterators()
 	}
-	if err := v.store.release(v.shared); err != nil && v.store.guard.failure() == nil {
+	if err := v.store.release(v.shared); err != nil && v.store.guard.Failure() == nil {
 		v.store.logger.Error("view closed with an error", "revision", uint64(v.Revision()), "error", err)
 	}
 }

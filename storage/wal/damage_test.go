@@ -264,7 +264,7 @@ func appendMany(fs vfs.FS) (acknowledged uint64, err error) {
 		}
 		acknowledged += 4
 		if acknowledged == 12 {
-			if err := l.guard.run(l.db.Flush); err != nil {
+			if err := l.guard.Run(l.db.Flush); err != nil {
 				return acknowledged, err
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/ostiary/ostiary/storage/internal/guard"
 )
 
 // formatVersion is the version of the keys and values that this release writes.
@@ -132,4 +134,12 @@ func isEmpty(db *pebble.DB) (empty bool, err error) {
 	}
 	defer func() { err = errors.Join(err, readError(it.Close())) }()
 	return !it.First(), nil
+}
+
+// readError makes Pebble's word for damaged bytes ours, so that it is not taken for an I/O error.
+func readError(err error) error {
+	if guard.IsCorrupt(err) {
+		return fmt.Errorf("%w: %w", err, ErrCorrupt)
+	}
+	return err
 }

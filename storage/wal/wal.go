@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/storage/internal/guard"
 )
 
 // The errors of this package. Compare with errors.Is.
@@ -51,7 +52,7 @@ type Record struct {
 // Log is an open log.
 type Log struct {
 	db    *pebble.DB // safe for concurrent use
-	guard *guard
+	guard *guard.Guard
 
 	writeMu sync.Mutex // held through a change of the log, across its I/O
 
@@ -86,7 +87,7 @@ func open(dir string, o Options) (*Log, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	l := &Log{guard: newGuard(logger.With("component", "wal"), o.OnFatal)}
+	l := &Log{guard: guard.New(logger.With("component", "wal"), ErrCorrupt, o.OnFatal)}
 	size := o.CacheBytes
 	if size == 0 {
 		size = 8 << 20
@@ -97,13 +98,13 @@ func open(dir string, o Options) (*Log, error) {
 	}
 	cache := pebble.NewCache(size + 2*memTableBytes) // Pebble takes its memtables out of the cache
 	defer cache.Unref()
-	err := l.guard.run(func() error {
+	err := l.guard.Run(func() error {
 		db, err := pebble.Open(dir, &pebble.Options{
-			FS:                          newTrapFS(fs, dir, l.guard),
+			FS:                          l.guard.FS(fs, dir),
 			Cache:                       cache,
 			FormatMajorVersion:          pebbleFormat,
-			Logger:                      pebbleLogger{l.guard},
-			EventListener:               l.guard.listener(),
+			Logger:                      l.guard.Logger(),
+			EventListener:               l.guard.Listener(),
 			MemTableSize:                memTableBytes,
 			MemTableStopWritesThreshold: 4,
 		})
@@ -116,8 +117,8 @@ func open(dir string, o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.guard.run(l.load); err != nil {
-		return nil, errors.Join(err, l.guard.run(l.db.Close))
+	if err := l.guard.Run(l.load); err != nil {
+		return nil, errors.Join(err, l.guard.Run(l.db.Close))
 	}
 	return l, nil
 }
@@ -231,7 +232,7 @@ func (b bounds) admits(records []Record) error {
 
 // commit writes one batch and waits until it is durable.
 func (l *Log) commit(fill func(*pebble.Batch) error) error {
-	err := l.guard.run(func() error {
+	err := l.guard.Run(func() error {
 		batch := l.db.NewBatch()
 		defer func() { _ = batch.Close() }() // frees memory
 		if err := fill(batch); err != nil {
@@ -240,7 +241,7 @@ func (l *Log) commit(fill func(*pebble.Batch) error) error {
 		return batch.Commit(pebble.Sync)
 	})
 	if err != nil {
-		l.guard.fail(err) // what is on disk now is unknown
+		l.guard.Fail(err) // what is on disk now is unknown
 	}
 	return err
 }
@@ -346,7 +347,7 @@ func (l *Log) Close() error {
 	if closed {
 		return nil
 	}
-	if err := l.guard.run(l.db.Close); err != nil {
+	if err := l.guard.Run(l.db.Close); err != nil {
 		return fmt.Errorf("close log: %w", err)
 	}
 	return nil

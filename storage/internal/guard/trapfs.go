@@ -1,4 +1,4 @@
-package storage
+package guard
 
 import (
 	"fmt"
@@ -8,18 +8,20 @@ import (
 
 // trapFS stands between Pebble and the disk and keeps a failed write of the database from Pebble.
 // Pebble would panic with its locks half released, which ends the process beyond any recover, or
-// would go on: both before the owner of the store has heard of it. Instead the failure is recorded,
-// and the goroutine that met it stops for good (see guard).
+// would go on: both before the owner of the database has heard of it. Instead the failure is recorded,
+// and the goroutine that met it stops for good (see Guard).
 //
 // Only files directly in the folder of the database count: a checkpoint to a folder that is full or
 // on another disk is an ordinary error. Reads, removals and locks report their errors as usual.
 type trapFS struct {
 	vfs.FS
-	guard *guard
+	guard *Guard
 	dir   string // as PathDir returns it
 }
 
-func newTrapFS(fs vfs.FS, dir string, g *guard) *trapFS {
+// FS returns fs for a database in dir: failed writes of the database are failures of g, and never
+// reach Pebble.
+func (g *Guard) FS(fs vfs.FS, dir string) vfs.FS {
 	return &trapFS{FS: fs, guard: g, dir: fs.PathDir(fs.PathJoin(dir, "x"))}
 }
 
@@ -29,11 +31,11 @@ func (fs *trapFS) Unwrap() vfs.FS { return fs.FS }
 func (fs *trapFS) own(name string) bool { return fs.PathDir(name) == fs.dir }
 
 // check never returns when err is a failure.
-func (g *guard) check(doing, name string, err error) {
+func (g *Guard) check(doing, name string, err error) {
 	if err == nil {
 		return
 	}
-	g.fail(fmt.Errorf("%s %q: %w", doing, name, err))
+	g.Fail(fmt.Errorf("%s %q: %w", doing, name, err))
 	select {}
 }
 
@@ -84,7 +86,7 @@ func (fs *trapFS) trap(doing, name string, f vfs.File, err error) (vfs.File, err
 // trapFile is a file of the database that is open for writing.
 type trapFile struct {
 	vfs.File
-	guard *guard
+	guard *Guard
 	name  string
 }
 

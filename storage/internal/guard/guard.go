@@ -1,4 +1,6 @@
-package storage
+// Package guard stands between Pebble and its owner: it turns the ways in which Pebble gives up into
+// errors. Package storage and package storage/wal each open their database behind one.
+package guard
 
 import (
 	"context"
@@ -10,18 +12,18 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/record"
-	"github.com/ostiary/ostiary"
 )
 
-// guard turns the ways in which Pebble gives up into errors. When a write fails, Pebble panics, or
+// Guard turns the ways in which Pebble gives up into errors. When a write fails, Pebble panics, or
 // calls Fatalf of its logger and expects the process to end. A library must not end the process, and
 // must not let Pebble go on either: after a failed write to its manifest it would delete files that
 // the manifest still needs. So trapFS and Fatalf record the error, tell the owner, and never return;
-// the calls that wait for Pebble go through run, which returns as soon as the error is known.
+// the calls that wait for Pebble go through Run, which returns as soon as the error is known.
 //
 // After the first failure the database is dead: every later call returns the same error.
-type guard struct {
+type Guard struct {
 	logger  *slog.Logger
+	corrupt error
 	onFatal func(error)   // may be nil
 	dead    chan struct{} // closed after err is set
 
@@ -29,12 +31,14 @@ type guard struct {
 	err error
 }
 
-func newGuard(logger *slog.Logger, onFatal func(error)) *guard {
-	return &guard{logger: logger, onFatal: onFatal, dead: make(chan struct{})}
+// New returns a guard. corrupt is the sentinel for damaged data. onFatal may be nil; it is called once,
+// with the first failure.
+func New(logger *slog.Logger, corrupt error, onFatal func(error)) *Guard {
+	return &Guard{logger: logger, corrupt: corrupt, onFatal: onFatal, dead: make(chan struct{})}
 }
 
-// fail records the first failure and tells the owner of it.
-func (g *guard) fail(err error) {
+// Fail records the first failure and tells the owner of it.
+func (g *Guard) Fail(err error) {
 	g.mu.Lock()
 	first := g.err == nil
 	if first {
@@ -45,32 +49,32 @@ func (g *guard) fail(err error) {
 	if !first {
 		return
 	}
-	g.logger.Error("storage failed", "error", err)
+	g.logger.Error("database failed", "error", err)
 	if g.onFatal != nil {
 		g.onFatal(err)
 	}
 }
 
-// failure returns the first failure, or nil.
-func (g *guard) failure() error {
+// Failure returns the first failure, or nil.
+func (g *Guard) Failure() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.err
 }
 
-// run calls f and returns its error. A panic in f, and a failure elsewhere in Pebble while f runs, is
+// Run calls f and returns its error. A panic in f, and a failure elsewhere in Pebble while f runs, is
 // a failure of the guard and is returned; f may then never end, so its results must not be used.
-func (g *guard) run(f func() error) error {
-	if err := g.failure(); err != nil {
+func (g *Guard) Run(f func() error) error {
+	if err := g.Failure(); err != nil {
 		return err
 	}
 	done := make(chan error, 1) // the goroutine ends with f; when Pebble never lets f end, it stays
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				g.logger.Error("storage panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				g.logger.Error("database panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				err := panicError(p)
-				g.fail(err)
+				g.Fail(err)
 				done <- err
 			}
 		}()
@@ -80,7 +84,7 @@ func (g *guard) run(f func() error) error {
 	case err := <-done:
 		return err
 	case <-g.dead:
-		return g.failure()
+		return g.Failure()
 	}
 }
 
@@ -91,8 +95,11 @@ func panicError(p any) error {
 	return fmt.Errorf("pebble gave up: %v", p)
 }
 
+// Logger returns the logger for Pebble.
+func (g *Guard) Logger() pebble.Logger { return pebbleLogger{g} }
+
 // pebbleLogger gives Pebble's log to slog.
-type pebbleLogger struct{ guard *guard }
+type pebbleLogger struct{ guard *Guard }
 
 func (l pebbleLogger) Infof(format string, args ...any) {
 	if l.guard.logger.Enabled(context.Background(), slog.LevelDebug) {
@@ -104,20 +111,20 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 	l.guard.logger.Error("pebble", "detail", fmt.Sprintf(format, args...))
 }
 
-// Fatalf never returns. See guard.
+// Fatalf never returns. See Guard.
 func (l pebbleLogger) Fatalf(format string, args ...any) {
-	l.guard.fail(fmt.Errorf(format, args...))
+	l.guard.Fail(fmt.Errorf(format, args...))
 	select {}
 }
 
-// listener watches for failures in the background.
-func (g *guard) listener() *pebble.EventListener {
+// Listener watches for failures in the background.
+func (g *Guard) Listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
-			g.fail(fmt.Errorf("pebble background work: %w", err))
+			g.Fail(fmt.Errorf("pebble background work: %w", err))
 		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			g.fail(fmt.Errorf("pebble found corrupt data in %s: %v: %w", info.Path, info.Details, ostiary.ErrCorrupt))
+			g.Fail(fmt.Errorf("pebble found corrupt data in %s: %v: %w", info.Path, info.Details, g.corrupt))
 		},
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
 			g.logger.Warn("writes stall", "detail", info.String())
@@ -126,10 +133,7 @@ func (g *guard) listener() *pebble.EventListener {
 	}
 }
 
-// readError makes Pebble's word for damaged bytes ours, so that it is not taken for an I/O error.
-func readError(err error) error {
-	if errors.Is(err, pebble.ErrCorruption) || errors.Is(err, record.ErrInvalidChunk) || errors.Is(err, record.ErrZeroedChunk) {
-		return fmt.Errorf("%w: %w", err, ostiary.ErrCorrupt)
-	}
-	return err
+// IsCorrupt reports whether Pebble says that stored bytes are damaged, which is no I/O error.
+func IsCorrupt(err error) bool {
+	return errors.Is(err, pebble.ErrCorruption) || errors.Is(err, record.ErrInvalidChunk) || errors.Is(err, record.ErrZeroedChunk)
 }
