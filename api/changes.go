@@ -7,6 +7,7 @@ import (
 	"math"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/grpc/codes"
 
 	"github.com/ostiary/ostiary"
 )
@@ -18,8 +19,8 @@ func (s *Server) ReadChanges(ctx context.Context, req *openfgav1.ReadChangesRequ
 	switch {
 	case req.GetPageSize() == nil:
 		size = min(size, most)
-	case size > most: // the field's validator sets no bound
-		return nil, refuse(codePageSize, "invalid ReadChangesRequest.PageSize: value must be inside range [1, %d]", most)
+	case size > most: // the field's validator sets no bound; as its faults, this one has a number of its own in HTTP alone
+		return nil, refuse(codes.InvalidArgument, "invalid ReadChangesRequest.PageSize: value must be inside range [1, %d]", most)
 	}
 	scope := pageScope{kind: pageChanges, store: req.GetStoreId(), filter: req.GetType()}
 	position, err := s.pagePosition(ctx, scope, req.GetContinuationToken())

@@ -33,7 +33,6 @@ const (
 	codeRelationNotFound  = codes.Code(openfgav1.ErrorCode_relation_not_found)
 	codeInvalidTuple      = codes.Code(openfgav1.ErrorCode_invalid_tuple)
 	codeTokenTypeMismatch = codes.Code(openfgav1.ErrorCode_query_string_type_continuation_token_mismatch)
-	codePageSize          = codes.Code(openfgav1.ErrorCode_page_size_invalid)
 	codeEntityLimit       = codes.Code(openfgav1.ErrorCode_exceeded_entity_limit)
 	codeInvalidModel      = codes.Code(openfgav1.ErrorCode_invalid_authorization_model)
 	codeInternal          = codes.Code(openfgav1.InternalErrorCode_internal_error)

@@ -113,16 +113,16 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 		return nil, err
 	}
 	defer q.close()
-	object, err := parseObject(req.GetObject().GetType() + ":" + req.GetObject().GetId())
-	if err != nil {
-		return nil, wrapFault("", err)
-	}
 	filter := engine.UserFilter{Type: req.GetUserFilters()[0].GetType(), Relation: req.GetUserFilters()[0].GetRelation()}
 	if err := q.model.checkSubject(ostiary.SubjectRef{Type: filter.Type, Relation: filter.Relation}); err != nil {
 		return nil, numberFault(err)
 	}
-	if err := q.model.checkRelation(object.Type, req.GetRelation()); err != nil {
+	if err := q.model.checkRelation(req.GetObject().GetType(), req.GetRelation()); err != nil {
 		return nil, numberFault(err)
+	}
+	object, err := parseObject(req.GetObject().GetType() + ":" + req.GetObject().GetId())
+	if err != nil {
+		return nil, wrapFault("", err)
 	}
 	reader, err := s.withContextual(q, req.GetContextualTuples(), codeValidation)
 	if err != nil {
