@@ -19,6 +19,9 @@
 // Each part of a rewrite has a set of its own, as if it were a relation with a name. So it never
 // matters whether a part of a rewrite stands in place or is named and referred to.
 //
+// A condition comes to one of three outcomes, which are given. A tuple whose outcome is unknown belongs to
+// the overestimate alone, which makes the answers those of Kleene's logic of three values.
+//
 // # Invariants
 //
 //	O1. The oracle shares no code with package engine.
@@ -26,5 +29,5 @@
 //
 // # Not here
 //
-// Conditions: a tuple has none here, so it needs a type restriction without one.
+// The evaluation of conditions (package dsl/condition).
 package oracle

@@ -14,7 +14,7 @@ type domain struct {
 	subjectNumber map[ostiary.SubjectRef]int
 }
 
-func newDomain(m *model.Model, tuples []ostiary.Tuple, more []ostiary.ObjectRef) *domain {
+func newDomain(m *model.Model, tuples []Conditional, more []ostiary.ObjectRef) *domain {
 	d := &domain{
 		objectNumber:  map[ostiary.ObjectRef]int{},
 		subjectNumber: map[ostiary.SubjectRef]int{},

@@ -12,12 +12,40 @@ import (
 // goroutines.
 type Oracle struct {
 	model  *model.Model
-	tuples []ostiary.Tuple
+	tuples []Conditional
 	solved *solution // over the objects of the domain
 }
 
-// New returns an oracle for the tuples under m. Tuples that do not fit m are ignored.
+// Conditional is a tuple, with the condition it hangs on and what that came to.
+type Conditional struct {
+	ostiary.Tuple
+	Condition string // name, or empty
+	Outcome   Outcome
+}
+
+// Outcome is what a condition came to.
+type Outcome uint8
+
+// The outcomes. Unknown is a condition that could not be evaluated: the tuple may be there or not.
+const (
+	Holds Outcome = iota
+	Fails
+	Unknown
+)
+
+// New returns an oracle for the tuples under m, none of which has a condition. Tuples that do not fit m
+// are ignored.
 func New(m *model.Model, tuples []ostiary.Tuple) *Oracle {
+	list := make([]Conditional, len(tuples))
+	for i, t := range tuples {
+		list[i].Tuple = t
+	}
+	return NewConditional(m, list)
+}
+
+// NewConditional is New for tuples with conditions. A tuple may stand there several times, with other
+// conditions; it is worth the best of them.
+func NewConditional(m *model.Model, tuples []Conditional) *Oracle {
 	return &Oracle{model: m, tuples: slices.Clone(tuples), solved: solve(newDomain(m, tuples, nil), m, tuples)}
 }
 
@@ -32,8 +60,9 @@ func (o *Oracle) Check(object ostiary.ObjectRef, relation string, subject ostiar
 	return o.over(object, subject.Object()).holds(object, relation, subject)
 }
 
-// Undefined reports whether subject is denied for no other reason than that recursion through a
-// subtracted side leaves the question without an answer.
+// Undefined reports whether nothing but an unknown outcome of a condition, or recursion through a
+// subtracted side that leaves the question without an answer, keeps subject from being allowed. Without
+// tuples of an unknown outcome it is the recursion, and the subject is denied.
 func (o *Oracle) Undefined(object ostiary.ObjectRef, relation string, subject ostiary.SubjectRef) bool {
 	s := o.over(object, subject.Object())
 	return !s.holds(object, relation, subject) && s.mayHold(object, relation, subject)

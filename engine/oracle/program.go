@@ -9,13 +9,17 @@ import (
 
 // A rule says which subjects are in one set, given all the sets:
 //
-//	anyOf:   those in facts, and those in any of the operands
+//	anyOf:   those in facts, and those in any of the operands; those in unknownFacts and unknownOperands
+//	         come through tuples of an unknown outcome
 //	allOf:   those in every operand
 //	without: those in operands[0] that are not in operands[1]
 type rule struct {
 	kind     kind
 	facts    set   // for anyOf
 	operands []int // numbers of rules
+
+	unknownFacts    set
+	unknownOperands []int
 }
 
 type kind uint8
@@ -30,7 +34,7 @@ const (
 type program struct {
 	domain *domain
 	model  *model.Model
-	tuples map[node][]ostiary.Tuple // those that fit the model
+	tuples map[node][]Conditional // those that fit the model and do not fail
 	rules  []rule
 	root   map[node]int // the rule of a relation of an object
 }
@@ -41,10 +45,10 @@ type node struct {
 	relation string
 }
 
-func newProgram(d *domain, m *model.Model, tuples []ostiary.Tuple) *program {
-	p := &program{domain: d, model: m, tuples: map[node][]ostiary.Tuple{}, root: map[node]int{}}
+func newProgram(d *domain, m *model.Model, tuples []Conditional) *program {
+	p := &program{domain: d, model: m, tuples: map[node][]Conditional{}, root: map[node]int{}}
 	for _, t := range tuples {
-		if fits(m, t) {
+		if t.Outcome != Fails && fits(m, t) {
 			n := node{t.Object, t.Relation}
 			p.tuples[n] = append(p.tuples[n], t)
 		}
@@ -60,15 +64,15 @@ func newProgram(d *domain, m *model.Model, tuples []ostiary.Tuple) *program {
 			n := node{object, relation.Name}
 			// A userset is a member of itself.
 			itself := p.set(userset(object, relation.Name))
-			p.rules[p.root[n]] = rule{kind: anyOf, facts: itself, operands: []int{p.rewrite(n, relation.Rewrite)}}
+			p.rules[p.root[n]] = rule{kind: anyOf, facts: itself, unknownFacts: p.set(), operands: []int{p.rewrite(n, relation.Rewrite)}}
 		}
 	}
 	return p
 }
 
-// fits reports whether t may be written under m: one restriction of the relation, and one without a
-// condition, has the shape of the subject.
-func fits(m *model.Model, t ostiary.Tuple) bool {
+// fits reports whether t may be written under m: one restriction of the relation has the shape of the
+// subject and the condition.
+func fits(m *model.Model, t Conditional) bool {
 	relation := m.Relation(t.Object.Type, t.Relation)
 	if relation == nil || t.Object.ID == ostiary.Wildcard {
 		return false
@@ -77,7 +81,7 @@ func fits(m *model.Model, t ostiary.Tuple) bool {
 		return false
 	}
 	for _, r := range relation.Restrictions {
-		if r.Condition == "" && r.Type == t.Subject.Type && r.Relation == t.Subject.Relation &&
+		if r.Condition == t.Condition && r.Type == t.Subject.Type && r.Relation == t.Subject.Relation &&
 			r.Wildcard == t.Subject.IsWildcard() {
 			return true
 		}
@@ -93,13 +97,13 @@ func (p *program) rewrite(n node, w model.Rewrite) int {
 	case model.ComputedUserset:
 		return p.add(rule{kind: anyOf, operands: p.roots(node{n.object, w.Relation})})
 	case model.TupleToUserset:
-		var found []int
+		var found, unknown []int
 		for _, t := range p.tuples[node{n.object, w.Tupleset}] {
 			if !t.Subject.IsWildcard() && !t.Subject.IsUserset() {
-				found = append(found, p.roots(node{t.Subject.Object(), w.Computed})...)
+				add(t, &found, &unknown, p.roots(node{t.Subject.Object(), w.Computed}))
 			}
 		}
-		return p.add(rule{kind: anyOf, operands: found})
+		return p.add(rule{kind: anyOf, operands: found, unknownOperands: unknown})
 	case model.Union:
 		return p.add(rule{kind: anyOf, operands: p.rewrites(n, w.Children)})
 	case model.Intersection:
@@ -120,22 +124,34 @@ func (p *program) rewrites(n node, children []model.Rewrite) []int {
 
 // direct is the rule for the subjects that the tuples of n give.
 func (p *program) direct(n node) rule {
-	r := rule{kind: anyOf, facts: p.set()}
+	r := rule{kind: anyOf, facts: p.set(), unknownFacts: p.set()}
 	for _, t := range p.tuples[n] {
+		facts := r.facts
+		if t.Outcome == Unknown {
+			facts = r.unknownFacts
+		}
 		switch {
 		case t.Subject.IsUserset():
-			r.operands = append(r.operands, p.roots(node{t.Subject.Object(), t.Subject.Relation})...)
+			add(t, &r.operands, &r.unknownOperands, p.roots(node{t.Subject.Object(), t.Subject.Relation}))
 		case t.Subject.IsWildcard():
 			for number, s := range p.domain.subjects {
 				if s.Type == t.Subject.Type && !s.IsUserset() {
-					r.facts.add(number)
+					facts.add(number)
 				}
 			}
 		default:
-			r.facts.add(p.domain.subjectNumber[t.Subject])
+			facts.add(p.domain.subjectNumber[t.Subject])
 		}
 	}
 	return r
+}
+
+// add appends rules that a tuple leads to, to known or, where its outcome is unknown, to unknown.
+func add(t Conditional, known, unknown *[]int, rules []int) {
+	if t.Outcome == Unknown {
+		known = unknown
+	}
+	*known = append(*known, rules...)
 }
 
 // roots returns the rule of n, or nothing where the type has no such relation.
@@ -149,6 +165,9 @@ func (p *program) roots(n node) []int {
 func (p *program) add(r rule) int {
 	if r.facts == nil {
 		r.facts = p.set()
+	}
+	if r.unknownFacts == nil {
+		r.unknownFacts = p.set()
 	}
 	p.rules = append(p.rules, r)
 	return len(p.rules) - 1

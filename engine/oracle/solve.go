@@ -15,12 +15,12 @@ type solution struct {
 }
 
 // solve finds the well-founded model as the alternating fixed point.
-func solve(d *domain, m *model.Model, tuples []ostiary.Tuple) *solution {
+func solve(d *domain, m *model.Model, tuples []Conditional) *solution {
 	p := newProgram(d, m, tuples)
 	sure := p.empty()
 	for {
-		possible := p.least(sure)
-		next := p.least(possible)
+		possible := p.least(sure, true)
+		next := p.least(possible, false)
 		if equal(next, sure) {
 			return &solution{domain: d, root: p.root, sure: sure, possible: possible}
 		}
@@ -28,14 +28,15 @@ func solve(d *domain, m *model.Model, tuples []ostiary.Tuple) *solution {
 	}
 }
 
-// least returns the least sets that obey the rules when what is subtracted is read from assumed. The
-// sets only grow from empty, so the order of the rules does not matter.
-func (p *program) least(assumed []set) []set {
+// least returns the least sets that obey the rules when what is subtracted is read from assumed, and the
+// tuples of an unknown outcome are there or not. The sets only grow from empty, so the order of the rules
+// does not matter.
+func (p *program) least(assumed []set, unknown bool) []set {
 	sets, given := p.empty(), p.set()
 	for changed := true; changed; {
 		changed = false
 		for number, r := range p.rules {
-			r.consequence(sets, assumed, given)
+			r.consequence(sets, assumed, unknown, given)
 			if sets[number].addAll(given) {
 				changed = true
 			}
@@ -45,13 +46,19 @@ func (p *program) least(assumed []set) []set {
 }
 
 // consequence puts into result the subjects that r gives at once.
-func (r rule) consequence(sets, assumed []set, result set) {
+func (r rule) consequence(sets, assumed []set, unknown bool, result set) {
 	clear(result)
 	switch r.kind {
 	case anyOf:
 		result.addAll(r.facts)
 		for _, operand := range r.operands {
 			result.addAll(sets[operand])
+		}
+		if unknown {
+			result.addAll(r.unknownFacts)
+			for _, operand := range r.unknownOperands {
+				result.addAll(sets[operand])
+			}
 		}
 	case allOf:
 		for i, operand := range r.operands {
