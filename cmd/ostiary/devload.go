@@ -147,7 +147,7 @@ func (d *developer) reload(ctx context.Context) (bool, error) {
 	}
 	if err := d.apply(ctx, p); err != nil {
 		d.app.talkf("  %s %v", d.app.paintErr(red, "error:"), err)
-		d.goesOn()
+		d.app.talkf("  Not everything was written; the next save tries the rest again.")
 		return false, ctx.Err()
 	}
 	if p.suite == nil {
