@@ -223,13 +223,16 @@ func (l *loader) test(y *yamlReader, n *yaml.Node, index int, shared []Tuple) {
 	l.suite.Tests = append(l.suite.Tests, t)
 }
 
-// oneOrMany returns the texts of a key and of its plural, of which there has to be one or more.
+// oneOrMany returns the text of a key, or the texts of its plural. It has to be one of the two.
 func (o object) oneOrMany(one, many string) []located {
 	out := o.texts(many)
-	if text := o.text(one); text != "" {
-		out = append([]located{{text, o.line(one)}}, out...)
-	}
-	if len(out) == 0 {
+	text := o.text(one)
+	switch {
+	case text != "" && len(out) > 0:
+		o.faultf(o.fields[many], "%s has both `%s` and `%s`; put all into `%s`", o.what, one, many, many)
+	case text != "":
+		return []located{{text, o.line(one)}}
+	case len(out) == 0:
 		o.faultf(o.at, "%s names no %s; write `%s: …`, or a list below `%s:`", o.what, one, one, many)
 	}
 	return out
