@@ -126,7 +126,7 @@ func (a *authzenService) Evaluations(ctx context.Context, req *authzenv1.Evaluat
 	whole := evaluated{req.GetSubject(), req.GetResource(), req.GetAction(), req.GetContext()}
 	if len(req.GetEvaluations()) == 0 {
 		if missing := whole.missing(); missing != "" {
-			return nil, refuse(codeValidation, "%s", missing)
+			return nil, refuse(codes.InvalidArgument, "%s", missing)
 		}
 		one, err := a.evaluate(ctx, req.GetStoreId(), whole)
 		if err != nil {
@@ -149,7 +149,7 @@ func (a *authzenService) Evaluations(ctx context.Context, req *authzenv1.Evaluat
 	if semantic == authzenv1.EvaluationsSemantic_execute_all {
 		for i, e := range all {
 			if missing := e.missing(); missing != "" {
-				return nil, refuse(codeValidation, "evaluation %d: %s", i, missing)
+				return nil, refuse(codes.InvalidArgument, "evaluation %d: %s", i, missing)
 			}
 		}
 	}

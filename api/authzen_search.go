@@ -6,6 +6,7 @@ import (
 
 	authzenv1 "github.com/openfga/api/proto/authzen/v1"
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/ostiary/ostiary/dsl/model"
@@ -115,7 +116,7 @@ func (a *authzenService) ActionSearch(
 	defer q.close()
 	typ := req.GetResource().GetType()
 	if err := q.model.checkType(typ); err != nil {
-		return nil, wrapFault("", err)
+		return nil, refuse(codes.InvalidArgument, "%v", err)
 	}
 	asked := evaluated{subject: req.GetSubject(), resource: req.GetResource(), context: req.GetContext()}
 	items := actionItems(q.model.Model.Type(typ), asked)

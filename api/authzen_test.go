@@ -195,10 +195,10 @@ func TestEvaluations(t *testing.T) {
 			})
 		}
 		invalid := openfgav1.ErrorCode_validation_error
-		number(invalid, "missing subject").check(t, c.ask(t, "Evaluations", fields{}.in(store)))
-		number(invalid, "missing resource").check(t, c.ask(t, "Evaluations", evaluation("user:ann", "viewer", "").in(store)))
-		number(invalid, "missing action").check(t, c.ask(t, "Evaluations", evaluation("user:ann", "", "doc:1").in(store)))
-		number(invalid, "evaluation 1: missing action").check(t, c.ask(t, "Evaluations",
+		field(invalid, "missing subject").check(t, c.ask(t, "Evaluations", fields{}.in(store)))
+		field(invalid, "missing resource").check(t, c.ask(t, "Evaluations", evaluation("user:ann", "viewer", "").in(store)))
+		field(invalid, "missing action").check(t, c.ask(t, "Evaluations", evaluation("user:ann", "", "doc:1").in(store)))
+		field(invalid, "evaluation 1: missing action").check(t, c.ask(t, "Evaluations",
 			fields{"evaluations": []fields{whole, evaluation("user:ann", "", "doc:1")}}.in(store)))
 		number(invalid, notFound).check(t, c.ask(t, "Evaluations", evaluation("user:ann", "nope", "doc:1").in(store)))
 		for _, semantic := range []string{"execute_all", "deny_on_first_deny", "permit_on_first_permit"} {
@@ -254,7 +254,7 @@ func TestSearches(t *testing.T) {
 		number(openfgav1.ErrorCode_type_not_found, "type 'nope' not found").check(t, c.ask(t, "SubjectSearch", evaluation("nope", "viewer", "doc:1").in(store)))
 		number(openfgav1.ErrorCode_relation_not_found, "relation 'doc#nope' not found").check(t, c.ask(t, "SubjectSearch", evaluation("user", "nope", "doc:1").in(store)))
 		number(openfgav1.ErrorCode_type_not_found, "type 'nope' not found").check(t, c.ask(t, "ResourceSearch", evaluation("user:ann", "viewer", "nope").in(store)))
-		number(openfgav1.ErrorCode_validation_error, "type 'nope' not found").check(t, c.ask(t, "ActionSearch", pair("user:ann", "nope:1").in(store)))
+		field(openfgav1.ErrorCode_validation_error, "type 'nope' not found").check(t, c.ask(t, "ActionSearch", pair("user:ann", "nope:1").in(store)))
 		for method, f := range map[string]fields{
 			"SubjectSearch": evaluation("user", "viewer", "doc:1"), "ResourceSearch": evaluation("user:ann", "viewer", "doc"),
 			"ActionSearch": pair("user:ann", "doc:1"),
