@@ -12,8 +12,8 @@ import (
 
 // Changes yields the rows of a store's changelog that come after the row (after, afterSeq), oldest
 // first. Sequences of a revision begin at 0: (r, math.MaxUint32) asks for what came after revision
-// r, and (0, 0) for everything that is kept. A row below the low-water mark of the history is not
-// kept; to ask for what comes after one fails with ostiary.ErrRevisionGone.
+// r, and (0, 0) for everything that is kept. Rows below the low-water mark of the history are
+// collected; to go on from a place after which one was fails with ostiary.ErrRevisionGone.
 //
 // The sequence ends after it has yielded an error. Changes may be kept.
 func (v *View) Changes(ctx context.Context, store string, after ostiary.Revision, afterSeq uint32) iter.Seq2[ostiary.Change, error] {
@@ -34,12 +34,16 @@ func (v *View) scanChanges(ctx context.Context, store string, after ostiary.Revi
 	if err != nil {
 		return err
 	}
+	collected, collectedSeq, err := readCollected(v.shared.snap, store)
+	if err != nil {
+		return err
+	}
 	lower := append(appendChangelogKey(nil, store, after, afterSeq), 0) // the smallest key above it
 	switch {
 	case after == 0:
 		lower = appendChangelogKey(nil, store, low, 0) // what is below may be collected in part
-	case after < low:
-		return fmt.Errorf("the changelog begins at revision %d: %w", low, ostiary.ErrRevisionGone)
+	case after < collected, after == collected && afterSeq < collectedSeq:
+		return fmt.Errorf("the changelog of the store is kept after revision %d: %w", collected, ostiary.ErrRevisionGone)
 	}
 	upper := appendChangelogKey(nil, store, v.Revision()+1, 0)
 	if string(lower) >= string(upper) {

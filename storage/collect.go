@@ -130,21 +130,62 @@ func (w *collector) changelog(store string) (err error) {
 		return readError(err)
 	}
 	defer func() { err = errors.Join(err, readError(probe.Close())) }()
+	var last []byte // the last row that was deleted
 	for ok := it.First(); ok && w.left > 0; w.left-- {
 		store, revision, _, err := decodeChangelogKey(it.Key())
 		if err != nil {
 			return err
 		}
 		if revision >= w.low {
+			if err := w.collected(last); err != nil {
+				return err
+			}
+			last = last[:0]
 			ok = it.SeekGE(prefixEnd(appendStorePrefix(nil, tableChangelog, store)))
 			continue
+		}
+		if len(last) > 0 && !sameStore(last, it.Key()) {
+			if err := w.collected(last); err != nil {
+				return err
+			}
 		}
 		if err := w.change(it, probe, store, revision); err != nil {
 			return err
 		}
+		last = append(last[:0], it.Key()...)
 		ok = it.Next()
 	}
-	return readError(it.Error())
+	return errors.Join(w.collected(last), readError(it.Error()))
+}
+
+// changelogTail is what follows the store in a key of the changelog: a revision and a sequence.
+const changelogTail = 8 + 4
+
+func sameStore(a, b []byte) bool {
+	return string(a[:len(a)-changelogTail]) == string(b[:len(b)-changelogTail])
+}
+
+// collected notes the last row of a store's changelog that was deleted, given its key.
+func (w *collector) collected(last []byte) error {
+	if len(last) == 0 {
+		return nil
+	}
+	n := len(last) - changelogTail
+	w.kept = append(append(w.kept[:0], tableCollected), last[1:n-1]...)
+	return w.batch.Set(w.kept, last[n:], nil)
+}
+
+func appendCollectedKey(dst []byte, store string) []byte {
+	return append(append(dst, tableCollected), store...)
+}
+
+// readCollected returns the place of the last row of a store's changelog that was collected.
+func readCollected(r pebble.Reader, store string) (revision ostiary.Revision, sequence uint32, err error) {
+	value, ok, err := readMeta(r, appendCollectedKey(nil, store), changelogTail)
+	if err != nil || !ok {
+		return 0, 0, err
+	}
+	return ostiary.Revision(binary.BigEndian.Uint64(value)), binary.BigEndian.Uint32(value[8:]), nil
 }
 
 // change deletes one row of the changelog and the history of its tuple that ended with it.

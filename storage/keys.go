@@ -16,6 +16,7 @@ const (
 	tableEarlier   byte = 'e' // history of documents
 	tableReversed  byte = 'g' // history of the reverse table
 	tableHistory   byte = 'h' // history of the tuple table
+	tableCollected byte = 'k' // how far the changelog of a store was collected
 	tableMeta      byte = 'm'
 	tableOwner     byte = 'o'
 	tableReverse   byte = 'r'

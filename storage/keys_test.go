@@ -51,6 +51,7 @@ func formatExamples() map[string][]byte {
 		"reversed history key":    appendHistoryKey(nil, appendReverseKey(nil, "S", exampleObject), 400),
 		"earlier document key":    appendHistoryKey(nil, appendDocumentKey(nil, ostiary.DocumentKey{Collection: "store", Key: "S"}), 400),
 		"ended document key":      appendEndedKey(nil, 400, ostiary.DocumentKey{Collection: "store", Key: "S"}),
+		"collected key":           appendCollectedKey(nil, "S"),
 		"stamp key":               appendStampKey(nil, 300),
 		"meta key, low-water":     metaLow,
 		"low-water document":      Collection(300, "S").Body,

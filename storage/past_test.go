@@ -206,9 +206,29 @@ func TestCollection(t *testing.T) {
 	if err := viewOf(t, s).Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
-	for _, err := range viewOf(t, s).Changes(t.Context(), testStore, 3, 0) {
+	for r := range ostiary.Revision(20) {
+		wantGone := r > 0 && r < low-1 // the changelog of the store has a row at every revision, of sequence 0
+		n := 0
+		for c, err := range viewOf(t, s).Changes(t.Context(), testStore, r, 0) {
+			if gone := errors.Is(err, ostiary.ErrRevisionGone); gone != wantGone || err != nil && !gone {
+				t.Errorf("changes after revision %d: %v, want gone: %v", r, err, wantGone)
+			}
+			if n++; err == nil && c.Revision <= r {
+				t.Errorf("changes after revision %d: one of revision %d", r, c.Revision)
+			}
+		}
+		if want := 20 - max(int(r), low-1); !wantGone && n != want {
+			t.Errorf("changes after revision %d: %d, want %d", r, n, want)
+		}
+	}
+	for _, err := range viewOf(t, s).Changes(t.Context(), "store-0", 1, 0) {
 		if !errors.Is(err, ostiary.ErrRevisionGone) {
-			t.Errorf("changes after revision 3: %v, want ErrRevisionGone", err)
+			t.Errorf("changes of a store whose last collected row is of revision 13, after 1: %v, want ErrRevisionGone", err)
+		}
+	}
+	for c, err := range viewOf(t, s).Changes(t.Context(), "store-0", 13, 1) {
+		if err != nil || c.Revision < low {
+			t.Errorf("changes of a store whose last collected row is of revision 13, after it: %v, %v", c, err)
 		}
 	}
 }

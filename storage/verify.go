@@ -113,6 +113,12 @@ func verifyHistory(ctx context.Context, r pebble.Reader) error {
 	if err != nil {
 		return err
 	}
+	err = eachRow(ctx, r, tableCollected, func(key, value []byte) error {
+		return keyError("collected", key, len(key) > 1 && len(value) == changelogTail)
+	})
+	if err != nil {
+		return err
+	}
 	return eachRow(ctx, r, tableStamp, func(key, value []byte) error {
 		_, _, err := decodeStamp(key, value)
 		return err
