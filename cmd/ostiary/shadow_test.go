@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -206,6 +207,45 @@ func TestShadowOstiary(t *testing.T) {
 
 // TestShadowOpenFGA shadows the real one.
 func TestShadowOpenFGA(t *testing.T) { testShadow(t, openFGA(t)) }
+
+// TestShadowManyClients has clients that write and ask at once. What one server does not have yet is no
+// difference.
+func TestShadowManyClients(t *testing.T) {
+	_, primary := startNodeHTTP(t, api.Anonymous())
+	from := newSourceAt(t, primary)
+	acme := from.fill("acme")
+	grpcAddr, secondary := startNodeHTTP(t, api.Anonymous())
+	run := &importing{cli: newCLI(t, grpcAddr), url: primary, state: filepath.Join(t.TempDir(), "state.json")}
+	run.do(exitDone)
+	s := startShadow(t, "--primary", primary, "--secondary", secondary, "--ids", run.state, "--mirror-writes")
+	const clients, rounds = 8, 20
+	var asking sync.WaitGroup
+	for i := range clients {
+		asking.Go(func() {
+			fga := newSourceAt(t, s.url).c.fga
+			for j := range rounds {
+				key := sourceKey(fmt.Sprintf("doc:many%d", j), "viewer", fmt.Sprintf("user:many%d", i))
+				if _, err := fga.Write(t.Context(), &openfgav1.WriteRequest{
+					StoreId: acme, Writes: &openfgav1.WriteRequestWrites{TupleKeys: []*openfgav1.TupleKey{key}},
+				}); err != nil {
+					t.Error(err)
+				}
+				answer, err := fga.Check(t.Context(), &openfgav1.CheckRequest{
+					StoreId: acme, TupleKey: &openfgav1.CheckRequestTupleKey{Object: key.Object, Relation: key.Relation, User: key.User},
+				})
+				if err != nil || !answer.GetAllowed() {
+					t.Errorf("%s: got %v, %v, want allowed", tupleText(key), answer, err)
+				}
+			}
+		})
+	}
+	asking.Wait()
+	sum, code := s.end()
+	if code != exitDone || sum.Differed != 0 || sum.Agreed+sum.Settled != clients*rounds || sum.WritesMirrored != clients*rounds {
+		t.Errorf("exit code %d, %+v, want %d questions without a difference, and as many writes", code, sum, clients*rounds)
+	}
+	wantSameTuples(t, from, run.target(), acme, run.stateOf(acme).Target)
+}
 
 // TestShadowNeverWaits has a secondary that answers nobody: every client gets its answer, and what the
 // secondary was not asked is counted.
