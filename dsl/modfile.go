@@ -36,7 +36,7 @@ func readMod(src *source, r *report) (version ident, contents []ident) {
 		key := pairs[0]
 		switch {
 		case key.Value != "schema" && key.Value != "contents":
-			m.fault(m.at(key), fmt.Sprintf("an `fga.mod` has no field %s", quote(key.Value)), "its fields are `schema` and `contents`")
+			// OpenFGA's tools pass it over. A slip in a name is noticed: both fields must be there.
 		case fields[key.Value] != nil:
 			m.fault(m.at(key), fmt.Sprintf("the field %s stands twice", quote(key.Value)), "remove one of the two")
 		default:
