@@ -1,6 +1,7 @@
 package raftstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,49 +36,59 @@ func (s *Store) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Recei
 	if err := s.disk.admit(); err != nil {
 		return ostiary.Receipt{}, err
 	}
-	future := s.enqueue(command, m.TimeNanos)
-	select {
-	case result := <-await(future):
-		return result.receipt, result.err
-	case <-s.dead:
-		return ostiary.Receipt{}, fmt.Errorf("wait for mutation: %w: %w", s.failed(), ostiary.ErrOutcomeUnknown)
-	case <-ctx.Done():
-		return ostiary.Receipt{}, fmt.Errorf("wait for mutation: %w: %w", ctx.Err(), ostiary.ErrOutcomeUnknown)
+	future, err := s.enqueue(ctx, command, m.TimeNanos)
+	if err != nil {
+		return ostiary.Receipt{}, err
 	}
+	var outcome storage.Outcome
+	settled, err := s.settle(ctx, func() (err error) {
+		outcome, err = outcomeOf(future)
+		return err
+	})
+	switch {
+	case !settled:
+		return ostiary.Receipt{}, fmt.Errorf("wait for mutation: %w: %w", err, ostiary.ErrOutcomeUnknown)
+	case err != nil:
+		return ostiary.Receipt{}, err
+	}
+	return outcome.Receipt, outcome.Err
 }
 
-// enqueue stamps the command and gives it to raft. One lock covers both, so that stamps grow in log
+// enqueue stamps the command and gives it to raft. One turn covers both, so that stamps grow in log
 // order. The stamp is the latest of the proposer's time, this node's clock, and the stamps before it.
-func (s *Store) enqueue(command []byte, proposed int64) raft.ApplyFuture {
-	s.stamp.Lock()
-	defer s.stamp.Unlock()
-	s.stamp.last = max(s.stamp.last, proposed, s.Now())
-	setStamp(command, s.stamp.last)
-	return s.raft.Apply(command, enqueueTimeout)
+// While raft's queue is full (its disk hangs) a request waits for its turn no longer than its ctx, and
+// in its turn no longer than ctx's deadline; an error says that nothing was proposed.
+func (s *Store) enqueue(ctx context.Context, command []byte, proposed int64) (raft.ApplyFuture, error) {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("propose mutation: wait for a place in the queue: %w", ctx.Err())
+	case <-s.dead:
+		return nil, s.failed()
+	}
+	timeout := enqueueTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, time.Until(deadline))
+	}
+	if err := ctx.Err(); err != nil || timeout <= 0 {
+		return nil, fmt.Errorf("propose mutation: wait for a place in the queue: %w", cmp.Or(err, context.DeadlineExceeded))
+	}
+	s.lastStamp = max(s.lastStamp, proposed, s.Now())
+	setStamp(command, s.lastStamp)
+	return s.raft.Apply(command, timeout), nil
 }
 
-type proposalResult struct {
-	receipt ostiary.Receipt
-	err     error
-}
-
-// await turns a future into a channel. Its goroutine ends when raft answers, which it does for every
-// entry, also at shutdown.
-func await(future raft.ApplyFuture) <-chan proposalResult {
-	done := make(chan proposalResult, 1)
-	go func() {
-		if err := future.Error(); err != nil {
-			done <- proposalResult{err: proposalError(err)}
-			return
-		}
-		outcome, ok := future.Response().(storage.Outcome)
-		if !ok {
-			done <- proposalResult{err: fmt.Errorf("mutation was committed without an outcome: %w", ostiary.ErrOutcomeUnknown)}
-			return
-		}
-		done <- proposalResult{receipt: outcome.Receipt, err: outcome.Err}
-	}()
-	return done
+// outcomeOf waits for what became of an entry.
+func outcomeOf(future raft.ApplyFuture) (storage.Outcome, error) {
+	if err := future.Error(); err != nil {
+		return storage.Outcome{}, proposalError(err)
+	}
+	outcome, ok := future.Response().(storage.Outcome)
+	if !ok {
+		return storage.Outcome{}, fmt.Errorf("mutation was committed without an outcome: %w", ostiary.ErrOutcomeUnknown)
+	}
+	return outcome, nil
 }
 
 // proposalError maps raft's errors. Only those that raft gives before an entry is in the log say that

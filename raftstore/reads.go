@@ -12,6 +12,10 @@ import (
 // maxReadWait bounds how long a read waits for a revision when its context has no earlier deadline.
 const maxReadWait = 3 * time.Second
 
+// maxReadAhead is how far past the end of the log a revision may lie to be waited for. Nobody was given
+// a token from further ahead; such a request fails at once instead of holding its place.
+const maxReadAhead = 10_000
+
 // View returns a view that is as new as f asks, or at the one revision that it asks for. The caller
 // closes it.
 //
@@ -24,7 +28,7 @@ func (s *Store) View(ctx context.Context, f ostiary.Freshness) (*storage.View, e
 		return nil, err
 	}
 	if f.Linearizable {
-		if err := s.wait(s.raft.VerifyLeader()); err != nil {
+		if _, err := s.settle(ctx, func() error { return s.raft.VerifyLeader().Error() }); err != nil {
 			return nil, fmt.Errorf("confirm leadership for a linearizable read: %w: %w", err, ostiary.ErrUnavailable)
 		}
 	}
@@ -40,6 +44,9 @@ func (s *Store) View(ctx context.Context, f ostiary.Freshness) (*storage.View, e
 func (s *Store) waitApplied(ctx context.Context, revision ostiary.Revision) error {
 	if applied, _ := s.storage.Applied(); uint64(revision) <= applied {
 		return nil
+	}
+	if last := s.log.LastIndex(); uint64(revision) > last+maxReadAhead {
+		return fmt.Errorf("wait for revision %d: the log ends at %d: %w", revision, last, ostiary.ErrRevisionNotYet)
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxReadWait)
 	defer cancel()

@@ -119,13 +119,15 @@ func (k *snapshotSink) Cancel() error {
 	return nil
 }
 
-// newestMarker returns the apply index that the newest snapshot stands for, or 0 without one.
-func (s *snapshotStore) newestMarker() (uint64, error) {
+// newest returns the index of the newest snapshot and the apply index that it stands for, or zeros
+// without one. The snapshot's index is the higher when the last entries before it are none of storage's.
+func (s *snapshotStore) newest() (index, applied uint64, err error) {
 	stored, found, err := s.load()
 	if err != nil || !found {
-		return 0, err
+		return 0, 0, err
 	}
-	return decodeMarker(stored.Marker)
+	applied, err = decodeMarker(stored.Marker)
+	return stored.Meta.Index, applied, err
 }
 
 var errMarker = errors.New("marker of a raft snapshot is malformed")

@@ -37,6 +37,8 @@ type Options struct {
 	// SnapshotEntries is how many log entries call for a raft snapshot, after which the log is
 	// truncated. Zero means 8,192.
 	SnapshotEntries uint64
+	// TrailingEntries is how many entries stay in the log behind a raft snapshot. Zero means 1,024.
+	TrailingEntries uint64
 	// SnapshotInterval is how often that is looked at. Zero means 30 s.
 	SnapshotInterval time.Duration
 	// HistoryRetention is how long past revisions can be read, and the changelog is kept. Zero means
@@ -61,8 +63,7 @@ const (
 	defaultSnapshotInterval = 30 * time.Second
 	defaultRetention        = 24 * time.Hour
 	defaultCollection       = time.Minute
-	// trailingLogs is what stays in the log behind a raft snapshot.
-	trailingLogs = 1024
+	defaultTrailingEntries  = 1024
 	// maxAppendEntries is how many client writes share one dispatch, one fsync and one storage batch.
 	maxAppendEntries = 512
 	// catchUpReport is how often a node that is still catching up says so.
@@ -80,6 +81,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.SnapshotEntries == 0 {
 		o.SnapshotEntries = defaultSnapshotEntries
+	}
+	if o.TrailingEntries == 0 {
+		o.TrailingEntries = defaultTrailingEntries
 	}
 	if o.SnapshotInterval == 0 {
 		o.SnapshotInterval = defaultSnapshotInterval
@@ -111,12 +115,10 @@ type Store struct {
 	applied progress
 	disk    diskGuard
 
-	// stamp is held from stamping a command to its place in raft's queue, so that stamps and log
-	// order agree.
-	stamp struct {
-		sync.Mutex
-		last int64
-	}
+	// turn holds one token: who has put one in may stamp a command and place it in raft's queue, so
+	// that stamps and log order agree. It is a channel because a wait for it must end with a context.
+	turn      chan struct{}
+	lastStamp int64 // guarded by turn
 
 	failure atomic.Pointer[error] // set once by fatal; then everything is refused
 	dead    chan struct{}         // closed after failure is set
@@ -131,7 +133,7 @@ type Store struct {
 // acknowledged is applied again. It fails with ostiary.ErrCorrupt when log and storage do not belong
 // together or one of them is missing, and with ctx's error when that ends first.
 func Open(ctx context.Context, options Options) (_ *Store, err error) {
-	s := &Store{options: options.withDefaults(), dead: make(chan struct{})}
+	s := &Store{options: options.withDefaults(), dead: make(chan struct{}), turn: make(chan struct{}, 1)}
 	s.logger = s.options.Logger.With("component", "raftstore")
 	s.disk = diskGuard{dir: s.options.Dir, fs: s.options.FS, reserve: s.options.MinFreeBytes, clock: s.options.Clock}
 	defer func() {
@@ -184,17 +186,20 @@ func (s *Store) identify() error {
 	}
 	applied, _ := s.storage.Applied()
 	snapshots := s.snapshots()
-	marker, err := snapshots.newestMarker()
+	snapshot, marker, err := snapshots.newest()
 	if err != nil {
 		return err
 	}
+	// Between the last change and a raft snapshot lie entries that storage never sees (no-ops and
+	// barriers, two for each start), so the log may begin past the apply index by those.
+	held := max(applied, snapshot)
 	switch first, last := s.log.FirstIndex(), s.log.LastIndex(); {
 	case applied < marker:
 		return fmt.Errorf("storage stands at entry %d, below the raft snapshot at %d; restore a backup: %w", applied, marker, ostiary.ErrCorrupt)
 	case last == 0 && applied > 0 && marker == 0:
 		return fmt.Errorf("storage stands at entry %d and the log is empty; restore the log folder: %w", applied, ostiary.ErrCorrupt)
-	case last > 0 && first > applied+1:
-		return fmt.Errorf("storage stands at entry %d and the log begins at %d; restore a backup: %w", applied, first, ostiary.ErrCorrupt)
+	case last > 0 && first > held+1:
+		return fmt.Errorf("storage stands at entry %d and the log begins at %d; restore a backup: %w", held, first, ostiary.ErrCorrupt)
 	case last > 0 && last < applied:
 		return fmt.Errorf("storage stands at entry %d, past the end of the log at %d; restore the log folder: %w", applied, last, ostiary.ErrCorrupt)
 	}
@@ -268,7 +273,7 @@ func (s *Store) newRaft() error {
 	config.CommitTimeout = 5 * time.Millisecond
 	config.MaxAppendEntries = maxAppendEntries
 	config.BatchApplyCh = true
-	config.TrailingLogs = trailingLogs
+	config.TrailingLogs = s.options.TrailingEntries
 	config.SnapshotThreshold = s.options.SnapshotEntries
 	config.SnapshotInterval = s.options.SnapshotInterval
 	// Storage holds the state across restarts; identify has proved that it is not older than the
@@ -279,7 +284,9 @@ func (s *Store) newRaft() error {
 
 	logs := &logStore{log: s.log, fatal: s.fatal}
 	snapshots := s.snapshots()
-	if s.log.LastIndex() == 0 {
+	if known, err := snapshots.List(); err != nil {
+		return err
+	} else if s.log.LastIndex() == 0 && len(known) == 0 {
 		members := raft.Configuration{Servers: []raft.Server{{ID: id, Address: address}}}
 		if err := bootstrap(config, logs, snapshots, transport, members); err != nil {
 			return err
@@ -308,17 +315,14 @@ func bootstrap(config *raft.Config, logs *logStore, snapshots *snapshotStore, tr
 // in the log, so after that nothing acknowledged is missing.
 func (s *Store) catchUp(ctx context.Context) error {
 	start := time.Now()
-	for said := start; ; {
-		if time.Since(said) > catchUpReport {
-			said = time.Now()
-			index, _ := s.storage.Applied()
-			s.logger.Info("applying the log again", "apply_index", index, "last_index", s.log.LastIndex(), "duration", time.Since(start))
-		}
-		if err := s.failed(); err != nil {
-			return err
-		}
+	reporting := make(chan struct{})
+	var reporter sync.WaitGroup
+	reporter.Go(func() { s.reportCatchUp(start, reporting) })
+	defer reporter.Wait()
+	defer close(reporting)
+	for {
 		if s.raft.State() == raft.Leader {
-			err := s.wait(s.raft.Barrier(0))
+			_, err := s.settle(ctx, func() error { return s.raft.Barrier(0).Error() })
 			if err == nil {
 				break
 			}
@@ -328,6 +332,8 @@ func (s *Store) catchUp(ctx context.Context) error {
 		}
 		select {
 		case <-time.After(time.Millisecond):
+		case <-s.dead:
+			return s.failed()
 		case <-ctx.Done():
 			return fmt.Errorf("apply the log again: %w", ctx.Err())
 		}
@@ -337,16 +343,34 @@ func (s *Store) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// wait returns the outcome of something raft does, or the failure of the node, after which raft may
-// not answer any more.
-func (s *Store) wait(future raft.Future) error {
-	done := make(chan error, 1) // its goroutine ends when raft answers, at the latest when it is shut down
-	go func() { done <- future.Error() }()
+// reportCatchUp says now and then how far a long catch-up has come.
+func (s *Store) reportCatchUp(start time.Time, done <-chan struct{}) {
+	ticker := time.NewTicker(catchUpReport)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ticker.C:
+			index, _ := s.storage.Applied()
+			s.logger.Info("applying the log again", "apply_index", index, "last_index", s.log.LastIndex(), "duration", time.Since(start))
+		}
+	}
+}
+
+// settle runs f, which asks something of raft, in a goroutine and returns its error, and settled true.
+// When ctx ends or the node fails before, it returns that error and false; the goroutine then ends when
+// raft answers, at the latest when it is shut down.
+func (s *Store) settle(ctx context.Context, f func() error) (settled bool, err error) {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
 	select {
 	case err := <-done:
-		return err
+		return true, err
 	case <-s.dead:
-		return s.failed()
+		return false, s.failed()
+	case <-ctx.Done():
+		return false, ctx.Err()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,6 +175,10 @@ func TestReadWaitsForRevision(t *testing.T) {
 	if !errors.Is(err, ostiary.ErrRevisionNotYet) || !strings.Contains(err.Error(), fmt.Sprint(receipt.Revision)) {
 		t.Errorf("got error %v, want ErrRevisionNotYet that says where the node stands", err)
 	}
+	// Far past the end of the log there is nothing to wait for, however long the deadline.
+	if _, err := s.View(context.WithoutCancel(t.Context()), ostiary.Freshness{AtLeast: 1 << 62}); !errors.Is(err, ostiary.ErrRevisionNotYet) || !strings.Contains(err.Error(), "log ends") {
+		t.Errorf("got error %v, want ErrRevisionNotYet that says where the log ends", err)
+	}
 	done := make(chan error, 1)
 	go func() {
 		view, err := s.View(t.Context(), ostiary.Freshness{AtLeast: receipt.Revision + 1})
@@ -237,7 +242,7 @@ func TestReopen(t *testing.T) {
 	}
 	for marker := uint64(0); marker == 0; time.Sleep(time.Millisecond) {
 		var err error
-		if marker, err = s.snapshots().newestMarker(); err != nil {
+		if _, marker, err = s.snapshots().newest(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -258,6 +263,99 @@ func TestReopen(t *testing.T) {
 	}
 	if err := s.Ready(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestIdleRestarts: every start adds entries to the log that storage never applies. A raft snapshot may
+// truncate the log behind them, past the storage's apply index, and the node must still open.
+func TestIdleRestarts(t *testing.T) {
+	o := Options{Dir: "data", FS: vfs.NewMem(), SnapshotEntries: 1, SnapshotInterval: 5 * time.Millisecond, TrailingEntries: 4}
+	for i := range 20 {
+		s := open(t, o)
+		if i == 0 {
+			if _, err := s.Propose(t.Context(), create(1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for before := s.log.FirstIndex(); i > 10 && s.log.FirstIndex() == before; time.Sleep(time.Millisecond) {
+		}
+		if !has(t, s, tupleOf(1)) {
+			t.Fatalf("start %d lost the tuple", i)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// hungDisk lets every sync of the log wait while it hangs.
+type hungDisk struct {
+	vfs.FS
+	hang *atomic.Pointer[chan struct{}]
+}
+
+type hungFile struct {
+	vfs.File
+	hang *atomic.Pointer[chan struct{}]
+}
+
+func (d hungDisk) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := d.FS.Create(name, c)
+	return hungFile{f, d.hang}, err
+}
+
+func (f hungFile) wait() {
+	if until := f.hang.Load(); until != nil {
+		<-*until
+	}
+}
+
+func (f hungFile) Sync() error     { f.wait(); return f.File.Sync() }
+func (f hungFile) SyncData() error { f.wait(); return f.File.SyncData() }
+func (f hungFile) SyncTo(n int64) (bool, error) {
+	f.wait()
+	return f.File.SyncTo(n)
+}
+
+// TestDeadlinesHoldWhileTheDiskHangs: more writers than raft's queue holds, and linearizable readers,
+// all return by their deadline although nothing can be committed.
+func TestDeadlinesHoldWhileTheDiskHangs(t *testing.T) {
+	var hang atomic.Pointer[chan struct{}]
+	s := open(t, Options{Dir: "data", FS: hungDisk{vfs.NewMem(), &hang}, MinFreeBytes: -1})
+	until := make(chan struct{})
+	hang.Store(&until)
+	defer func() { hang.Store(nil); close(until) }()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	var clients sync.WaitGroup
+	for n := range maxAppendEntries + 100 {
+		clients.Go(func() {
+			if _, err := s.Propose(ctx, create(n)); err == nil {
+				t.Errorf("write %d was acknowledged by a disk that hangs", n)
+			}
+		})
+	}
+	clients.Go(func() {
+		view, err := s.View(ctx, ostiary.Freshness{Linearizable: true})
+		if err == nil {
+			view.Close()
+		}
+	})
+	clients.Wait() // the test's own time-out is the failure
+}
+
+// TestOpenEndsWithItsContext: a start that has much to apply again can be interrupted.
+func TestOpenEndsWithItsContext(t *testing.T) {
+	fs := vfs.NewMem()
+	s := open(t, Options{Dir: "data", FS: fs})
+	if _, err := s.Propose(t.Context(), create(1)); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if s, err := Open(ctx, Options{Dir: "data", FS: fs}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, error %v, want context.Canceled", s, err)
 	}
 }
 
