@@ -99,10 +99,10 @@ func (d *difference) shrink(ctx context.Context, s servers) {
 		}
 		for i := len(d.state.tuples) - 1; i >= 0; i-- {
 			fewer := slices.Delete(slices.Clone(d.state.tuples), i, i+1)
-			progress = again(state{d.state.model, fewer}, d.question) || progress
+			progress = again(state{model: d.state.model, tuples: fewer}, d.question) || progress
 		}
 		for _, m := range smallerModels(d.state.model) {
-			if again(state{m, d.state.tuples}, d.question) {
+			if again(state{model: m, tuples: d.state.tuples}, d.question) {
 				progress = true
 				break
 			}

@@ -84,7 +84,7 @@ func TestOracleReadsConditions(t *testing.T) {
 			if c == nil {
 				continue
 			}
-			o := state{s.model, []*openfgav1.TupleKey{k}}.oracle(nil, nil)
+			o := state{model: s.model, tuples: []*openfgav1.TupleKey{k}}.oracle(nil, nil)
 			holds, known := c.eval(k.GetCondition().GetContext().AsMap())
 			if known != (o != nil) {
 				t.Fatalf("%s: known %t, but oracle %v", keyText(k), known, o)

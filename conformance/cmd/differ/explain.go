@@ -27,6 +27,9 @@ const (
 	classUndecided = "OpenFGA answers both ways"
 	// OpenFGA lists what its own check denies, or leaves out what it allows; ours is as that check says.
 	classOwnCheck = "a list of OpenFGA's against its own check"
+	// OpenFGA reads a stored tuple beside the contextual one that differs in its condition alone; ours reads
+	// the contextual one in its place.
+	classBeside = "a contextual tuple in place of a stored one"
 	// OpenFGA fails on a condition that cannot be decided, and ours is the answer whatever it would be.
 	classNeedless = "OpenFGA fails on a condition that changes nothing"
 	// OpenFGA answers, although the answer depends on a condition that cannot be decided.
@@ -84,6 +87,9 @@ func explain(ctx context.Context, c comparison, state state, q question, ours, t
 	}
 	if ours.Code == 0 && theirs.Code == 0 && ownCheckAgrees(ctx, c, q, ours, theirs) {
 		return classOwnCheck
+	}
+	if ours.Code == 0 && theirs.Code == 0 && standsBeside(state, q, ours, theirs) {
+		return classBeside
 	}
 	if class := explainUndecided(state, q, ours, theirs); class != "" {
 		return class
@@ -236,11 +242,14 @@ func subjectOf(text string) ostiary.SubjectRef {
 type state struct {
 	model  *model.Model
 	tuples []*openfgav1.TupleKey
+	// beside says that a contextual tuple stands beside a stored one that differs in its condition alone,
+	// as OpenFGA has it at times; else it stands in its place.
+	beside bool
 }
 
 // oracle evaluates the tuples whose conditions hold. It is nil when a condition cannot be decided.
 func (s state) oracle(contextual []*openfgav1.TupleKey, context *structpb.Struct) *oracle.Oracle {
-	if all := s.oracles(contextual, context); len(all) == 1 {
+	if all := s.oracles(contextual, context, nil); len(all) == 1 {
 		return all[0]
 	}
 	return nil
@@ -248,13 +257,21 @@ func (s state) oracle(contextual []*openfgav1.TupleKey, context *structpb.Struct
 
 // maxUndecided bounds the tuples whose conditions cannot be decided: there is an oracle for each way to
 // decide them.
-const maxUndecided = 9
+const maxUndecided = 12
 
 // oracles returns an oracle for each way in which the conditions that cannot be decided may turn out;
-// one when all can be decided, none when there are too many ways.
-func (s state) oracles(contextual []*openfgav1.TupleKey, context *structpb.Struct) []*oracle.Oracle {
+// one when all can be decided, none when there are too many ways. With an object, they answer questions
+// about it alone.
+func (s state) oracles(contextual []*openfgav1.TupleKey, context *structpb.Struct, object *ostiary.ObjectRef) []*oracle.Oracle {
 	var certain, undecided []ostiary.Tuple
-	for _, k := range unique(slices.Concat(contextual, s.tuples)) {
+	keys := slices.Concat(contextual, s.tuples)
+	if !s.beside {
+		keys = unique(keys)
+	}
+	if object != nil {
+		keys = reachable(*object, keys)
+	}
+	for _, k := range keys {
 		tuple := ostiary.Tuple{Object: subjectOf(k.GetObject()).Object(), Relation: k.GetRelation(), Subject: subjectOf(k.GetUser())}
 		holds, known := true, true
 		if name := k.GetCondition().GetName(); name != "" {
@@ -287,6 +304,21 @@ func (s state) oracles(contextual []*openfgav1.TupleKey, context *structpb.Struc
 		all = append(all, oracle.New(m, tuples))
 	}
 	return all
+}
+
+// reachable returns the tuples of an object, of the subjects of these tuples, and so on: no other can
+// change an answer about the object.
+func reachable(object ostiary.ObjectRef, keys []*openfgav1.TupleKey) []*openfgav1.TupleKey {
+	seen := map[ostiary.ObjectRef]bool{object: true}
+	for grown := true; grown; {
+		grown = false
+		for _, k := range keys {
+			if subject := subjectOf(k.GetUser()).Object(); seen[subjectOf(k.GetObject()).Object()] && !seen[subject] {
+				seen[subject], grown = true, true
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(k *openfgav1.TupleKey) bool { return !seen[subjectOf(k.GetObject()).Object()] })
 }
 
 // unconditional is a model whose restrictions name no conditions.

@@ -44,6 +44,11 @@ var evaluations = map[string]func(v values) (holds, known bool){
 		b, ok2 := v["ok"].(bool)
 		return big > 1.5 && b, ok && ok2
 	},
+	"free": func(v values) (bool, bool) {
+		text, isText := v["what"].(string)
+		number, isNumber := v["what"].(float64)
+		return isText && text == "a" || isNumber && number == 3, isText || isNumber
+	},
 }
 
 // values are those of a condition's parameters, as JSON carries them.
