@@ -59,20 +59,18 @@ func TestLimits(t *testing.T) {
 	}
 	ofPage := func(n int) fields { return fields{"page_size": n} }
 	objects := fields{"type": "doc", "relation": "viewer", "user": "user:ann"}
-	for _, tc := range []struct {
+	cases := []struct {
 		name   string
 		method string
 		limit  int
 		ask    func(n int) fields
 		want   wanted
-		set    func(*api.Limits)
+		set    bool // asked of the server whose limits are set
 	}{
 		{name: "writes", method: "Write", limit: 100, ask: func(n int) fields { return fields{"writes": keys(tuplesOf(n)...)} },
 			want: number(entity, "The number of write operations exceeds the allowed limit of 100")},
-		{name: "writes, set", method: "Write", limit: 3, ask: func(n int) fields { return fields{"writes": keys(tuplesOf(n)...)} },
-			want: number(entity, "exceeds the allowed limit of 3"), set: func(l *api.Limits) { l.MaxTuplesPerWrite = 3 }},
-		{name: "writes, set above the default", method: "Write", limit: 150, ask: func(n int) fields { return fields{"writes": keys(tuplesOf(n)...)} },
-			want: number(entity, "exceeds the allowed limit of 150"), set: func(l *api.Limits) { l.MaxTuplesPerWrite = 150 }},
+		{name: "writes, set", method: "Write", limit: 150, ask: func(n int) fields { return fields{"writes": keys(tuplesOf(n)...)} },
+			want: number(entity, "exceeds the allowed limit of 150"), set: true},
 
 		{name: "contextual tuples of Check", method: "Check", limit: 100,
 			ask: question(fields{"tuple_key": key("doc:1#viewer@user:ann")}), want: contextual},
@@ -97,7 +95,7 @@ func TestLimits(t *testing.T) {
 		{name: "checks", method: "BatchCheck", limit: 50, ask: func(n int) fields { return fields{"checks": checksOf(n)} },
 			want: number(validation, "batchCheck received 51 checks, the maximum allowed is 50")},
 		{name: "checks, set", method: "BatchCheck", limit: 2, ask: func(n int) fields { return fields{"checks": checksOf(n)} },
-			want: number(validation, "batchCheck received 3 checks, the maximum allowed is 2"), set: func(l *api.Limits) { l.MaxChecksPerBatch = 2 }},
+			want: number(validation, "batchCheck received 3 checks, the maximum allowed is 2"), set: true},
 		{name: "correlation id", method: "BatchCheck", limit: 36,
 			ask: func(n int) fields {
 				check := checksOf(1)[0]
@@ -107,8 +105,8 @@ func TestLimits(t *testing.T) {
 
 		{name: "types", method: "WriteAuthorizationModel", limit: 100, ask: func(n int) fields { return modelOf(n, "r") },
 			want: number(entity, "The number of type definitions in an authorization model exceeds the allowed limit of 100")},
-		{name: "types, set", method: "WriteAuthorizationModel", limit: 2, ask: func(n int) fields { return modelOf(n, "r") },
-			want: number(entity, "exceeds the allowed limit of 2"), set: func(l *api.Limits) { l.MaxTypesPerModel = 2 }},
+		{name: "types, set", method: "WriteAuthorizationModel", limit: 3, ask: func(n int) fields { return modelOf(n, "r") },
+			want: number(entity, "exceeds the allowed limit of 3"), set: true},
 		{name: "name of a relation", method: "WriteAuthorizationModel", limit: 50,
 			ask:  func(n int) fields { return modelOf(1, strings.Repeat("r", n)) },
 			want: field(openfgav1.ErrorCode_relations_invalid_pattern, `value does not match regex pattern "^[^:#@\\s]{1,50}$"`)},
@@ -125,10 +123,17 @@ func TestLimits(t *testing.T) {
 		{name: "page of ReadChanges", method: "ReadChanges", limit: 100, ask: ofPage, want: page},
 		{name: "page of ReadChanges, set", method: "ReadChanges", limit: 7, ask: ofPage,
 			want: field(openfgav1.ErrorCode_page_size_invalid, "value must be inside range [1, 7]"),
-			set:  func(l *api.Limits) { l.MaxChangesPageSize = 7 }},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, h *harness, c client) {
+			set:  true},
+	}
+	set := func(o *api.Options) {
+		o.Limits = api.Limits{MaxTuplesPerWrite: 150, MaxChecksPerBatch: 2, MaxTypesPerModel: 3, MaxChangesPageSize: 7}
+	}
+	for i, name := range []string{"grpc", "http"} {
+		servers := map[bool]*harness{false: start(t), true: start(t, set)}
+		for _, tc := range cases {
+			t.Run(tc.name+"/surface="+name, func(t *testing.T) {
+				h := servers[tc.set]
+				c := h.surfaces()[i]
 				store, _ := c.newStore(t, smallModel)
 				before := h.newest(t)
 				tc.want.check(t, c.ask(t, tc.method, tc.ask(tc.limit+1).in(store)))
@@ -136,12 +141,8 @@ func TestLimits(t *testing.T) {
 					t.Errorf("a refused request moved the revision from %d to %d", before, after)
 				}
 				c.ok(t, tc.method, tc.ask(tc.limit).in(store))
-			}, func(o *api.Options) {
-				if tc.set != nil {
-					tc.set(&o.Limits)
-				}
 			})
-		})
+		}
 	}
 }
 
