@@ -23,6 +23,7 @@ denied. --explain shows the path that allows, or the branches that deny, with th
 		Example: `  ostiary check doc:1#viewer@user:ann
   ostiary check user:ann viewer doc:1 --explain
   ostiary check doc:1#viewer@user:ann --contextual-tuple group:eng#member@user:ann
+  ostiary check doc:1#viewer@user:ann --context '{"current_time": "2026-01-31T09:00:00Z"}'
   ostiary check doc:1#viewer@user:ann --at-least TOKEN`,
 		Args:              cobra.RangeArgs(1, 3),
 		ValidArgsFunction: a.completeCheck,
@@ -42,6 +43,7 @@ denied. --explain shows the path that allows, or the branches that deny, with th
 	}
 	cmd.Flags().BoolVar(&explain, "explain", false, "show why, as a tree with its tuples")
 	query.add(cmd)
+	query.addValues(cmd)
 	return a.addStoreFlag(a.addClientFlags(cmd))
 }
 
@@ -51,6 +53,10 @@ func (a *app) check(cmd *cobra.Command, query *queryFlags, t ostiary.Tuple) erro
 		return err
 	}
 	contextual, err := query.contextualTuples()
+	if err != nil {
+		return err
+	}
+	values, err := query.conditionValues()
 	if err != nil {
 		return err
 	}
@@ -65,6 +71,7 @@ func (a *app) check(cmd *cobra.Command, query *queryFlags, t ostiary.Tuple) erro
 		AuthorizationModelId: query.model,
 		TupleKey:             &openfgav1.CheckRequestTupleKey{Object: t.Object.String(), Relation: t.Relation, User: t.Subject.String()},
 		ContextualTuples:     contextual,
+		Context:              values,
 		Consistency:          preference,
 	}, grpc.Header(&header))
 	if err != nil {

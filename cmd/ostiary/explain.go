@@ -58,10 +58,15 @@ func explainRequest(query *queryFlags, t ostiary.Tuple) (*ostiaryv1.ExplainReque
 	if err != nil {
 		return nil, err
 	}
+	values, err := query.conditionValues()
+	if err != nil {
+		return nil, err
+	}
 	request := &ostiaryv1.ExplainRequest{
 		AuthorizationModelId: query.model,
 		TupleKey:             &ostiaryv1.TupleKey{Object: t.Object.String(), Relation: t.Relation, User: t.Subject.String()},
 		Consistency:          ostiaryv1.Consistency_CONSISTENCY_MINIMIZE_LATENCY,
+		Context:              values,
 	}
 	if preference == openfgav1.ConsistencyPreference_HIGHER_CONSISTENCY {
 		request.Consistency = ostiaryv1.Consistency_CONSISTENCY_LINEARIZABLE

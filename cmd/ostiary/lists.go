@@ -35,6 +35,10 @@ func newListObjectsCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			values, err := query.conditionValues()
+			if err != nil {
+				return err
+			}
 			c, store, err := a.storeClient(cmd.Context())
 			if err != nil {
 				return err
@@ -43,7 +47,7 @@ func newListObjectsCommand(a *app) *cobra.Command {
 			request := &openfgav1.ListObjectsRequest{
 				StoreId: store, AuthorizationModelId: query.model,
 				User: args[0], Relation: args[1], Type: args[2],
-				ContextualTuples: contextual, Consistency: preference,
+				ContextualTuples: contextual, Context: values, Consistency: preference,
 			}
 			answer := &openfgav1.ListObjectsResponse{}
 			header, err := eachPage(query.context(cmd.Context()), all, func(ctx context.Context, header *metadata.MD) (int, error) {
@@ -65,6 +69,7 @@ func newListObjectsCommand(a *app) *cobra.Command {
 		},
 	}
 	query.add(cmd)
+	query.addValues(cmd)
 	addAll(cmd, &all)
 	return a.addStoreFlag(a.addClientFlags(cmd))
 }
@@ -95,6 +100,10 @@ func newListUsersCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			values, err := query.conditionValues()
+			if err != nil {
+				return err
+			}
 			c, store, err := a.storeClient(cmd.Context())
 			if err != nil {
 				return err
@@ -105,7 +114,7 @@ func newListUsersCommand(a *app) *cobra.Command {
 				StoreId: store, AuthorizationModelId: query.model,
 				Object: &openfgav1.Object{Type: object.Type, Id: object.ID}, Relation: args[1],
 				UserFilters:      []*openfgav1.UserTypeFilter{{Type: typ, Relation: relation}},
-				ContextualTuples: contextual, Consistency: preference,
+				ContextualTuples: contextual, Context: values, Consistency: preference,
 			}
 			answer := &openfgav1.ListUsersResponse{}
 			header, err := eachPage(query.context(cmd.Context()), all, func(ctx context.Context, header *metadata.MD) (int, error) {
@@ -128,6 +137,7 @@ func newListUsersCommand(a *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&filter, "user-filter", "user", "which users: a type (user), or a type and a relation (group#member)")
 	query.add(cmd)
+	query.addValues(cmd)
 	addAll(cmd, &all)
 	_ = cmd.RegisterFlagCompletionFunc("user-filter", a.completeTypes)
 	return a.addStoreFlag(a.addClientFlags(cmd))
