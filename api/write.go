@@ -120,7 +120,7 @@ func (s *Server) writeMutation(ctx context.Context, v View, req *openfgav1.Write
 // or a part that is no object or relation, it looks for and does not find.
 func brokenUser(user string) bool {
 	_, err := parseSubject(user)
-	return err != nil && (user == "" || strings.Contains(user, ":"))
+	return err != nil && (user == "" || strings.ContainsAny(user, ":#"))
 }
 
 func noDuplicate(seen map[ostiary.Tuple]bool, t ostiary.Tuple) error {
