@@ -11,6 +11,8 @@ import (
 const (
 	DefaultMaxDepth = 25
 	DefaultMaxReads = 1_000_000
+	// DefaultMaxSetEntries is a few hundred megabytes of sets at most.
+	DefaultMaxSetEntries = 5_000_000
 )
 
 // Options configures an Engine. The zero value is ready for use.
@@ -23,6 +25,10 @@ type Options struct {
 	// MaxReads bounds the tuples that one question may read. Zero means 1,000,000. Above it the
 	// question fails with ostiary.ErrTooBroad.
 	MaxReads int
+	// MaxSetEntries bounds the entries that one list may put into the sets it is worked out from; an
+	// entry that is put into two sets counts twice. Zero means 5,000,000. Above it the list fails with
+	// ostiary.ErrTooBroad.
+	MaxSetEntries int
 	// MaxConditionCost bounds the cost of one evaluation of a condition, in the units of CEL's cost
 	// model. Zero means condition.DefaultMaxCost.
 	MaxConditionCost uint64
@@ -30,19 +36,23 @@ type Options struct {
 
 // Engine answers questions. It holds settings only and may be shared.
 type Engine struct {
-	maxDepth int
-	maxReads int
-	maxCost  uint64
+	maxDepth   int
+	maxReads   int
+	maxEntries int
+	maxCost    uint64
 }
 
 // New returns an engine.
 func New(o Options) *Engine {
-	e := &Engine{maxDepth: o.MaxDepth, maxReads: o.MaxReads, maxCost: o.MaxConditionCost}
+	e := &Engine{maxDepth: o.MaxDepth, maxReads: o.MaxReads, maxEntries: o.MaxSetEntries, maxCost: o.MaxConditionCost}
 	if e.maxDepth == 0 {
 		e.maxDepth = DefaultMaxDepth
 	}
 	if e.maxReads == 0 {
 		e.maxReads = DefaultMaxReads
+	}
+	if e.maxEntries == 0 {
+		e.maxEntries = DefaultMaxSetEntries
 	}
 	return e
 }
@@ -63,12 +73,15 @@ func (l level) not() level { return yes - l }
 // run is what the evaluation of one question shares: the reader, its bounds, and what went wrong. It
 // belongs to one goroutine.
 type run struct {
-	ctx      context.Context
-	reader   Reader
-	maxDepth int
-	maxReads int
+	ctx        context.Context
+	reader     Reader
+	maxDepth   int
+	maxReads   int
+	maxEntries int
 
-	reads int
+	reads   int
+	entries int // put into sets
+	steps   int // entries of sets that were looked at
 	// err ends the question at once: a failed read, a cancelled context, a bound. Every loop looks at it.
 	err error
 	// tooDeep and failed say what may lie behind a maybe. Without either, it is recursion through a
@@ -83,12 +96,12 @@ type run struct {
 
 func (e *Engine) newRun(ctx context.Context, p *Plan, r Reader, request map[string]any) run {
 	return run{
-		ctx: ctx, reader: r, maxDepth: e.maxDepth, maxReads: e.maxReads,
+		ctx: ctx, reader: r, maxDepth: e.maxDepth, maxReads: e.maxReads, maxEntries: e.maxEntries,
 		conditions: conditions{plan: p, request: request, maxCost: e.maxCost},
 	}
 }
 
-// pollEvery is how many reads may pass between two looks at the context.
+// pollEvery is how many reads, or entries of sets, may pass between two looks at the context.
 const pollEvery = 256
 
 // count notes one read and reports whether the question may go on.
@@ -105,6 +118,25 @@ func (r *run) count() bool {
 		return r.alive()
 	}
 	return true
+}
+
+// step notes that one entry of a set was looked at and reports whether the question may go on.
+func (r *run) step() bool {
+	r.steps++
+	if r.steps%pollEvery == 0 {
+		return r.alive()
+	}
+	return r.err == nil
+}
+
+// grow notes that one entry is put into a set and reports whether the question may go on.
+func (r *run) grow() bool {
+	r.entries++
+	if r.entries > r.maxEntries && r.err == nil {
+		r.err = fmt.Errorf("put more than %d entries into sets (the bound MaxSetEntries); narrow the question or raise the bound: %w",
+			r.maxEntries, ostiary.ErrTooBroad)
+	}
+	return r.step()
 }
 
 // alive looks at the context and reports whether the question may go on.

@@ -279,7 +279,7 @@ func (s *system[V]) leastFixedPoint(w world) {
 	}
 	for changed := true; changed && s.alive(); {
 		changed = false
-		for i := len(s.unknowns) - 1; i >= 0; i-- {
+		for i := len(s.unknowns) - 1; i >= 0 && s.alive(); i-- {
 			u := s.unknowns[i]
 			if !u.dirty {
 				continue
@@ -334,7 +334,8 @@ func (s *system[V]) alternate() {
 			break
 		}
 	}
-	for _, u := range s.unknowns {
+	for i := 0; i < len(s.unknowns) && s.alive(); i++ {
+		u := s.unknowns[i]
 		u.low = s.between(u.low, u.high)
 	}
 }

@@ -55,6 +55,9 @@ func (e *Engine) listObjects(ctx context.Context, p *Plan, r Reader, q ListObjec
 	objects := make([]ostiary.ObjectRef, 0, len(set))
 	doubtful := false
 	for id, level := range set {
+		if !l.step() {
+			return nil, l.err
+		}
 		if level == yes {
 			objects = append(objects, ostiary.ObjectRef{Type: q.Type, ID: id})
 		} else {
@@ -73,26 +76,76 @@ func (e *Engine) listObjects(ctx context.Context, p *Plan, r Reader, q ListObjec
 	return objects, nil
 }
 
-// objectSet holds ids of objects of one type, each with maybe or yes. No is absent.
+// objectSet holds ids of objects of one type, each with maybe or yes. No is absent. Once finished it
+// does not change, and may be shared.
 type objectSet map[string]level
 
-func (s objectSet) raise(id string, l level) bool {
-	if l <= s[id] {
+// raise lifts the level of an object in a set that is being made, and says whether that changed it.
+func (l *listing) raise(s objectSet, id string, to level) bool {
+	before := s[id]
+	if to <= before {
+		l.step()
 		return false
 	}
-	s[id] = l
+	s[id] = to
+	if before == no {
+		l.grow()
+	}
 	return true
 }
 
-// project reads the set in a world; see world.
-func (s objectSet) project(w world) objectSet {
+// project reads a set in a world; see world.
+func (l *listing) project(s objectSet, w world) objectSet {
 	if w == exact {
 		return s
 	}
 	out := make(objectSet, len(s))
-	for id, l := range s {
-		if l = w.project(l); l != no {
-			out[id] = l
+	for id, level := range s {
+		l.raise(out, id, w.project(level))
+		if l.err != nil {
+			break
+		}
+	}
+	return out
+}
+
+// union returns the union of sets. The largest is copied only once another has something to add.
+func (l *listing) union(sets []objectSet) objectSet {
+	largest := 0
+	for i, s := range sets {
+		if len(s) > len(sets[largest]) {
+			largest = i
+		}
+	}
+	out, shared := sets[largest], true
+	for i, s := range sets {
+		if i == largest {
+			continue
+		}
+		for id, level := range s {
+			if shared && level > out[id] {
+				out, shared = l.clone(out), false
+			}
+			if !shared {
+				l.raise(out, id, level)
+			} else {
+				l.step()
+			}
+			if l.err != nil {
+				return out
+			}
+		}
+	}
+	return out
+}
+
+// clone returns a copy that may be changed.
+func (l *listing) clone(s objectSet) objectSet {
+	out := make(objectSet, len(s)+1)
+	for id, level := range s {
+		l.raise(out, id, level)
+		if l.err != nil {
+			break
 		}
 	}
 	return out
@@ -132,7 +185,7 @@ func (l *listing) set(n *node) objectSet {
 }
 
 // lower is the lookup of a rewrite that refers to lower components alone.
-func (l *listing) lower(n *node, w world) objectSet { return l.set(n).project(w) }
+func (l *listing) lower(n *node, w world) objectSet { return l.project(l.set(n), w) }
 
 // withItself adds the subject's own object where the relation is the subject's own.
 func (l *listing) withItself(n *node, set objectSet) objectSet {
@@ -142,11 +195,7 @@ func (l *listing) withItself(n *node, set objectSet) objectSet {
 		}
 		return set
 	}
-	out := objectSet{l.subject.ID: yes}
-	for id, level := range set {
-		out.raise(id, level)
-	}
-	return out
+	return l.union([]objectSet{set, {l.subject.ID: yes}})
 }
 
 // lookup returns the set of a relation that a rewrite refers to, as read in a world.
@@ -162,13 +211,11 @@ func (l *listing) evaluate(x *expr, w world, at lookup) objectSet {
 	case exprComputed:
 		return at(x.targets[0].node, w)
 	case exprUnion:
-		out := objectSet{}
-		for _, operand := range x.operands {
-			for id, level := range l.evaluate(operand, w, at) {
-				out.raise(id, level)
-			}
+		sets := make([]objectSet, len(x.operands))
+		for i, operand := range x.operands {
+			sets[i] = l.evaluate(operand, w, at)
 		}
-		return out
+		return l.union(sets)
 	case exprIntersection:
 		return l.intersect(x, w, at)
 	case exprDifference:
@@ -177,14 +224,17 @@ func (l *listing) evaluate(x *expr, w world, at lookup) objectSet {
 	out := objectSet{}
 	emit := func(id string, level level) {
 		if level = w.project(level); level != no {
-			out.raise(id, level)
+			l.raise(out, id, level)
 		}
 	}
 	l.direct(x, emit)
 	for i := range x.followed() {
 		t := &x.followed()[i]
 		for id, level := range at(t.node, w) {
-			l.step(x, t, id, level, emit)
+			if !l.step() {
+				return out
+			}
+			l.follow(x, t, id, level, emit)
 		}
 	}
 	return out
@@ -203,7 +253,10 @@ func (l *listing) intersect(x *expr, w world, at lookup) objectSet {
 		}
 		out = objectSet{}
 		for id, level := range small {
-			out.raise(id, min(level, large[id]))
+			l.raise(out, id, min(level, large[id]))
+			if l.err != nil {
+				return nil
+			}
 		}
 	}
 	return out
@@ -220,7 +273,10 @@ func (l *listing) subtract(x *expr, w world, at lookup) objectSet {
 	}
 	out := objectSet{}
 	for id, level := range base {
-		out.raise(id, min(level, subtract[id].not()))
+		l.raise(out, id, min(level, subtract[id].not()))
+		if l.err != nil {
+			break
+		}
 	}
 	return out
 }
@@ -244,9 +300,9 @@ func (l *listing) direct(x *expr, emit func(id string, l level)) {
 	}
 }
 
-// step emits the objects that a leaf reaches from one object of a relation it goes on from: by tuples
+// follow emits the objects that a leaf reaches from one object of a relation it goes on from: by tuples
 // that name the relation as a userset, or for a TTU by tuples that name the object.
-func (l *listing) step(x *expr, t *target, id string, from level, emit func(id string, l level)) {
+func (l *listing) follow(x *expr, t *target, id string, from level, emit func(id string, l level)) {
 	a := arrival{ostiary.SubjectRef{Type: t.node.rel.typ, ID: id}, x.rel.typ, x.tupleset}
 	if x.kind == exprDirect {
 		a.subject.Relation, a.relation = t.node.rel.relation, x.rel.relation
@@ -259,6 +315,9 @@ func (l *listing) arrivals(a arrival, allowed restriction, emit func(id string, 
 	kept, ok := l.cache[a]
 	if ok {
 		for _, e := range kept {
+			if !l.step() {
+				return
+			}
 			if level := l.judge(e, allowed); level != no {
 				emit(e.Object.ID, level)
 			}

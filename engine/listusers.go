@@ -81,6 +81,9 @@ func (e *Engine) listUsers(ctx context.Context, p *Plan, r Reader, q ListUsersQu
 		found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: ostiary.Wildcard})
 	}
 	for id, l := range set.named {
+		if !u.step() {
+			return nil, u.err
+		}
 		if l == yes {
 			found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: id, Relation: q.Filter.Relation})
 		}
@@ -152,10 +155,7 @@ func (u *users) add(set *userSet, x *expr, e ostiary.Edge) {
 		}
 	case x.self.any():
 		if l := u.judge(e, x.self); l != no {
-			if set.named == nil {
-				set.named = map[string]level{}
-			}
-			set.named[s.ID] = max(l, set.rest) // wildcards come first
+			u.put(set, s.ID, max(l, set.rest)) // wildcards come first
 		}
 	}
 }

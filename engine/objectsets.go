@@ -57,11 +57,11 @@ func (f *flow) hear(to listener, id string, l level) {
 		f.rise(to.into, id, l)
 		return
 	}
-	f.step(to.into.x, to.via, id, l, func(id string, l level) { f.rise(to.into, id, l) })
+	f.follow(to.into.x, to.via, id, l, func(id string, l level) { f.rise(to.into, id, l) })
 }
 
 func (f *flow) enter(n *node, id string, l level) {
-	if f.sets[n.rel.index].raise(id, l) {
+	if f.raise(f.sets[n.rel.index], id, l) {
 		f.moved = append(f.moved, ground{n, id})
 	}
 }
@@ -73,6 +73,9 @@ func (f *flow) open(p *pipe) {
 	case f.err != nil:
 	case !x.inside:
 		for id, l := range f.evaluate(x, exact, f.lower) {
+			if !f.step() {
+				return
+			}
 			f.rise(p, id, l)
 		}
 	case x.kind == exprDirect || x.kind == exprTTU:
@@ -108,6 +111,9 @@ func (f *flow) listen(p *pipe, t *target) {
 		return
 	}
 	for id, l := range f.set(t.node) {
+		if !f.step() {
+			return
+		}
 		f.hear(listener{into: p, via: t}, id, l)
 	}
 }
@@ -121,7 +127,7 @@ func (f *flow) rise(p *pipe, id string, l level) {
 	}
 	switch up.x.kind {
 	case exprIntersection:
-		if !up.kids[p.operand].raise(id, l) {
+		if !f.raise(up.kids[p.operand], id, l) {
 			return
 		}
 		for _, kid := range up.kids {
@@ -178,7 +184,10 @@ func (l *listing) solveNegative(n *node) {
 	for _, m := range members {
 		out := objectSet{}
 		for id := range high[m] {
-			out[id] = between(low[m][id], yes)
+			l.raise(out, id, between(low[m][id], yes))
+			if l.err != nil {
+				return
+			}
 		}
 		l.sets[m.rel.index] = out
 	}
