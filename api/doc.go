@@ -13,12 +13,14 @@
 //	latest-model           key store id    the id of the model written last
 //	model/<store id>       key model id    OpenFGA's JSON form of the model
 //	assertion/<store id>   key model id    the assertions of the model
+//	secret                 key page-tokens the secret that seals continuation tokens
 //
 // # Invariants
 //
 //	A1. No handler runs without a principal in its context, and every mutation records it.
 //	A2. A request that is refused has changed nothing.
-//	A3. An answer is computed from one view, and ostiary-revision names that view's revision.
+//	A3. An answer is computed from one view, and ostiary-revision names that view's revision. All pages
+//	    of a Read, and all parts of a list that was cut, are of the revision of the first.
 //	A4. A write is judged by a store document that is still there, unchanged, when the write commits.
 //
 // # Concurrency
