@@ -1,7 +1,9 @@
 package main
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/protobuf/proto"
@@ -52,4 +54,34 @@ func confusedKeys(m *model.Model, keys []*openfgav1.TupleKey) []*openfgav1.Tuple
 		}
 	}
 	return all
+}
+
+// hides reports whether a check is allowed by the oracle, and denied as soon as each tuple of a subject
+// whose condition is false takes the wildcard of its type with it.
+func hides(s state, q question, ours answer) bool {
+	req, ok := q.request.(*openfgav1.CheckRequest)
+	if !ok || !slices.Equal(ours.Items, []string{"allowed"}) {
+		return false
+	}
+	keys := unique(slices.Concat(req.GetContextualTuples().GetTupleKeys(), s.tuples))
+	kept := slices.DeleteFunc(slices.Clone(keys), func(wildcard *openfgav1.TupleKey) bool {
+		return strings.HasSuffix(wildcard.GetUser(), ":*") && slices.ContainsFunc(keys, func(k *openfgav1.TupleKey) bool {
+			return k.GetObject() == wildcard.GetObject() && k.GetRelation() == wildcard.GetRelation() &&
+				k.GetUser() == req.GetTupleKey().GetUser() && failsCondition(k, req.GetContext())
+		})
+	})
+	right, hidden := s.oracle(req.GetContextualTuples().GetTupleKeys(), req.GetContext()), state{model: s.model, tuples: kept}.oracle(nil, req.GetContext())
+	return right != nil && hidden != nil && oracleCheck(right, req.GetTupleKey()) && !oracleCheck(hidden, req.GetTupleKey())
+}
+
+// failsCondition reports whether a tuple has a condition that is known to be false.
+func failsCondition(k *openfgav1.TupleKey, context *structpb.Struct) bool {
+	c := conditionNamed(k.GetCondition().GetName())
+	if c == nil {
+		return false
+	}
+	values := context.AsMap()
+	maps.Copy(values, k.GetCondition().GetContext().AsMap())
+	holds, known := c.eval(values)
+	return known && !holds
 }

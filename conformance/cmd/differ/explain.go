@@ -23,6 +23,8 @@ const (
 	classShapes = "shapes in a list of usersets"
 	// OpenFGA takes the userset of another relation for that of a relation that holds itself, and allows.
 	classConfused = "a userset of another relation beside a recursive one"
+	// OpenFGA lets a user's own tuple whose condition is false hide the wildcard behind a recursive userset.
+	classHidden = "a wildcard beside a tuple whose condition is false"
 	// OpenFGA gives several answers to the same question.
 	classUndecided = "OpenFGA answers both ways"
 	// OpenFGA lists what its own check denies, or leaves out what it allows; ours is as that check says.
@@ -32,6 +34,9 @@ const (
 	classBeside = "a contextual tuple in place of a stored one"
 	// OpenFGA fails on a condition that cannot be decided, and ours is the answer whatever it would be.
 	classNeedless = "OpenFGA fails on a condition that changes nothing"
+	// Ostiary fails on a condition that changes nothing only because both sides of a "but not" hold it: it
+	// knows three values, not which of them hang together.
+	classOurs = "Ostiary fails on a condition that changes nothing"
 	// OpenFGA answers, although the answer depends on a condition that cannot be decided.
 	classSilent = "OpenFGA answers although a condition cannot be decided"
 	// OpenFGA does not ask whether a store exists before it looks for the model or the tuples in it.
@@ -84,6 +89,9 @@ func explain(ctx context.Context, c comparison, state state, q question, ours, t
 	}
 	if ours.Code == 0 && theirs.Code == 0 && confuses(state, q, ours, theirs) {
 		return classConfused
+	}
+	if ours.Code == 0 && theirs.Code == 0 && hides(state, q, ours) {
+		return classHidden
 	}
 	if ours.Code == 0 && theirs.Code == 0 && ownCheckAgrees(ctx, c, q, ours, theirs) {
 		return classOwnCheck
@@ -257,7 +265,7 @@ func (s state) oracle(contextual []*openfgav1.TupleKey, context *structpb.Struct
 
 // maxUndecided bounds the tuples whose conditions cannot be decided: there is an oracle for each way to
 // decide them.
-const maxUndecided = 12
+const maxUndecided = 13
 
 // oracles returns an oracle for each way in which the conditions that cannot be decided may turn out;
 // one when all can be decided, none when there are too many ways. With an object, they answer questions

@@ -29,8 +29,13 @@ func explainUndecided(state state, q question, ours, theirs answer) string {
 		if len(possible) == 1 && possible[0] == strings.Join(uncovered(ours.Items), " ") {
 			return classNeedless
 		}
-	case ours.Code == codeValidation && strings.Contains(ours.Message, conditionFailed) && theirs.Code == 0 && len(possible) > 1:
-		return classSilent
+	case ours.Code == codeValidation && strings.Contains(ours.Message, conditionFailed) && theirs.Code == 0:
+		if len(possible) > 1 {
+			return classSilent
+		}
+		if hasDifference(state.model) && possible[0] == strings.Join(uncovered(theirs.Items), " ") {
+			return classOurs
+		}
 	}
 	return ""
 }
@@ -44,6 +49,8 @@ func explainUndecidedBatch(state state, req *openfgav1.BatchCheckRequest, ours, 
 			class = classNeedless
 		case our == failed && len(possible) > 1:
 			class = classSilent
+		case our == failed && hasDifference(state.model) && slices.Equal(possible, []string{their}):
+			class = classOurs
 		default:
 			return false
 		}
@@ -122,7 +129,22 @@ func standsBeside(s state, q question, ours, theirs answer) bool {
 			return judge(checkOf(item), our, their)
 		})
 	}
-	return judge(q, strings.Join(ours.Items, " "), strings.Join(theirs.Items, " "))
+	return judge(q, strings.Join(uncovered(ours.Items), " "), strings.Join(uncovered(theirs.Items), " ")) && inPlace(s, q)
+}
+
+// inPlace reports whether a contextual tuple of a question stands in the place of a stored one.
+func inPlace(s state, q question) bool {
+	var keys []*openfgav1.TupleKey
+	switch req := q.request.(type) {
+	case *openfgav1.ListUsersRequest:
+		keys = req.GetContextualTuples()
+	case interface {
+		GetContextualTuples() *openfgav1.ContextualTupleKeys
+	}:
+		keys = req.GetContextualTuples().GetTupleKeys()
+	}
+	all := slices.Concat(keys, s.tuples)
+	return len(unique(all)) < len(all)
 }
 
 // checkOf is a check of a batch as a question of its own.

@@ -47,7 +47,8 @@ var evaluations = map[string]func(v values) (holds, known bool){
 	"free": func(v values) (bool, bool) {
 		text, isText := v["what"].(string)
 		number, isNumber := v["what"].(float64)
-		return isText && text == "a" || isNumber && number == 3, isText || isNumber
+		_, given := v["what"]
+		return isText && text == "a" || isNumber && number == 3, given
 	},
 }
 
