@@ -22,10 +22,11 @@ type nodeOptions struct {
 	limits        api.Limits
 	cors          api.CORS
 	// authzenBaseURL is the URL for AuthZEN's discovery; without it there is none.
-	authzenBaseURL string
-	retention      time.Duration // of the history; zero is raftstore's default
-	maxDepth       int
-	logger         *slog.Logger
+	authzenBaseURL   string
+	retention        time.Duration // of the history; zero is raftstore's default
+	maxDepth         int
+	maxConditionCost int // 0: the engine's default
+	logger           *slog.Logger
 	// ready is called once everything acknowledged is applied again and requests are answered.
 	ready func()
 }
@@ -57,7 +58,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	}()
 	server, err := api.NewServer(api.Options{
 		Backend:       backend{store},
-		Engine:        engine.New(engine.Options{MaxDepth: o.maxDepth}),
+		Engine:        engine.New(engine.Options{MaxDepth: o.maxDepth, MaxConditionCost: uint64(o.maxConditionCost)}),
 		Authenticator: o.authenticator,
 		Logger:        o.logger,
 		Limits:        o.limits,

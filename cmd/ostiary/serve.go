@@ -111,7 +111,7 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	}
 	return runNode(ctx, nodeOptions{
 		dataDir: flags.dataDir, grpc: grpcListener, http: httpListener,
-		authenticator: authenticator, limits: flags.limits.limits(), maxDepth: flags.limits.maxDepth, cors: flags.cors,
+		authenticator: authenticator, limits: flags.limits.limits(), maxDepth: flags.limits.maxDepth, maxConditionCost: flags.limits.maxConditionCost, cors: flags.cors,
 		authzenBaseURL: flags.authzenBaseURL,
 		retention:      keptForEverIfZero(flags.retention),
 		logger:         logger,

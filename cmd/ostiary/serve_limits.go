@@ -23,6 +23,7 @@ type limitFlags struct {
 	listUsersDeadline   time.Duration
 	maxChangesPage      int
 	maxDepth            int
+	maxConditionCost    int
 	maxMessageBytes     int
 	requestTimeout      time.Duration
 	shutdownTimeout     time.Duration
@@ -50,6 +51,7 @@ func (l *limitFlags) register(f *pflag.FlagSet) {
 	f.DurationVar(&l.listUsersDeadline, "listUsers-deadline", 3*time.Second, "time for ListUsers (0: that of the request)")
 	f.IntVar(&l.maxChangesPage, "readChanges-max-page-size", 100, "changes in one page of ReadChanges")
 	f.IntVar(&l.maxDepth, "resolve-node-limit", 25, "steps on one path of an evaluation")
+	f.IntVar(&l.maxConditionCost, "max-condition-evaluation-cost", 100, "cost of one evaluation of a condition, in CEL's units")
 	f.IntVar(&l.maxMessageBytes, "grpc-max-recv-msg-bytes", 616448, "size of one request over gRPC")
 	f.DurationVar(&l.requestTimeout, "request-timeout", 10*time.Second, "time that one request may take")
 	f.DurationVar(&l.shutdownTimeout, "shutdown-timeout", 10*time.Second, "time for requests under way when the server is told to stop")
@@ -79,6 +81,7 @@ func (l limitFlags) judge() error {
 	count("max-checks-per-batch-check", l.maxChecks, 1, maxCountLimit)
 	count("readChanges-max-page-size", l.maxChangesPage, 1, maxCountLimit)
 	count("resolve-node-limit", l.maxDepth, 1, maxResolveNodeLimit)
+	count("max-condition-evaluation-cost", l.maxConditionCost, 1, maxCountLimit)
 	count("grpc-max-recv-msg-bytes", l.maxMessageBytes, 1024, maxBytesLimit)
 	duration("listObjects-deadline", l.listObjectsDeadline, 0)
 	duration("listUsers-deadline", l.listUsersDeadline, 0)

@@ -40,6 +40,7 @@ func TestServeRefusals(t *testing.T) {
 		{name: "unknown form of log", args: "--dev --log-format xml", code: exitUsage, err: "xml"},
 		{name: "no depth", args: "--dev --resolve-node-limit 0", code: exitUsage, err: "--resolve-node-limit"},
 		{name: "too much depth", args: "--dev --resolve-node-limit 1001", code: exitUsage, err: "--resolve-node-limit 1001 is not from 1 to 1000"},
+		{name: "no cost", args: "--dev --max-condition-evaluation-cost 0", code: exitUsage, err: "--max-condition-evaluation-cost 0 is not from 1"},
 		{name: "no tuples", args: "--dev --max-tuples-per-write 0", code: exitUsage, err: "--max-tuples-per-write 0 is not from 1 to"},
 		{name: "no types", args: "--dev --max-types-per-authorization-model -1", code: exitUsage, err: "--max-types-per-authorization-model -1"},
 		{name: "no model", args: "--dev --max-authorization-model-size-in-bytes 0", code: exitUsage, err: "--max-authorization-model-size-in-bytes 0"},
