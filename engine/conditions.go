@@ -34,7 +34,7 @@ func (e *ConditionError) Unwrap() error { return e.Err }
 // programs are the compiled conditions of a plan, each compiled when it is first evaluated. Safe for
 // concurrent use.
 type programs struct {
-	mu     sync.Mutex
+	mu     sync.RWMutex
 	named  map[programKey]compiled // at most one for each condition and bound
 	inline map[programKey]compiled // at most maxInlinePrograms
 }
@@ -50,8 +50,13 @@ type compiled struct {
 	err     error
 }
 
-// maxInlinePrograms bounds the inline expressions that a plan keeps compiled.
-const maxInlinePrograms = 1000
+// maxInlinePrograms bounds the inline expressions that a plan keeps compiled, and that a question keeps
+// at hand.
+const maxInlinePrograms = 256
+
+// maxKeptContext bounds the context of a tuple by which something is kept, in bytes. What hangs on a
+// larger one is found again each time.
+const maxKeptContext = 1024
 
 // program returns the condition that a grant names. Compiling is done under no lock: two goroutines may
 // do the same work, and either result will do.
@@ -70,9 +75,12 @@ func (p *Plan) program(g ostiary.Grant, context map[string]any, maxCost uint64) 
 			return condition.CompileInline(context, condition.Options{MaxCost: maxCost})
 		}
 	}
-	p.programs.mu.Lock()
+	if len(key.text) > maxKeptContext {
+		return compile()
+	}
+	p.programs.mu.RLock()
 	found, ok := (*kept)[key]
-	p.programs.mu.Unlock()
+	p.programs.mu.RUnlock()
 	if ok {
 		return found.program, found.err
 	}
@@ -119,7 +127,7 @@ type verdict struct {
 	err   error // of maybe
 }
 
-// maxVerdicts bounds the outcomes that a question keeps.
+// maxVerdicts bounds the outcomes that a question keeps, each with the context of a tuple.
 const maxVerdicts = 10_000
 
 // evaluate returns the outcome of the condition of a grant: yes, no, or maybe with the error.
@@ -134,6 +142,9 @@ func (c *conditions) evaluate(g ostiary.Grant) verdict {
 		v = verdict{maybe, err}
 	case holds:
 		v.level = yes
+	}
+	if len(key.context) > maxKeptContext {
+		return v
 	}
 	if c.verdicts == nil || len(c.verdicts) >= maxVerdicts {
 		c.verdicts = map[verdictKey]verdict{}
