@@ -111,6 +111,11 @@ func newShadow(flags shadowFlags) (*shadow, error) {
 
 // ServeHTTP passes one request on, and remembers it for the secondary where it is a question.
 func (s *shadow) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	begun, err := takeBody(r)
+	if err != nil {
+		http.Error(w, `{"code":"invalid_argument","message":"the request ended early"}`, http.StatusBadRequest)
+		return
+	}
 	kind, store := questionOf(r)
 	switch {
 	case kind == "":
@@ -125,22 +130,35 @@ func (s *shadow) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case kind != kindWrite && s.flags.sample < 1 && rand.Float64() >= s.flags.sample:
 		s.tally.count(func(c *shadowSummary) { c.Unsampled++ })
 	default:
-		s.serveQuestion(w, r, kind, store)
+		s.serveQuestion(w, r, begun, kind, store)
 		return
 	}
 	s.proxy.ServeHTTP(w, r)
 }
 
-func (s *shadow) serveQuestion(w http.ResponseWriter, r *http.Request, kind, store string) {
+// takeBody reads the body of a request, up to a byte more than a question may have, and leaves it to be
+// read again. A body that is whole is not read from the connection any more: the server closes it as
+// soon as the answer begins, which may be while the transport still looks for its end.
+func takeBody(r *http.Request) ([]byte, error) {
 	begun, err := io.ReadAll(io.LimitReader(r.Body, maxShadowQuestion+1))
 	if err != nil {
-		http.Error(w, `{"code":"invalid_argument","message":"the request ended early"}`, http.StatusBadRequest)
-		return
+		return nil, err
+	}
+	if len(begun) <= maxShadowQuestion {
+		r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(begun)), int64(len(begun)), nil
+		if len(begun) == 0 {
+			r.Body = http.NoBody
+		}
+		return begun, nil
 	}
 	r.Body = struct {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(begun), r.Body), r.Body}
+	return begun, nil
+}
+
+func (s *shadow) serveQuestion(w http.ResponseWriter, r *http.Request, begun []byte, kind, store string) {
 	started := time.Now()
 	record := &recorder{ResponseWriter: w, status: http.StatusOK, last: started}
 	s.proxy.ServeHTTP(record, r)
