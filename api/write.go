@@ -87,6 +87,7 @@ func (s *Server) writeMutation(ctx context.Context, v View, req *openfgav1.Write
 		}
 		m.Tuples = append(m.Tuples, change)
 	}
+	var missing error
 	for _, k := range w.deletes {
 		t, err := parseTuple(k)
 		switch {
@@ -96,8 +97,11 @@ func (s *Server) writeMutation(ctx context.Context, v View, req *openfgav1.Write
 			}, err)
 		case err != nil && w.ignoreMissing:
 			continue // no such tuple can have been written
-		case err != nil:
-			return nil, &refusal{code: codeWriteFailed, cause: err, text: missingTuple(keyWords(k))}
+		case err != nil: // a duplicate among the tuples goes before it
+			if missing == nil {
+				missing = &refusal{code: codeWriteFailed, cause: err, text: missingTuple(keyWords(k))}
+			}
+			continue
 		}
 		if err := noDuplicate(seen, t); err != nil {
 			return nil, err
@@ -106,6 +110,9 @@ func (s *Server) writeMutation(ctx context.Context, v View, req *openfgav1.Write
 			Op: ostiary.TupleDelete, Store: req.GetStoreId(), Tuple: t,
 			Grant: ostiary.Grant{Owner: ostiary.OwnerAPI}, IfMissing: w.ignoreMissing,
 		})
+	}
+	if missing != nil {
+		return nil, missing
 	}
 	if len(m.Tuples) == 0 {
 		return nil, nil
