@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/ostiary/ostiary/dsl/model"
+	"github.com/ostiary/ostiary/engine/oracle"
 )
 
 // confuses reports whether OpenFGA allows what the oracle denies, and what the oracle allows as soon as
@@ -17,9 +18,10 @@ import (
 // itself, as "define member: [group#member, group#guest]", OpenFGA takes group:a#guest for group:a#member.
 func confuses(state state, q question, ours, theirs answer) bool {
 	judge := func(k *openfgav1.CheckRequestTupleKey, contextual *openfgav1.ContextualTupleKeys, context *structpb.Struct) bool {
-		right := state.oracle(contextual.GetTupleKeys(), context)
-		confused := confusedState(state).oracle(confusedKeys(state.model, contextual.GetTupleKeys()), context)
-		return right != nil && confused != nil && !oracleCheck(right, k) && oracleCheck(confused, k)
+		right := state.oracles(contextual.GetTupleKeys(), context, nil)
+		confused := confusedState(state).oracles(confusedKeys(state.model, contextual.GetTupleKeys()), context, nil)
+		allows := func(o *oracle.Oracle) bool { return oracleCheck(o, k) }
+		return len(right) > 0 && !slices.ContainsFunc(right, allows) && slices.ContainsFunc(confused, allows)
 	}
 	switch req := q.request.(type) {
 	case *openfgav1.CheckRequest:

@@ -297,12 +297,18 @@ func (s state) oracles(contextual []*openfgav1.TupleKey, context *structpb.Struc
 			certain = append(certain, tuple)
 		}
 	}
-	if len(undecided) > maxUndecided {
+	ways := 1 << min(len(undecided), maxUndecided)
+	step := 1
+	switch {
+	case len(undecided) > 0 && !hasDifference(s.model):
+		every := 1<<min(len(undecided), 62) - 1 // more tuples only allow more: the least and the most say it all
+		ways, step = every+1, every
+	case len(undecided) > maxUndecided:
 		return nil
 	}
 	m := unconditional(s.model)
 	var all []*oracle.Oracle
-	for way := range 1 << len(undecided) {
+	for way := 0; way < ways; way += step {
 		tuples := slices.Clone(certain)
 		for i, t := range undecided {
 			if way&(1<<i) != 0 {
