@@ -146,3 +146,34 @@ func TestWriteJudgesConditionContext(t *testing.T) {
 		}
 	})
 }
+
+func TestModelWithFaultyCondition(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness, c client) {
+		store := c.ok(t, "CreateStore", fields{"name": "conditions"}).text(t, "id")
+		before := h.dump(t, store)
+		write := func(expression string) answer {
+			return c.ask(t, "WriteAuthorizationModel", fields{
+				"store_id": store, "schema_version": "1.1",
+				"type_definitions": []fields{{"type": "user"}, {
+					"type": "doc", "relations": fields{"viewer": fields{"this": fields{}}},
+					"metadata": fields{"relations": fields{"viewer": fields{
+						"directly_related_user_types": []fields{{"type": "user", "condition": "below"}}}}},
+				}},
+				"conditions": fields{"below": fields{"name": "below", "expression": expression,
+					"parameters": fields{"x": fields{"type_name": "TYPE_NAME_INT"}}}},
+			})
+		}
+		for expression, why := range map[string]string{
+			"x":       "E032: condition `below`: the expression yields int; a condition yields bool; an expression is CEL over the parameters of the condition, and yields true or false, such as `x < 100`",
+			"y < 3":   "E032: condition `below`: undeclared reference to `y` (line 1, column 1 of the expression); its parameters: `x`",
+			"x < 1.5": "E032: condition `below`: found no matching overload for `_<_` applied to `(int, double)` (line 1, column 3 of the expression); CEL converts nothing by itself: both sides have the same type, and conversions are written, such as `double(x) < 1.5`",
+		} {
+			number(openfgav1.ErrorCode_invalid_authorization_model, why).check(t, write(expression))
+		}
+		field(openfgav1.ErrorCode_validation_error, "Condition.Expression: value length must be at most 512 bytes").
+			check(t, write("x < "+strings.Repeat("1 + ", 150)+"1"))
+		if after := h.dump(t, store); after != before {
+			t.Errorf("a refused model changed something:\n%s\nbefore:\n%s", after, before)
+		}
+	})
+}
