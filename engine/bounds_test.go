@@ -153,3 +153,42 @@ func TestListsPollWhileTheyJoinSets(t *testing.T) {
 		}
 	}
 }
+
+// Groups that contain each other have one set, which is joined once however many lead to it.
+func TestListUsersJoinsTheSetOfAHubOnce(t *testing.T) {
+	const n = 4000
+	p := plan(typ("user"), typ("group", relation("member", this(), "user, group#member")),
+		typ("doc", relation("viewer", or(this(), computed("owner")), "group#member"), relation("owner", this(), "group#member")))
+	all := hub(n)
+	for i := range n {
+		group := ostiary.SubjectRef{Type: "group", ID: fmt.Sprint(i), Relation: "member"}
+		all = append(all, edge(ostiary.ObjectRef{Type: "doc", ID: "1"}, "viewer", group), edge(ostiary.ObjectRef{Type: "doc", ID: "1"}, "owner", group))
+	}
+	ctx := &polls{Context: t.Context()}
+	found, err := lists(ctx, engine.Options{}, p, engine.NewMemory(all), "doc", "1", "viewer")["list users"]()
+	if err != nil || found != n {
+		t.Errorf("got %d users, %v, want %d", found, err, n)
+	}
+	if ctx.count > 6*n {
+		t.Errorf("looked at the context %d times for %d groups: it joined their sets again and again", ctx.count, n)
+	}
+}
+
+// Layers of groups that contain all groups of the next, the last one those of the first: all are equal,
+// and one set serves them.
+func TestListUsersOfARingOfLayers(t *testing.T) {
+	const layers, width = 20, 20
+	var all []ostiary.Edge
+	for i := range layers * width {
+		next := (i/width + 1) % layers * width
+		for j := range width {
+			all = append(all, groupIn(i, next+j))
+		}
+		all = append(all, edge(ostiary.ObjectRef{Type: "group", ID: fmt.Sprint(i)}, "member", ostiary.SubjectRef{Type: "user", ID: fmt.Sprint(i)}))
+	}
+	const n = layers * width
+	found, err := lists(t.Context(), engine.Options{MaxSetEntries: 3 * n}, groups(), engine.NewMemory(all), "group", "0", "member")["list users"]()
+	if err != nil || found != n {
+		t.Errorf("got %d users, %v, want %d", found, err, n)
+	}
+}

@@ -38,6 +38,9 @@ type source[V any] interface {
 	// within reports whether depth lies within the limit.
 	within(depth int) bool
 	alive() bool
+	// shares: unknowns that must be equal are to be solved as one. Their ranks are then no longer told
+	// apart.
+	shares() bool
 }
 
 // term is a part of an equation: a constant, a reference, or an operation on terms.
@@ -69,6 +72,9 @@ type unknown[V any] struct {
 	low      V // value in the solution from below
 	high     V // in the solution from above, where the component is negative
 	rank     int
+	head     *unknown[V] // which is solved in place of this one; mostly itself
+	// order and least are the numbers that share gives.
+	order, least int
 }
 
 // system is the equations of one component.
@@ -76,6 +82,7 @@ type system[V any] struct {
 	source[V]
 	component int
 	unknowns  []*unknown[V] // in the order found, nearest to the entry first
+	heads     []*unknown[V] // those that are solved
 	byGround  map[ground]*unknown[V]
 	queues    [][]*unknown[V]
 	ranks     int
@@ -100,10 +107,20 @@ func solveSystem[V any](src source[V], links []link, depth int) (V, *system[V]) 
 			u.equation = s.equate(u)
 		}
 	}
+	s.heads = s.unknowns
+	if s.shares() {
+		s.share()
+	}
+	if !s.alive() {
+		return s.bottom(), s
+	}
 	if n.negative {
 		s.alternate()
 	} else {
 		s.leastFixedPoint(exact)
+	}
+	for _, u := range s.unknowns {
+		u.low = u.head.low
 	}
 	return s.read(&root, exact), s
 }
@@ -136,6 +153,7 @@ func (s *system[V]) find(g ground, depth int) *unknown[V] {
 	switch {
 	case u == nil:
 		u = &unknown[V]{ground: g, depth: depth, low: s.bottom(), high: s.bottom()}
+		u.head = u
 		s.byGround[g] = u
 		s.unknowns = append(s.unknowns, u)
 	case depth < u.depth:
@@ -249,10 +267,7 @@ func (s *system[V]) read(t *term[V], w world) V {
 	case termConstant:
 		return s.project(t.value, w)
 	case termReference:
-		v := t.ref.low
-		if w == above {
-			v = t.ref.high
-		}
+		v := s.get(t.ref.head, w)
 		if t.level == yes {
 			return v
 		}
@@ -273,14 +288,14 @@ func (s *system[V]) read(t *term[V], w world) V {
 // leastFixedPoint solves the equations in world w, what is subtracted being read from the other world
 // as it stands. Rounds run from the far end to the entry, so that most data settles in one or two.
 func (s *system[V]) leastFixedPoint(w world) {
-	for _, u := range s.unknowns {
+	for _, u := range s.heads {
 		s.set(u, w, s.bottom())
 		u.dirty = true
 	}
 	for changed := true; changed && s.alive(); {
 		changed = false
-		for i := len(s.unknowns) - 1; i >= 0 && s.alive(); i-- {
-			u := s.unknowns[i]
+		for i := len(s.heads) - 1; i >= 0 && s.alive(); i-- {
+			u := s.heads[i]
 			if !u.dirty {
 				continue
 			}
@@ -293,7 +308,7 @@ func (s *system[V]) leastFixedPoint(w world) {
 			s.ranks++
 			u.rank = s.ranks
 			for _, user := range u.users {
-				user.dirty = true
+				user.head.dirty = true
 			}
 			changed = true
 		}
@@ -321,21 +336,21 @@ func (s *system[V]) set(u *unknown[V], w world, v V) {
 func (s *system[V]) alternate() {
 	for s.alive() {
 		s.leastFixedPoint(above)
-		before := make([]V, len(s.unknowns))
-		for i, u := range s.unknowns {
+		before := make([]V, len(s.heads))
+		for i, u := range s.heads {
 			before[i] = u.low
 		}
 		s.leastFixedPoint(below)
 		stands := true
-		for i, u := range s.unknowns {
+		for i, u := range s.heads {
 			stands = stands && s.equal(before[i], u.low)
 		}
 		if stands {
 			break
 		}
 	}
-	for i := 0; i < len(s.unknowns) && s.alive(); i++ {
-		u := s.unknowns[i]
+	for i := 0; i < len(s.heads) && s.alive(); i++ {
+		u := s.heads[i]
 		u.low = s.between(u.low, u.high)
 	}
 }

@@ -199,5 +199,7 @@ func (u *users) keep(g ground, set userSet, depth int) {
 	}
 }
 
+func (*users) shares() bool { return true }
+
 // cut: anyone may be behind the depth limit.
 func (u *users) cut() userSet { return userSet{rest: u.cutOff()} }

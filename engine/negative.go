@@ -50,6 +50,9 @@ func (c checkSource) outside(links []link, depth int) level {
 
 func (c checkSource) cut() level { return c.cutOff() }
 
+// shares: explanations need the ranks of all.
+func (checkSource) shares() bool { return false }
+
 func (checkSource) bottom() level                  { return no }
 func (checkSource) cap(v level, l level) level     { return min(v, l) }
 func (checkSource) or(vs []level) level            { return slices.Max(append(vs, no)) }

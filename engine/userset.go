@@ -1,5 +1,7 @@
 package engine
 
+import "reflect"
+
 // userSet is a set of subjects of one shape: a level for each subject that is named, and one for the
 // rest, which is every subject that is not. The wildcard itself belongs to the rest: it matches the
 // same tuples as a user whom no tuple names. A userSet is immutable once made; maps are shared.
@@ -86,11 +88,17 @@ func (u *users) cap(s userSet, l level) userSet {
 	return u.each(s, func(m level) level { return min(l, m) })
 }
 
-// or leaves out empty sets first: mostly one is left, which is then shared and not copied.
+// or leaves out empty sets and repetitions first: mostly one is left, which is then shared and not copied.
 func (u *users) or(sets []userSet) userSet {
-	some := sets[:0:0]
+	type identity struct {
+		named uintptr
+		rest  level
+	}
+	some, seen := sets[:0:0], map[identity]bool{}
 	for _, s := range sets {
-		if !s.empty() {
+		i := identity{reflect.ValueOf(s.named).Pointer(), s.rest}
+		if !s.empty() && !seen[i] {
+			seen[i] = true
 			some = append(some, s)
 		}
 	}
