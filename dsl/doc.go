@@ -29,5 +29,6 @@
 //
 // # Not here
 //
-// The model itself (package model), type checks of CEL expressions, and evaluation (package engine).
+// The model itself (package model), what a CEL expression means (package condition), and evaluation
+// (package engine).
 package dsl
