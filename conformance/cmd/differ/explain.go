@@ -62,7 +62,8 @@ func explainRefusal(q question, ours, theirs answer) string {
 		return classStore
 	case q.faulty && (kind == "Read" || kind == "ListUsers") && ours.Code == codeValidation && theirs.Code == 0:
 		return classMalformed
-	case kind == "WriteAuthorizationModel" && ours.Code == 0 && theirs.Code == codeModelInvalid && strings.Contains(theirs.Message, "no entrypoints"):
+	case kind == "WriteAuthorizationModel" && ours.Code == 0 && theirs.Code == codeModelInvalid &&
+		(strings.Contains(theirs.Message, "no entrypoints") || strings.Contains(theirs.Message, "potential loop")):
 		return classEntry
 	}
 	return ""
