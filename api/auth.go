@@ -96,7 +96,7 @@ func (s *Server) authenticate(ctx context.Context) (context.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Kind == "" {
+	if p.Kind == "" || len(md.Get(headerRefused)) > 0 {
 		return nil, errUnauthenticated
 	}
 	return ostiary.WithPrincipal(ctx, p), nil

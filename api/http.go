@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -36,6 +35,8 @@ func (s *Server) newLoopback(grpcServer *grpc.Server) (*grpc.ClientConn, func(),
 	conn, err := grpc.NewClient("passthrough:loopback",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
+		grpc.WithUnaryInterceptor(leaveHTTPUnary),
+		grpc.WithStreamInterceptor(leaveHTTPStream),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)), // the server bounds its answers itself
 	)
 	if err != nil {
@@ -117,14 +118,10 @@ func setStatus(_ context.Context, w http.ResponseWriter, m proto.Message) error 
 }
 
 func writeGRPCError(
-	ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error,
+	ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, _ *http.Request, err error,
 ) {
 	if md, ok := runtime.ServerMetadataFromContext(ctx); ok {
 		copyHeaders(w.Header(), md.HeaderMD)
-	}
-	if body, ok := r.Body.(*boundedBody); ok && body.exceeded {
-		writeTooLarge(w, body.ReadCloser, body.limit)
-		return
 	}
 	httpStatus, name, message := wireError(status.Convert(err))
 	writeError(w, httpStatus, name, message)
@@ -193,33 +190,9 @@ func (s *Server) front(next http.Handler) http.Handler {
 			return
 		}
 		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = &boundedBody{ReadCloser: &flatBody{ReadCloser: r.Body}, left: s.limits.MaxBodyBytes, limit: s.limits.MaxBodyBytes}
+			s.withBody(w, r, next)
+			return
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// boundedBody fails once more than limit bytes were read.
-type boundedBody struct {
-	io.ReadCloser
-	left, limit int64
-	exceeded    bool
-}
-
-var errBodyTooLarge = errors.New("request body is too large")
-
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.exceeded {
-		return 0, errBodyTooLarge
-	}
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1]
-	}
-	n, err := b.ReadCloser.Read(p)
-	if int64(n) > b.left {
-		b.exceeded = true
-		return int(b.left), errBodyTooLarge
-	}
-	b.left -= int64(n)
-	return n, err
 }

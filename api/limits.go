@@ -31,8 +31,7 @@ type Limits struct {
 	RequestTimeout time.Duration
 	// MaxMessageBytes bounds a gRPC request. Zero means 602 KiB, which is 512 KiB and room for a key.
 	MaxMessageBytes int
-	// MaxBodyBytes bounds the JSON of an HTTP request, which is longer than the message that it stands
-	// for. Zero means 4 MiB.
+	// MaxBodyBytes bounds the JSON of an HTTP request. Zero means MaxMessageBytes.
 	MaxBodyBytes int64
 	// PageSize is the size of a page for which the request names none. Zero means 50.
 	PageSize int
@@ -71,7 +70,7 @@ func (l Limits) withDefaults() (Limits, error) {
 		l.ListUsersMaxResults = 1000
 	}
 	if l.MaxBodyBytes == 0 {
-		l.MaxBodyBytes = 4 << 20
+		l.MaxBodyBytes = int64(l.MaxMessageBytes)
 	}
 	if l.ListObjectsDeadline == 0 {
 		l.ListObjectsDeadline = 3 * time.Second

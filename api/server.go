@@ -88,6 +88,7 @@ type Server struct {
 	models         *modelCache
 	ids            *idSource
 	modelTurn      chan struct{}           // full while a model is written
+	decoding       chan struct{}           // holds one for each body that is being decoded
 	sealKey        atomic.Pointer[pageKey] // see storedPageKey
 
 	draining     chan struct{} // closed when Serve begins to stop
@@ -127,6 +128,7 @@ func NewServer(o Options) (*Server, error) {
 		models:         newModelCache(limits.MaxCachedModels),
 		ids:            newIDSource(),
 		modelTurn:      make(chan struct{}, 1),
+		decoding:       make(chan struct{}, maxBodiesDecoding),
 		draining:       make(chan struct{}),
 	}, nil
 }
