@@ -27,6 +27,12 @@ func compileShape(p *Plan, s shape) *shapePlan {
 	for _, members := range sp.components {
 		finish(members)
 	}
+	sp.parts = len(sp.nodes)
+	for _, n := range sp.nodes {
+		if n != nil {
+			sp.parts += n.expr.parts()
+		}
+	}
 	return sp
 }
 
@@ -35,72 +41,19 @@ type compiler struct {
 	shape   shape
 	reached []bool
 	out     *shapePlan
+
+	// While reach runs: what waits for each relation, and the relations found that were not told of yet.
+	waiting [][]*reachGate
+	fresh   []*relation
 }
 
 func (c *compiler) isReflexive(rel *relation) bool {
 	return !rel.part && c.shape.relation != "" && rel.typ == c.shape.typ && rel.relation == c.shape.relation
 }
 
-// reach finds, as a least fixed point, the relations that may hold a subject of the shape. What is
-// subtracted never adds to a set, so only the base of a "but not" counts.
-func (c *compiler) reach() {
-	for changed := true; changed; {
-		changed = false
-		for i, rel := range c.plan.relations {
-			if !c.reached[i] && (c.isReflexive(rel) || c.reaches(rel, rel.rewrite)) {
-				c.reached[i] = true
-				changed = true
-			}
-		}
-	}
-}
-
-func (c *compiler) reaches(rel *relation, rw model.Rewrite) bool {
-	alive := func(child model.Rewrite) bool { return c.reaches(rel, child) }
-	switch rw := rw.(type) {
-	case model.Direct:
-		return slices.ContainsFunc(rel.def.Restrictions, c.restrictionReaches)
-	case model.ComputedUserset:
-		return c.isReached(rel.typ, rw.Relation)
-	case partReference:
-		return c.reached[rw.relation.index]
-	case model.TupleToUserset:
-		return slices.ContainsFunc(c.tuplesetTypes(rel, rw), func(typ string) bool { return c.isReached(typ, rw.Computed) })
-	case model.Union:
-		return slices.ContainsFunc(rw.Children, alive)
-	case model.Intersection:
-		return len(rw.Children) > 0 && !slices.ContainsFunc(rw.Children, func(child model.Rewrite) bool { return !alive(child) })
-	case model.Difference:
-		return alive(rw.Base)
-	}
-	return false
-}
-
-func (c *compiler) restrictionReaches(r model.Restriction) bool {
-	if r.Relation != "" {
-		return c.isReached(r.Type, r.Relation)
-	}
-	return c.shape.relation == "" && r.Type == c.shape.typ && (r.Wildcard || !c.shape.wildcard)
-}
-
 func (c *compiler) isReached(typ, relation string) bool {
 	rel := c.plan.byName[relationName{typ: typ, relation: relation}]
 	return rel != nil && c.reached[rel.index]
-}
-
-// tuplesetTypes returns the types of plain objects that the tupleset of a TTU may lead to.
-func (c *compiler) tuplesetTypes(rel *relation, ttu model.TupleToUserset) []string {
-	tupleset := c.plan.byName[relationName{typ: rel.typ, relation: ttu.Tupleset}]
-	if tupleset == nil {
-		return nil
-	}
-	var types []string
-	for _, r := range tupleset.def.Restrictions {
-		if r.Relation == "" && !r.Wildcard && !slices.Contains(types, r.Type) {
-			types = append(types, r.Type)
-		}
-	}
-	return types
 }
 
 // cut returns a rewrite with its dead branches removed, or nil when nothing is left.
@@ -137,21 +90,19 @@ func (c *compiler) cut(rel *relation, rw model.Rewrite) *expr {
 
 func (c *compiler) cutDirect(rel *relation) *expr {
 	x := &expr{kind: exprDirect, rel: rel}
-	if c.shape.relation == "" {
-		x.self = restrictionsFor(rel.def, c.shape)
-		if !c.shape.wildcard {
-			x.wildcard = restrictionsFor(rel.def, shape{typ: c.shape.typ, wildcard: true})
+	for _, a := range rel.allowed {
+		switch {
+		case a.relation != "":
+			if c.isReached(a.typ, a.relation) {
+				found := c.plan.byName[relationName{typ: a.typ, relation: a.relation}]
+				x.usersets = append(x.usersets, target{node: c.out.node(found), restriction: a.restriction})
+			}
+		case a.typ != c.shape.typ || c.shape.relation != "":
+		case a.wildcard == c.shape.wildcard:
+			x.self = a.restriction
+		case a.wildcard:
+			x.wildcard = a.restriction
 		}
-	}
-	for _, r := range rel.def.Restrictions {
-		if r.Relation == "" || !c.isReached(r.Type, r.Relation) || find(x.usersets, r.Type, r.Relation) != nil {
-			continue
-		}
-		found := c.plan.byName[relationName{typ: r.Type, relation: r.Relation}]
-		x.usersets = append(x.usersets, target{
-			node:        c.out.node(found),
-			restriction: restrictionsFor(rel.def, shape{typ: r.Type, relation: r.Relation}),
-		})
 	}
 	if !x.self.any() && !x.wildcard.any() && len(x.usersets) == 0 {
 		return nil
@@ -161,16 +112,11 @@ func (c *compiler) cutDirect(rel *relation) *expr {
 
 func (c *compiler) cutTTU(rel *relation, rw model.TupleToUserset) *expr {
 	x := &expr{kind: exprTTU, rel: rel, tupleset: rw.Tupleset}
-	for _, typ := range c.tuplesetTypes(rel, rw) {
-		if !c.isReached(typ, rw.Computed) {
-			continue
+	for _, a := range c.plan.tuplesetOf(rel, rw) {
+		if a.plainObject() && c.isReached(a.typ, rw.Computed) {
+			computed := c.plan.byName[relationName{typ: a.typ, relation: rw.Computed}]
+			x.targets = append(x.targets, target{node: c.out.node(computed), restriction: a.restriction})
 		}
-		tupleset := c.plan.byName[relationName{typ: rel.typ, relation: rw.Tupleset}]
-		computed := c.plan.byName[relationName{typ: typ, relation: rw.Computed}]
-		x.targets = append(x.targets, target{
-			node:        c.out.node(computed),
-			restriction: restrictionsFor(tupleset.def, shape{typ: typ}),
-		})
 	}
 	if len(x.targets) == 0 {
 		return nil

@@ -108,7 +108,7 @@ func (x *expansion) subjects(rel *relation) []ostiary.SubjectRef {
 		if !x.count() {
 			break
 		}
-		if restrictionsFor(rel.def, shapeOf(e.Subject)).fits(e) {
+		if rel.allowedFor(shapeOf(e.Subject)).fits(e) {
 			found = append(found, e.Subject)
 		}
 	}

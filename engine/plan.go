@@ -19,6 +19,7 @@ type Plan struct {
 	mu struct {
 		sync.RWMutex
 		shapes map[shape]*shapePlan
+		parts  int // of all shapes
 	}
 
 	programs programs
@@ -36,6 +37,8 @@ type relation struct {
 	// part: this is not the relation itself but a part of its rewrite that has a set of its own. It
 	// reads the tuples of the relation; it cannot be asked for.
 	part bool
+	// allowed is what def says of the subjects of tuples, by subject shape.
+	allowed []allowance
 }
 
 // partReference stands in a rewrite where a part was taken out.
@@ -69,7 +72,7 @@ func (p *Plan) takeOut(rel *relation, rw model.Rewrite, subtracted bool) model.R
 		if !subtracted {
 			return out
 		}
-		part := &relation{relationName: rel.relationName, index: len(p.relations), def: rel.def, rewrite: out, part: true}
+		part := &relation{relationName: rel.relationName, index: len(p.relations), def: rel.def, rewrite: out, part: true, allowed: rel.allowed}
 		p.relations = append(p.relations, part)
 		return partReference{Rewrite: out, relation: part}
 	}
@@ -98,7 +101,7 @@ func Compile(m *model.Model) *Plan {
 			if _, taken := p.byName[name]; taken {
 				continue
 			}
-			rel := &relation{relationName: name, index: len(p.relations), def: r}
+			rel := &relation{relationName: name, index: len(p.relations), def: r, allowed: allowances(r.Restrictions)}
 			p.relations = append(p.relations, rel)
 			p.byName[name] = rel
 		}
@@ -156,8 +159,25 @@ func (p *Plan) shapeFor(s shape) (*shapePlan, error) {
 	if first := p.mu.shapes[s]; first != nil {
 		return first, nil
 	}
-	p.mu.shapes[s] = sp
+	p.keep(s, sp)
 	return sp, nil
+}
+
+// maxShapeParts bounds what a Plan keeps of the subject shapes that it was asked for: some tens of
+// megabytes. Whoever asks chooses the shapes, and every relation of the model makes one.
+const maxShapeParts = 200_000
+
+// keep keeps the plan for a shape, and drops any others when there are too many. p.mu is held.
+func (p *Plan) keep(s shape, sp *shapePlan) {
+	for other, old := range p.mu.shapes {
+		if p.mu.parts+sp.parts <= maxShapeParts {
+			break
+		}
+		delete(p.mu.shapes, other)
+		p.mu.parts -= old.parts
+	}
+	p.mu.shapes[s] = sp
+	p.mu.parts += sp.parts
 }
 
 // shapePlan is the plan for one subject shape. Relations that a subject of this shape can never have
@@ -167,6 +187,7 @@ type shapePlan struct {
 	nodes []*node // by relation.index; nil where the shape cannot reach
 	// components are the strongly connected components, by node.component.
 	components [][]*node
+	parts      int // a measure of its size
 }
 
 func (sp *shapePlan) node(rel *relation) *node { return sp.nodes[rel.index] }
@@ -234,6 +255,18 @@ type expr struct {
 	operands []*expr
 }
 
+// parts counts what x is made of.
+func (x *expr) parts() int {
+	if x == nil {
+		return 0
+	}
+	n := 1 + len(x.usersets) + len(x.targets)
+	for _, operand := range x.operands {
+		n += operand.parts()
+	}
+	return n
+}
+
 // target is a relation that a tuple can lead to, and what such a tuple must look like.
 type target struct {
 	node *node
@@ -279,18 +312,50 @@ func (r restriction) fits(e ostiary.Edge) bool {
 	})
 }
 
-// restrictionsFor sums up the restrictions of a relation on one subject shape.
-func restrictionsFor(def *model.Relation, s shape) restriction {
-	var sum restriction
-	for _, r := range def.Restrictions {
-		if r.Type != s.typ || r.Relation != s.relation || r.Wildcard != s.wildcard {
-			continue
+// allowance is what the type restrictions of a relation say of one subject shape.
+type allowance struct {
+	shape
+	restriction
+}
+
+// plainObject: the tuples are those that a tuple-to-userset can follow.
+func (a allowance) plainObject() bool { return a.shape.relation == "" && !a.wildcard }
+
+// allowances sums up type restrictions by subject shape, in the order of the model.
+func allowances(restrictions []model.Restriction) []allowance {
+	var all []allowance
+	at := map[shape]int{}
+	for _, r := range restrictions {
+		s := shape{typ: r.Type, relation: r.Relation, wildcard: r.Wildcard}
+		i, known := at[s]
+		if !known {
+			i = len(all)
+			at[s] = i
+			all = append(all, allowance{shape: s})
 		}
 		if r.Condition == "" {
-			sum.plain = true
+			all[i].plain = true
 		} else {
-			sum.conditions = append(sum.conditions, r.Condition)
+			all[i].conditions = append(all[i].conditions, r.Condition)
 		}
 	}
-	return sum
+	return all
+}
+
+// allowedFor returns what the type restrictions of a relation say of one subject shape.
+func (r *relation) allowedFor(s shape) restriction {
+	for i := range r.allowed {
+		if r.allowed[i].shape == s {
+			return r.allowed[i].restriction
+		}
+	}
+	return restriction{}
+}
+
+// tuplesetOf returns what may stand in the tupleset of a tuple-to-userset of a relation.
+func (p *Plan) tuplesetOf(rel *relation, ttu model.TupleToUserset) []allowance {
+	if tupleset := p.byName[relationName{typ: rel.typ, relation: ttu.Tupleset}]; tupleset != nil {
+		return tupleset.allowed
+	}
+	return nil
 }
