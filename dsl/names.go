@@ -101,25 +101,31 @@ func allowedDistance(name string) int {
 }
 
 // distance counts the letters to insert, delete, replace or swap with their neighbour to make b of a.
-// Case does not count. It gives up at bound, and returns bound.
+// Case does not count. It gives up at bound, and returns bound: the work is letters times bound, and
+// mostly ends after a few letters.
 func distance(a, b string, bound int) int {
 	if a == b {
 		return bound // a name is no suggestion for itself
 	}
 	x, y := []rune(strings.ToLower(a)), []rune(strings.ToLower(b))
-	if len(x) > 64 || len(y) > 64 || max(len(x)-len(y), len(y)-len(x)) >= bound {
+	limit := min(bound, len(y)) // at len(y) nothing of the candidate would be left
+	if len(x) > 64 || len(y) > 64 || max(len(x)-len(y), len(y)-len(x)) >= limit {
 		return bound
-	}
-	if bound > len(y) { // nothing of the candidate would be left
-		bound = len(y)
 	}
 	before, last, row := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
 	for j := range last {
 		last[j] = j
 	}
+	leastLast := 0
 	for i := 1; i <= len(x); i++ {
-		row[0] = i
-		for j := 1; j <= len(y); j++ {
+		// What lies further from the diagonal than limit has at least that distance.
+		from, to := max(1, i-limit+1), min(len(y), i+limit-1)
+		row[from-1] = limit
+		if from == 1 {
+			row[0] = i
+		}
+		least := row[from-1]
+		for j := from; j <= to; j++ {
 			cost := 1
 			if x[i-1] == y[j-1] {
 				cost = 0
@@ -128,10 +134,21 @@ func distance(a, b string, bound int) int {
 			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
 				row[j] = min(row[j], before[j-2]+1)
 			}
+			least = min(least, row[j])
 		}
+		if to < len(y) {
+			row[to+1] = limit
+		}
+		if least >= limit && leastLast+1 >= limit { // a swap goes on from the row before
+			return bound
+		}
+		leastLast = least
 		before, last, row = last, row, before
 	}
-	return min(last[len(y)], bound)
+	if last[len(y)] >= limit {
+		return bound
+	}
+	return last[len(y)]
 }
 
 // didYouMean returns the suggestion and the corrected line for a name that was not found, or else
