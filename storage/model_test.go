@@ -227,10 +227,17 @@ func (w *modelWork) remove(k modelKey, owner string) {
 func (w *modelWork) put(k modelKey, g ostiary.Grant) {
 	t, exists := w.tuples[k]
 	if !exists {
-		t = modelTuple{grants: map[string]ostiary.Grant{}, created: w.revision, createdNanos: w.stamp}
-		w.tuples[k] = t
+		t = modelTuple{grants: map[string]ostiary.Grant{}}
+	}
+	lives := false
+	for _, old := range t.grants {
+		lives = lives || w.live(old)
+	}
+	if !lives {
+		t.created, t.createdNanos = w.revision, w.stamp
 	}
 	t.grants[g.Owner] = g
+	w.tuples[k] = t
 	w.log(k, ostiary.ChangeWrite, g)
 }
 

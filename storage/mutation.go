@@ -230,9 +230,9 @@ func sameGrant(a, b ostiary.Grant) bool {
 		bytes.Equal(a.Context, b.Context)
 }
 
-// grant adds or replaces the grant of c.
+// grant adds or replaces the grant of c. A tuple of which no grant lives is created anew.
 func (m *mutation) grant(cell *tupleCell, c *ostiary.TupleChange) error {
-	if !cell.staged.present() {
+	if !cell.staged.live(m.stamp) {
 		cell.staged.created, cell.staged.createdNanos = m.revision, m.stamp
 	}
 	cell.staged.grants = withGrant(cell.staged.grants, c.Grant)

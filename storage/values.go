@@ -3,6 +3,7 @@ package storage
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/ostiary/ostiary"
 )
@@ -41,6 +42,11 @@ type tupleState struct {
 }
 
 func (s tupleState) present() bool { return len(s.grants) > 0 }
+
+// live reports whether a grant has not expired at a time.
+func (s tupleState) live(nowNanos int64) bool {
+	return slices.ContainsFunc(s.grants, func(g ostiary.Grant) bool { return g.Live(nowNanos) })
+}
 
 func (s tupleState) stored(t ostiary.Tuple) ostiary.StoredTuple {
 	return ostiary.StoredTuple{Tuple: t, Grants: s.grants, Created: s.created, CreatedNanos: s.createdNanos}
