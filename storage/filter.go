@@ -17,6 +17,7 @@ type scan struct {
 	table        byte // tableTuple, tableReverse or tableOwner
 	lower, upper []byte
 	covered      bool // every row of the range matches; otherwise each is compared with the filter
+	hops         bool // the range holds an object, and of each of its relations only one row can match
 }
 
 // planScan chooses the narrowest range for a filter.
@@ -31,6 +32,12 @@ func planScan(f ostiary.Filter) scan {
 			s.lower = appendPart(s.lower, f.Relation)
 		}
 		s.covered = !hasSubject && f.Owner == "" && f.ObjectType == ""
+		if hasSubject && f.Relation != "" { // one row at most
+			s.lower = appendTupleKey(nil, f.Store, ostiary.Tuple{Object: f.Object, Relation: f.Relation, Subject: f.Subject})
+			s.upper = append(slices.Clone(s.lower), 0)
+			return s
+		}
+		s.hops = hasSubject
 	case hasSubject:
 		s.table = tableReverse
 		s.lower = appendSubjectPrefix(nil, f.Store, f.Subject)
@@ -150,7 +157,7 @@ func (s *scan) read(ctx context.Context, r pebble.Reader, it cursor, after *osti
 		return nil
 	}
 	rows := 0
-	for state := it.SeekGEWithLimit(lower, s.upper); state == pebble.IterValid; state = it.NextWithLimit(s.upper) {
+	for state := it.SeekGEWithLimit(lower, s.upper); state == pebble.IterValid; {
 		if err := checkContext(ctx, rows); err != nil {
 			return err
 		}
@@ -162,8 +169,25 @@ func (s *scan) read(ctx context.Context, r pebble.Reader, it cursor, after *osti
 		if (s.covered || matches(&s.filter, t)) && !yield(t) {
 			return nil
 		}
+		if s.hops {
+			state = it.SeekGEWithLimit(s.hop(t.Tuple), s.upper)
+		} else {
+			state = it.NextWithLimit(s.upper)
+		}
 	}
 	return readError(it.Error())
+}
+
+// hop returns where to go on after a row: at the one row of its relation that can match, or behind the
+// relation where the row is that one or comes after it.
+func (s *scan) hop(at ostiary.Tuple) []byte {
+	wanted := at
+	wanted.Subject = s.filter.Subject
+	here, only := appendTupleKey(nil, s.filter.Store, at), appendTupleKey(nil, s.filter.Store, wanted)
+	if string(here) < string(only) {
+		return only
+	}
+	return prefixEnd(appendPart(appendObjectPrefix(nil, s.filter.Store, at.Object), at.Relation))
 }
 
 // decode returns the tuple of the row at which it stands.
