@@ -6,15 +6,16 @@
 //
 // # How it goes about it
 //
-// The plan holds, for each subject shape that has been asked about ("user", "user:*", "group#member"),
-// the rewrites without the branches that the shape cannot reach, operands ordered by cost, and the
-// strongly connected components of the relations. Relations that are not recursive are evaluated by
-// descent, each relation of an object once (check.go). Recursion without subtraction is reachability
-// (positive.go); recursion through a subtracted side is written down as equations and solved as the
-// alternating fixed point (equations.go, negative.go). ListUsers solves the same equations for sets of
-// subjects (listusers.go, userset.go). ListObjects walks from the subject and passes each object that
-// enters a set on once (listobjects.go, objectsets.go). Every value is no, maybe or yes; maybe stands
-// for what an error, the depth limit or undefined recursion leaves open (engine.go).
+// The plan holds, for the subject shapes that have been asked about ("user", "user:*",
+// "group#member"), the rewrites without the branches that the shape cannot reach, operands ordered by
+// cost, and the strongly connected components of the relations (compile.go, reach.go). Relations that
+// are not recursive are evaluated by descent, each relation of an object once (check.go). Recursion
+// without subtraction is reachability (positive.go); recursion through a subtracted side is written
+// down as equations and solved as the alternating fixed point (equations.go, negative.go). ListUsers
+// solves the same equations for sets of subjects, one for all that must be equal (listusers.go,
+// userset.go, sharing.go). ListObjects walks from the subject and passes each object that enters a set
+// on once (listobjects.go, objectsets.go). Every value is no, maybe or yes; maybe stands for what an
+// error, the depth limit or undefined recursion leaves open (engine.go).
 //
 // # Invariants
 //

@@ -10,7 +10,7 @@ import (
 )
 
 // Plan is a model made ready for evaluation. Compile it once per model and keep it: what it learns of
-// each subject shape stays in it. A Plan may be shared by any number of goroutines.
+// subject shapes stays in it, up to a bound. A Plan may be shared by any number of goroutines.
 type Plan struct {
 	model     *model.Model
 	relations []*relation
