@@ -45,20 +45,52 @@ func (s *Server) ReadChanges(ctx context.Context, req *openfgav1.ReadChangesRequ
 	since := int64(math.MinInt64)
 	if req.GetStartTime() != nil && position == nil {
 		since = req.GetStartTime().AsTime().UnixNano()
+		if after, err = changesSince(v, since); err != nil {
+			return nil, err
+		}
 	}
 	return s.changesPage(ctx, v, req, scope, after, since, size)
 }
+
+// changesSince returns a place in the changelog after which no change earlier than a time is skipped
+// one by one.
+func changesSince(v View, sinceNanos int64) (changeAt, error) {
+	if sinceNanos == math.MinInt64 {
+		return changeAt{}, nil
+	}
+	r, err := v.RevisionAt(sinceNanos - 1)
+	switch {
+	case errors.Is(err, ostiary.ErrRevisionGone): // everything that is kept is later
+		return changeAt{}, nil
+	case err != nil:
+		return changeAt{}, err
+	}
+	return changeAt{r, math.MaxUint32}, nil
+}
+
+// maxChangesScanned bounds the changes that one page looks at. A page of a type that few changes are
+// about may so be empty; its token says how far it has looked, and the next page goes on from there.
+const maxChangesScanned = 10_000
 
 func (s *Server) changesPage(
 	ctx context.Context, v View, req *openfgav1.ReadChangesRequest, scope pageScope, after changeAt, sinceNanos int64, size int,
 ) (*openfgav1.ReadChangesResponse, error) {
 	resp := &openfgav1.ReadChangesResponse{ContinuationToken: req.GetContinuationToken()}
 	var last changeAt
+	scanned, cut := 0, false
 	for c, err := range v.Changes(ctx, req.GetStoreId(), after.revision, after.sequence) {
 		if err != nil {
 			return nil, err
 		}
-		if c.TimeNanos < sinceNanos || (req.GetType() != "" && c.Tuple.Object.Type != req.GetType()) {
+		if c.TimeNanos < sinceNanos {
+			continue
+		}
+		last = changeAt{c.Revision, c.Sequence}
+		if scanned++; req.GetType() != "" && c.Tuple.Object.Type != req.GetType() {
+			if scanned == maxChangesScanned {
+				cut = true
+				break
+			}
 			continue
 		}
 		change, err := wireChange(c)
@@ -66,12 +98,11 @@ func (s *Server) changesPage(
 			return nil, err
 		}
 		resp.Changes = append(resp.Changes, change)
-		last = changeAt{c.Revision, c.Sequence}
-		if len(resp.Changes) == size {
+		if cut = len(resp.Changes) == size || scanned == maxChangesScanned; cut {
 			break
 		}
 	}
-	if err := ctx.Err(); err != nil || len(resp.Changes) == 0 {
+	if err := ctx.Err(); err != nil || len(resp.Changes) == 0 && !cut {
 		return resp, err
 	}
 	var err error

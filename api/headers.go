@@ -48,8 +48,13 @@ func callOf(ctx context.Context) *call {
 }
 
 // of notes the store that a request names, which the answer names too, even where the request is refused.
+// OpenFGA repeats what cannot be the id of a store; for messages of ours, nothing does.
 func (c *call) of(req any) {
-	if r, ok := req.(interface{ GetStoreId() string }); ok && saneRequestID(r.GetStoreId()) {
+	r, ok := req.(interface{ GetStoreId() string })
+	if !ok || !saneRequestID(r.GetStoreId()) {
+		return
+	}
+	if _, openfga := req.(interface{ ValidateAll() error }); openfga || modelIDForm.MatchString(r.GetStoreId()) {
 		c.storeID = r.GetStoreId()
 	}
 }

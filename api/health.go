@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	authzenv1 "github.com/openfga/api/proto/authzen/v1"
@@ -21,7 +22,8 @@ const watchInterval = time.Second
 // health answers grpc.health.v1 for the whole server and for each service. It needs no authentication.
 type health struct {
 	healthv1.UnimplementedHealthServer
-	server *Server
+	server  *Server
+	watches atomic.Int64 // open ones
 }
 
 func (s *Server) serving() bool {
@@ -49,14 +51,29 @@ func (h *health) status(service string) (healthv1.HealthCheckResponse_ServingSta
 func (h *health) Check(_ context.Context, req *healthv1.HealthCheckRequest) (*healthv1.HealthCheckResponse, error) {
 	st, known := h.status(req.GetService())
 	if !known {
-		return nil, status.Errorf(codes.NotFound, "service %q is not served here", req.GetService())
+		return nil, notServed(req)
 	}
 	return &healthv1.HealthCheckResponse{Status: st}, nil
 }
 
+func notServed(req *healthv1.HealthCheckRequest) error {
+	return status.Errorf(codes.NotFound, "service %.100q is not served here", req.GetService())
+}
+
+// maxHealthWatches bounds the health watches at once: they end only with their clients, which need not
+// say who they are.
+const maxHealthWatches = 100
+
 // Watch sends the status, and again whenever it has changed, until the client leaves or the server
-// stops.
+// stops. Unlike grpc.health.v1 has it, a service that is not served here is refused.
 func (h *health) Watch(req *healthv1.HealthCheckRequest, stream grpc.ServerStreamingServer[healthv1.HealthCheckResponse]) error {
+	if _, known := h.status(req.GetService()); !known {
+		return notServed(req)
+	}
+	defer h.watches.Add(-1)
+	if h.watches.Add(1) > maxHealthWatches {
+		return status.Errorf(codes.ResourceExhausted, "%d health watches are open already: ask with Check", maxHealthWatches)
+	}
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
 	last := healthv1.HealthCheckResponse_UNKNOWN

@@ -75,6 +75,9 @@ func (s *Server) handle(ctx context.Context, req any, run func() (any, error)) (
 
 // validateFields applies the generated validators of OpenFGA's messages.
 func validateFields(req any) error {
+	if err := judgeModelDepth(req); err != nil {
+		return err
+	}
 	v, ok := req.(interface{ ValidateAll() error })
 	if !ok {
 		return nil
@@ -170,7 +173,7 @@ type serverStream struct {
 func (w *serverStream) Context() context.Context { return w.ctx }
 
 func (w *serverStream) RecvMsg(m any) error {
-	if err := w.ServerStream.RecvMsg(m); err != nil {
+	if err := w.within(func() error { return w.ServerStream.RecvMsg(m) }); err != nil {
 		return err
 	}
 	w.call.of(m)
@@ -181,7 +184,21 @@ func (w *serverStream) SendMsg(m any) error {
 	if !w.sent {
 		w.sendHeaders()
 	}
-	return w.ServerStream.SendMsg(m)
+	return w.within(func() error { return w.ServerStream.SendMsg(m) })
+}
+
+// within passes a message, and gives up at the deadline of the call: that of the stream's own context is
+// the client's, who need not have one. What it leaves behind ends with the stream, when the handler has
+// returned.
+func (w *serverStream) within(pass func() error) error {
+	passed := make(chan error, 1)
+	go func() { passed <- pass() }()
+	select {
+	case err := <-passed:
+		return err
+	case <-w.ctx.Done():
+		return w.ctx.Err()
+	}
 }
 
 func (w *serverStream) sendHeaders() {
