@@ -76,6 +76,7 @@ func (s *Server) writeMutation(ctx context.Context, v View, req *openfgav1.Write
 		return nil, err
 	}
 	seen := make(map[ostiary.Tuple]bool, len(w.writes)+len(w.deletes))
+	creates := make([]ostiary.TupleChange, 0, len(w.writes))
 	for _, k := range w.writes {
 		change, err := s.createChange(model, k)
 		if err != nil {
@@ -85,7 +86,7 @@ func (s *Server) writeMutation(ctx context.Context, v View, req *openfgav1.Write
 		if err := noDuplicate(seen, change.Tuple); err != nil {
 			return nil, err
 		}
-		m.Tuples = append(m.Tuples, change)
+		creates = append(creates, change)
 	}
 	var missing error
 	for _, k := range w.deletes {
@@ -114,6 +115,7 @@ func (s *Server) writeMutation(ctx context.Context, v View, req *openfgav1.Write
 	if missing != nil {
 		return nil, missing
 	}
+	m.Tuples = append(m.Tuples, creates...) // behind the deletes, as OpenFGA's changes have them
 	if len(m.Tuples) == 0 {
 		return nil, nil
 	}

@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -298,4 +299,27 @@ func TestFaultyWrites(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestChangesNameDeletesFirst: in the changes of one Write the deletes stand before the writes, as in
+// OpenFGA.
+func TestChangesNameDeletesFirst(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness, c client) {
+		store, _ := c.newStore(t, testModel)
+		c.write(t, store, "doc:1#viewer@user:old")
+		c.ok(t, "Write", fields{
+			"store_id": store, "writes": keys("doc:1#viewer@user:new"), "deletes": keys("doc:1#viewer@user:old"),
+		})
+		var got []string
+		for _, change := range c.ok(t, "ReadChanges", fields{"store_id": store}).list(t, "changes") {
+			row := change.(map[string]any)
+			got = append(got, fmt.Sprint(row["operation"], " ", row["tuple_key"].(map[string]any)["user"]))
+		}
+		want := []string{
+			"TUPLE_OPERATION_WRITE user:old", "TUPLE_OPERATION_DELETE user:old", "TUPLE_OPERATION_WRITE user:new",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
 }
