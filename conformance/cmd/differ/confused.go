@@ -16,12 +16,21 @@ import (
 // confuses reports whether OpenFGA allows what the oracle denies, and what the oracle allows as soon as
 // the usersets of other relations are read as OpenFGA reads them: where a relation may be given to
 // itself, as "define member: [group#member, group#guest]", OpenFGA takes group:a#guest for group:a#member.
-func confuses(state state, q question, ours, theirs answer) bool {
+func confuses(s state, q question, ours, theirs answer) bool {
+	return misreads(s, q, ours, theirs, func(contextual []*openfgav1.TupleKey) (state, []*openfgav1.TupleKey) {
+		return confusedState(s), confusedKeys(s.model, contextual)
+	})
+}
+
+// misreads reports whether the oracle denies what OpenFGA allows, and allows it in the state that as
+// makes of s and the contextual tuples.
+func misreads(s state, q question, ours, theirs answer, as func([]*openfgav1.TupleKey) (state, []*openfgav1.TupleKey)) bool {
 	judge := func(k *openfgav1.CheckRequestTupleKey, contextual *openfgav1.ContextualTupleKeys, context *structpb.Struct) bool {
-		right := state.oracles(contextual.GetTupleKeys(), context, nil)
-		confused := confusedState(state).oracles(confusedKeys(state.model, contextual.GetTupleKeys()), context, nil)
+		right := s.oracles(contextual.GetTupleKeys(), context, nil)
+		other, keys := as(contextual.GetTupleKeys())
+		misread := other.oracles(keys, context, nil)
 		allows := func(o *oracle.Oracle) bool { return oracleCheck(o, k) }
-		return len(right) > 0 && !slices.ContainsFunc(right, allows) && slices.ContainsFunc(confused, allows)
+		return len(right) > 0 && !slices.ContainsFunc(right, allows) && slices.ContainsFunc(misread, allows)
 	}
 	switch req := q.request.(type) {
 	case *openfgav1.CheckRequest:

@@ -5,6 +5,11 @@ import (
 	"testing"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/dsl"
+	"github.com/ostiary/ostiary/dsl/model"
+	"github.com/ostiary/ostiary/engine/oracle"
 )
 
 // TestScenesRepeat draws the same case twice, which -seed and -case promise.
@@ -96,5 +101,49 @@ func TestOracleReadsConditions(t *testing.T) {
 	}
 	if decided == 0 {
 		t.Error("no condition was decided by the context of its tuple")
+	}
+}
+
+// TestFollowedModel: the case of docs/conformance.md. The model as OpenFGA follows it allows what the
+// model itself denies, and a "from" that is not recursive is left alone.
+func TestFollowedModel(t *testing.T) {
+	m, err := dsl.Compile("model.fga", []byte(`model
+  schema 1.1
+type user
+type group
+  relations
+    define a: a from p or [user]
+    define p: [group, folder]
+    define q: [folder]
+    define b: a from q
+type folder
+  relations
+    define a: [folder]
+    define b: [user]
+    define p: [folder, group]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tuples []ostiary.Tuple
+	for _, text := range []string{
+		"group:b#p@folder:a", "folder:a#p@folder:b", "folder:b#p@group:a", "group:a#a@user:b", "folder:a#a@folder:x",
+	} {
+		tuple, err := ostiary.ParseTuple(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tuples = append(tuples, tuple)
+	}
+	group, user := ostiary.ObjectRef{Type: "group", ID: "b"}, ostiary.SubjectRef{Type: "user", ID: "b"}
+	if oracle.New(m, tuples).Check(group, "a", user) {
+		t.Error("the model itself allows")
+	}
+	followed := followedModel(m)
+	if !oracle.New(followed, tuples).Check(group, "a", user) {
+		t.Error("the model as OpenFGA follows it denies")
+	}
+	if rewrite := followed.Relation("folder", "b").Rewrite; rewrite != (model.Direct{}) {
+		t.Errorf("folder#b was widened to %v", rewrite)
 	}
 }

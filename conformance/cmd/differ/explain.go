@@ -23,6 +23,8 @@ const (
 	classShapes = "shapes in a list of usersets"
 	// OpenFGA takes the userset of another relation for that of a relation that holds itself, and allows.
 	classConfused = "a userset of another relation beside a recursive one"
+	// OpenFGA takes a recursive "a from p" to hold for every type that p leads to, and allows.
+	classFollowed = "a recursive from over several types"
 	// OpenFGA lets a user's own tuple whose condition is false hide the wildcard behind a recursive userset.
 	classHidden = "a wildcard beside a tuple whose condition is false"
 	// OpenFGA gives several answers to the same question.
@@ -90,6 +92,9 @@ func explain(ctx context.Context, c comparison, state state, q question, ours, t
 	}
 	if ours.Code == 0 && theirs.Code == 0 && confuses(state, q, ours, theirs) {
 		return classConfused
+	}
+	if ours.Code == 0 && theirs.Code == 0 && follows(state, q, ours, theirs) {
+		return classFollowed
 	}
 	if ours.Code == 0 && theirs.Code == 0 && hides(state, q, ours) {
 		return classHidden
