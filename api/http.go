@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	authzenv1 "github.com/openfga/api/proto/authzen/v1"
@@ -83,7 +84,7 @@ func (s *Server) newGateway(conn *grpc.ClientConn) (http.Handler, error) {
 	if err := mux.HandlePath(http.MethodGet, "/healthz", s.serveHealth); err != nil {
 		return nil, fmt.Errorf("register /healthz: %w", err)
 	}
-	return s.cors.wrap(s.front(mux)), nil
+	return s.cors.wrap(s.front(s.boundAnswer(mux))), nil
 }
 
 // incomingHeader picks the request headers that become metadata. The gateway passes authorization on by
@@ -192,6 +193,20 @@ func (s *Server) front(next http.Handler) http.Handler {
 		if r.Body != nil && r.Body != http.NoBody {
 			s.withBody(w, r, next)
 			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// answerGrace is what a client has to take an answer once the request has used up its time.
+const answerGrace = 5 * time.Second
+
+// boundAnswer ends the answer to a client who does not take it.
+func (s *Server) boundAnswer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		until := time.Now().Add(s.limits.RequestTimeout + answerGrace)
+		if err := http.NewResponseController(w).SetWriteDeadline(until); err != nil {
+			s.logger.Warn("answer not bounded in time", "error", err)
 		}
 		next.ServeHTTP(w, r)
 	})
