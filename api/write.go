@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,12 +40,11 @@ type tupleWrite struct {
 
 func (s *Server) newTupleWrite(req *openfgav1.WriteRequest) (*tupleWrite, error) {
 	w := &tupleWrite{writes: req.GetWrites().GetTupleKeys(), deletes: req.GetDeletes().GetTupleKeys()}
-	var err error
-	if w.ignoreDuplicate, err = ignoreOption("on_duplicate", req.GetWrites().GetOnDuplicate()); err != nil {
-		return nil, err
-	}
-	if w.ignoreMissing, err = ignoreOption("on_missing", req.GetDeletes().GetOnMissing()); err != nil {
-		return nil, err
+	var duplicate, missing error
+	w.ignoreDuplicate, duplicate = ignoreOption("on_duplicate", req.GetWrites().GetOnDuplicate())
+	w.ignoreMissing, missing = ignoreOption("on_missing", req.GetDeletes().GetOnMissing())
+	if err := cmp.Or(duplicate, missing); err != nil {
+		return nil, cmp.Or(w.duplicateKey(), err) // OpenFGA names the duplicate where both are wrong
 	}
 	switch n := len(w.writes) + len(w.deletes); {
 	case n == 0:
@@ -53,6 +53,30 @@ func (s *Server) newTupleWrite(req *openfgav1.WriteRequest) (*tupleWrite, error)
 		return nil, refuse(codeEntityLimit, "The number of write operations exceeds the allowed limit of %d", s.limits.MaxTuplesPerWrite)
 	}
 	return w, nil
+}
+
+// duplicateKey refuses a tuple key that stands in the request twice, word for word.
+func (w *tupleWrite) duplicateKey() error {
+	seen := map[string]bool{}
+	see := func(k tupleKey) error {
+		words := keyWords(k)
+		if seen[words] {
+			return refuse(codeDuplicateTuples, "duplicate tuple in write: %s", words)
+		}
+		seen[words] = true
+		return nil
+	}
+	for _, k := range w.writes {
+		if err := see(k); err != nil {
+			return err
+		}
+	}
+	for _, k := range w.deletes {
+		if err := see(k); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func ignoreOption(name, value string) (ignore bool, err error) {

@@ -323,3 +323,20 @@ func TestChangesNameDeletesFirst(t *testing.T) {
 		}
 	})
 }
+
+// TestDuplicateBeforeOption: a Write with an unknown option and a tuple that stands in it twice is refused
+// for the tuple, as OpenFGA does.
+func TestDuplicateBeforeOption(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness, c client) {
+		store, _ := c.newStore(t, testModel)
+		writes := keys("doc:1#viewer@user:a", "doc:1#viewer@user:a")
+		writes["on_duplicate"] = "nope"
+		number(openfgav1.ErrorCode_cannot_allow_duplicate_tuples_in_one_request,
+			"duplicate tuple in write: user: 'user:a', relation: 'viewer', object: 'doc:1'").
+			check(t, c.ask(t, "Write", fields{"store_id": store, "writes": writes}))
+		writes = keys("doc:1#viewer@user:a")
+		writes["on_duplicate"] = "nope"
+		number(openfgav1.ErrorCode_validation_error, "invalid on_duplicate option: nope").
+			check(t, c.ask(t, "Write", fields{"store_id": store, "writes": writes}))
+	})
+}
