@@ -3,7 +3,6 @@ package main
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/protobuf/proto"
@@ -67,22 +66,33 @@ func confusedKeys(m *model.Model, keys []*openfgav1.TupleKey) []*openfgav1.Tuple
 	return all
 }
 
-// hides reports whether a check is allowed by the oracle, and denied as soon as each tuple of a subject
-// whose condition is false takes the wildcard of its type with it.
-func hides(s state, q question, ours answer) bool {
-	req, ok := q.request.(*openfgav1.CheckRequest)
-	if !ok || !slices.Equal(ours.Items, []string{"allowed"}) {
-		return false
-	}
-	keys := unique(slices.Concat(req.GetContextualTuples().GetTupleKeys(), s.tuples))
-	kept := slices.DeleteFunc(slices.Clone(keys), func(wildcard *openfgav1.TupleKey) bool {
-		return strings.HasSuffix(wildcard.GetUser(), ":*") && slices.ContainsFunc(keys, func(k *openfgav1.TupleKey) bool {
-			return k.GetObject() == wildcard.GetObject() && k.GetRelation() == wildcard.GetRelation() &&
-				k.GetUser() == req.GetTupleKey().GetUser() && failsCondition(k, req.GetContext())
+// hides reports whether a check is allowed by the oracle, and denied as soon as a tuple whose condition is
+// false takes the other one with it, where one is of the user and one of the wildcard of its type.
+func hides(s state, q question, ours, theirs answer) bool {
+	judge := func(k *openfgav1.CheckRequestTupleKey, contextual *openfgav1.ContextualTupleKeys, context *structpb.Struct) bool {
+		keys := unique(slices.Concat(contextual.GetTupleKeys(), s.tuples))
+		wildcard := subjectOf(k.GetUser()).Type + ":*"
+		pair := func(a, b *openfgav1.TupleKey) bool {
+			return a.GetObject() == b.GetObject() && a.GetRelation() == b.GetRelation() &&
+				(a.GetUser() == wildcard && b.GetUser() == k.GetUser() || a.GetUser() == k.GetUser() && b.GetUser() == wildcard)
+		}
+		kept := slices.DeleteFunc(slices.Clone(keys), func(hidden *openfgav1.TupleKey) bool {
+			return slices.ContainsFunc(keys, func(by *openfgav1.TupleKey) bool {
+				return pair(hidden, by) && failsCondition(by, context)
+			})
 		})
-	})
-	right, hidden := s.oracle(req.GetContextualTuples().GetTupleKeys(), req.GetContext()), state{model: s.model, tuples: kept}.oracle(nil, req.GetContext())
-	return right != nil && hidden != nil && oracleCheck(right, req.GetTupleKey()) && !oracleCheck(hidden, req.GetTupleKey())
+		right, hidden := s.oracle(contextual.GetTupleKeys(), context), state{model: s.model, tuples: kept}.oracle(nil, context)
+		return right != nil && hidden != nil && oracleCheck(right, k) && !oracleCheck(hidden, k)
+	}
+	switch req := q.request.(type) {
+	case *openfgav1.CheckRequest:
+		return slices.Equal(ours.Items, []string{"allowed"}) && judge(req.GetTupleKey(), req.GetContextualTuples(), req.GetContext())
+	case *openfgav1.BatchCheckRequest:
+		return eachItem(req, ours, theirs, func(item *openfgav1.BatchCheckItem, our, their string) bool {
+			return our == "allowed" && their == "denied" && judge(item.GetTupleKey(), item.GetContextualTuples(), item.GetContext())
+		})
+	}
+	return false
 }
 
 // failsCondition reports whether a tuple has a condition that is known to be false.

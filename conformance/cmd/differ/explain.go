@@ -25,7 +25,8 @@ const (
 	classConfused = "a userset of another relation beside a recursive one"
 	// OpenFGA takes a recursive "a from p" to hold for every type that p leads to, and allows.
 	classFollowed = "a recursive from over several types"
-	// OpenFGA lets a user's own tuple whose condition is false hide the wildcard behind a recursive userset.
+	// OpenFGA lets a user's own tuple whose condition is false hide the wildcard behind a userset, or the
+	// wildcard the user's own tuple.
 	classHidden = "a wildcard beside a tuple whose condition is false"
 	// OpenFGA gives several answers to the same question.
 	classUndecided = "OpenFGA answers both ways"
@@ -96,7 +97,7 @@ func explain(ctx context.Context, c comparison, state state, q question, ours, t
 	if ours.Code == 0 && theirs.Code == 0 && follows(state, q, ours, theirs) {
 		return classFollowed
 	}
-	if ours.Code == 0 && theirs.Code == 0 && hides(state, q, ours) {
+	if ours.Code == 0 && theirs.Code == 0 && hides(state, q, ours, theirs) {
 		return classHidden
 	}
 	if ours.Code == 0 && theirs.Code == 0 && ownCheckAgrees(ctx, c, q, ours, theirs) {
