@@ -7,7 +7,7 @@ LDFLAGS := -X main.version=$(VERSION)
 TOOLS   := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint fmt gen gen-check bench conformance fuzz kill e2e check clean
+.PHONY: help build demo test race lint fmt gen gen-check bench conformance fuzz e2e check clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 	  done; \
 	done
 
-check: lint test race ## what CI runs, in CI's order
+check: lint test race ## the heart of CI; .ci/run adds gen-check, fuzz, conformance, e2e and the demo
 
 clean: ## remove what was built
 	rm -rf bin dist
