@@ -8,6 +8,7 @@ import (
 	"sort"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine/edges"
 )
 
 // Memory is a Reader over tuples held in memory, for tests, contextual tuples and what-if questions.
@@ -112,4 +113,45 @@ func (m *Memory) Objects(_ context.Context, subject ostiary.SubjectRef, objectTy
 			}
 		}
 	}
+}
+
+// ObjectEdges implements Reader.
+func (m *Memory) ObjectEdges(_ context.Context, object ostiary.ObjectRef) (*edges.Set, error) {
+	i := sort.Search(len(m.forward), func(i int) bool { return compareRelation(&m.forward[i].Tuple, object, "") >= 0 })
+	var b edges.Builder
+	for ; i < len(m.forward) && m.forward[i].Object == object; i++ {
+		e := &m.forward[i]
+		add(&b, edges.HeadOf(e.Relation, e.Subject), e.Subject.ID, e)
+	}
+	return b.Set(), nil
+}
+
+// SubjectEdges implements Reader.
+func (m *Memory) SubjectEdges(
+	ctx context.Context, subject ostiary.SubjectRef, objectType, relation string, _ int,
+) (edges.Group, error) {
+	var b edges.Builder
+	head := edges.HeadObjects(objectType, relation)
+	for e := range m.Objects(ctx, subject, objectType, relation) {
+		add(&b, head, e.Object.ID, &e)
+	}
+	return b.Set().Find(head), nil
+}
+
+func add(b *edges.Builder, head, id string, e *ostiary.Edge) {
+	g := b.Group([]byte(head))
+	if len(e.Conditions) == 0 {
+		b.Add(g, []byte(id))
+	} else {
+		b.AddOdd(g, ostiary.StoredTuple{Tuple: e.Tuple, Grants: e.Conditions})
+	}
+}
+
+// NowNanos implements Reader. Edges have no expiry, so no time matters.
+func (m *Memory) NowNanos() int64 { return 0 }
+
+// holds reports whether m has a tuple of an object.
+func (m *Memory) holds(object ostiary.ObjectRef) bool {
+	i := sort.Search(len(m.forward), func(i int) bool { return compareRelation(&m.forward[i].Tuple, object, "") >= 0 })
+	return i < len(m.forward) && m.forward[i].Object == object
 }

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine/edges"
 )
 
 // Overlay returns a reader that shows the contextual tuples beside those of base. A contextual tuple
@@ -39,6 +40,33 @@ func (o *overlay) Subjects(ctx context.Context, object ostiary.ObjectRef, relati
 func (o *overlay) Objects(ctx context.Context, subject ostiary.SubjectRef, objectType, relation string) iter.Seq2[ostiary.Edge, error] {
 	return merge(o.top.Objects(ctx, subject, objectType, relation), o.base.Objects(ctx, subject, objectType, relation), compareReverse)
 }
+
+// ObjectEdges knows nothing of an object that has contextual tuples: they are few, and the sequences
+// merge them.
+func (o *overlay) ObjectEdges(ctx context.Context, object ostiary.ObjectRef) (*edges.Set, error) {
+	if o.top.holds(object) {
+		return unknownEdges, nil
+	}
+	return o.base.ObjectEdges(ctx, object)
+}
+
+var unknownEdges = func() *edges.Set {
+	var b edges.Builder
+	b.Cut()
+	return b.Set()
+}()
+
+// SubjectEdges knows nothing where there are contextual tuples, as ObjectEdges.
+func (o *overlay) SubjectEdges(
+	ctx context.Context, subject ostiary.SubjectRef, objectType, relation string, limit int,
+) (edges.Group, error) {
+	for range o.top.Objects(ctx, subject, objectType, relation) {
+		return edges.Group{Open: true}, nil
+	}
+	return o.base.SubjectEdges(ctx, subject, objectType, relation, limit)
+}
+
+func (o *overlay) NowNanos() int64 { return o.base.NowNanos() }
 
 // merge joins two ordered sequences into one. Of equal tuples the one of top is yielded. It ends after
 // an error of either. top never fails, so only base is read in step.

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine/edges"
 )
 
 // Reader is what evaluation asks of one store at one revision. It never follows a rewrite and never
@@ -27,4 +28,18 @@ type Reader interface {
 	// Objects yields the tuples that join exactly subject by relation to objects of a type, in the
 	// order of the object id.
 	Objects(ctx context.Context, subject ostiary.SubjectRef, objectType, relation string) iter.Seq2[ostiary.Edge, error]
+
+	// ObjectEdges returns the tuples of an object in groups, by the heads that edges.HeadOf makes. Any
+	// group may be open and the set cut: what it lacks is asked for with Has, Usersets and Subjects.
+	// Expired tuples may be among the odd ones.
+	ObjectEdges(ctx context.Context, object ostiary.ObjectRef) (*edges.Set, error)
+
+	// SubjectEdges returns the tuples that Objects yields as a group. Where they are more than limit it
+	// may be open, and what it lacks is asked for with Objects or Has. Expired tuples may be among the
+	// odd ones.
+	SubjectEdges(ctx context.Context, subject ostiary.SubjectRef, objectType, relation string, limit int) (edges.Group, error)
+
+	// NowNanos is the time of the question, in nanoseconds since 1970 UTC, by which odd tuples of a
+	// group have expired.
+	NowNanos() int64
 }

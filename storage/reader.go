@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine/edges"
 )
 
 // Reader reads the tuples of one store for evaluation: at one revision, without those whose every
@@ -29,6 +30,7 @@ type Reader struct {
 	victim  int // place in objects that is given up next
 	lower   []byte
 	upper   []byte // scratch, never held across a yield
+	builder edges.Builder
 	stats   Stats
 }
 
@@ -245,6 +247,17 @@ func (r *Reader) Objects(ctx context.Context, subject ostiary.SubjectRef, object
 }
 
 func (r *Reader) scanObjects(ctx context.Context, t ostiary.Tuple, yield func(ostiary.Edge) bool) error {
+	return r.scanRows(ctx, t, func(t ostiary.Tuple, key, value []byte) (bool, error) {
+		edge, ok, err := r.edge(t, key, value)
+		if err != nil || !ok {
+			return err == nil, err
+		}
+		return yield(edge), nil
+	})
+}
+
+// scanRows reads the reverse rows of t's subject, object type and relation, until row says no.
+func (r *Reader) scanRows(ctx context.Context, t ostiary.Tuple, row func(t ostiary.Tuple, key, value []byte) (bool, error)) error {
 	t.Object.ID = ostiary.Wildcard // any valid id
 	if err := validateTuple(t); err != nil {
 		return err
@@ -260,11 +273,7 @@ func (r *Reader) scanObjects(ctx context.Context, t ostiary.Tuple, yield func(os
 		if t.Object.ID, ok = p.last(); !ok {
 			return false, keyError("reverse", key, false)
 		}
-		edge, ok, err := r.edge(t, key, value)
-		if err != nil || !ok {
-			return err == nil, err
-		}
-		return yield(edge), nil
+		return row(t, key, value)
 	})
 }
 

@@ -22,10 +22,12 @@ func Run(t *testing.T, open Open) {
 	t.Run("examples", func(t *testing.T) {
 		edges := examples()
 		compare(t, open(t, edges), edges)
+		packed(t, open(t, edges), edges)
 	})
 	t.Run("random", func(t *testing.T) {
 		edges := random(400)
 		compare(t, open(t, edges), edges)
+		packed(t, open(t, edges), edges)
 	})
 	t.Run("stop early", func(t *testing.T) { stopEarly(t, open(t, examples())) })
 	t.Run("scan inside a scan", func(t *testing.T) { nested(t, open(t, examples())) })
