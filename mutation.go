@@ -19,8 +19,10 @@ type Mutation struct {
 	IdempotencyKey string
 	// MinVersion is the lowest release number that understands the mutation. Zero means any.
 	MinVersion uint32
-	// Observed is the revision of the view in which the proposer looked for the tuples that it
-	// changes. Zero means that it did not look.
+	// Observed, when not zero, says that none of the tuples that the mutation creates or touches was
+	// stored at that revision, from whatever owner: the proposer has looked for each of them in a view.
+	// Who applies the mutation may trust it instead of looking again, while it knows that none of them
+	// was written since. Zero says nothing.
 	Observed Revision
 
 	Preconditions []Precondition

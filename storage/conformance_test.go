@@ -119,12 +119,28 @@ func drawLog(t *rapid.T) (entries []Entry, states []*model, receipts []ostiary.R
 	for range rapid.IntRange(1, 30).Draw(t, "entries") {
 		index += rapid.SampledFrom([]uint64{1, 1, 1, 2}).Draw(t, "step")
 		e := Entry{Index: index, Term: index/7 + 1, Mutation: drawMutation(t, index)}
+		observe(t, e.Mutation, states)
 		next, receipt, refusal := state.apply(e)
 		entries, states = append(entries, e), append(states, next)
 		receipts, refusals = append(receipts, receipt), append(refusals, refusal)
 		state = next
 	}
 	return entries, states, receipts, refusals
+}
+
+// observe lets a mutation say, where it is true, that its tuples were absent at a revision before it. The
+// model does not listen.
+func observe(t *rapid.T, m *ostiary.Mutation, states []*model) {
+	if m == nil || len(states) == 0 {
+		return
+	}
+	at := states[len(states)-1-min(rapid.IntRange(0, 12).Draw(t, "observed so many entries ago"), len(states)-1)]
+	for _, c := range m.Tuples {
+		if _, there := at.tuples[modelKey{c.Store, c.Tuple}]; there && (c.Op == ostiary.TupleCreate || c.Op == ostiary.TupleTouch) {
+			return
+		}
+	}
+	m.Observed = ostiary.Revision(at.index)
 }
 
 // TestApplyAgainstModel applies random entries in random cuts, with crashes between calls after which
@@ -136,6 +152,7 @@ func TestApplyAgainstModel(t *testing.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "crash seed"), 1))
 		fs := vfs.NewCrashableMem()
 		s := mustOpen(t, fs)
+		s.applier.overlay.absence.size = 1 << rapid.IntRange(0, 6).Draw(t, "absence cells")
 		s.applier.minRangeDelete = rapid.IntRange(1, 3).Draw(t, "min range delete")
 		s.applier.maxCollected = rapid.IntRange(1, 20).Draw(t, "max collected")
 		for next := 0; next < len(entries); {

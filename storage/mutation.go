@@ -29,6 +29,7 @@ type mutation struct {
 func (m *mutation) apply() error {
 	o := &m.applier.overlay
 	o.begin()
+	o.absence.begin(m.revision)
 	if err := m.validate(); err != nil {
 		return refuse(err)
 	}
@@ -184,7 +185,7 @@ func validateFilterText(f *ostiary.Filter) error {
 
 // changeTuple stages one tuple change and writes its rows of the changelog.
 func (m *mutation) changeTuple(c *ostiary.TupleChange) error {
-	cell, err := m.applier.overlay.stage(c.Store, c.Tuple, m.Filters)
+	cell, err := m.applier.overlay.stage(c.Store, c.Tuple, m.Filters, m.seenAbsent(c))
 	if err != nil {
 		return err
 	}
@@ -209,6 +210,14 @@ func (m *mutation) changeTuple(c *ostiary.TupleChange) error {
 		return m.revoke(cell, place)
 	}
 	return refuse(fmt.Errorf("tuple change of %q: its operation %d is unknown: %w", c.Tuple, c.Op, errInvalid))
+}
+
+// seenAbsent returns the revision at which the proposer saw that the tuple of c was absent, or zero.
+func (m *mutation) seenAbsent(c *ostiary.TupleChange) ostiary.Revision {
+	if m.Observed >= m.revision || c.Op != ostiary.TupleCreate && c.Op != ostiary.TupleTouch {
+		return 0
+	}
+	return m.Observed
 }
 
 // createAgain judges the creation of a grant that is there.
@@ -309,6 +318,9 @@ func (m *mutation) writeTuple(store string, t ostiary.Tuple, before, from, to tu
 	if skip != tableTuple {
 		if err := m.put(appendTupleKey(m.key[:0], store, t)); err != nil {
 			return err
+		}
+		if to.present() {
+			m.applier.overlay.absence.written(m.key, m.revision)
 		}
 	}
 	if skip != tableReverse {

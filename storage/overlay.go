@@ -19,6 +19,7 @@ type overlay struct {
 	it        *pebble.Iterator // over the state before the batch; opened at the first read of a batch
 	tuples    map[string]*tupleCell
 	documents map[ostiary.DocumentKey]*documentCell
+	absence   absence
 	mutation  uint64 // number of the mutation in progress, to tell its staged copies from older ones
 	touched   []*tupleCell
 	touchedD  []*documentCell
@@ -101,14 +102,17 @@ func (o *overlay) accept() {
 
 // stage returns the cell of a tuple with its staged copy up to date. The filters are those of the
 // mutation in progress: they have taken effect in the batch, where a read of the database does not
-// see them.
-func (o *overlay) stage(store string, t ostiary.Tuple, filters []ostiary.FilterDelete) (*tupleCell, error) {
+// see them. seen, when not zero, is a revision at which the tuple was absent.
+func (o *overlay) stage(store string, t ostiary.Tuple, filters []ostiary.FilterDelete, seen ostiary.Revision) (*tupleCell, error) {
 	o.key = appendTupleKey(o.key[:0], store, t)
 	c, ok := o.tuples[string(o.key)]
 	if !ok {
-		state, err := o.read(o.key)
-		if err != nil {
-			return nil, fmt.Errorf("read tuple %q of store %q: %w", t, store, err)
+		var state tupleState
+		if !o.absence.holds(o.key, seen) {
+			var err error
+			if state, err = o.read(o.key); err != nil {
+				return nil, fmt.Errorf("read tuple %q of store %q: %w", t, store, err)
+			}
 		}
 		c = &tupleCell{store: store, tuple: t, before: state}
 		for i := range filters {
