@@ -176,6 +176,9 @@ func (a *applier) applyEntry(e *Entry, out *Outcome) error {
 		case err == nil:
 			out.Receipt = ostiary.Receipt{Revision: m.revision, Changed: m.changed, TimeNanos: m.stamp}
 			a.clock = m.stamp
+			if len(e.Mutation.Documents) > 0 {
+				a.documents = e.Index
+			}
 		case errors.As(err, &refusal):
 			out.Err = refusal.err
 		default:

@@ -19,6 +19,13 @@ func (v *View) Document(key ostiary.DocumentKey) (ostiary.Document, bool, error)
 	return d, ok, nil
 }
 
+// DocumentsChanged returns a revision, at or below that of the view, after which no document has changed,
+// and false for a view of an older revision. Views of one Store that return the same show the same
+// documents.
+func (v *View) DocumentsChanged() (ostiary.Revision, bool) {
+	return ostiary.Revision(v.shared.documents), !v.past
+}
+
 func (v *View) document(key ostiary.DocumentKey) (ostiary.Document, bool, error) {
 	if !v.past {
 		return readDocument(v.shared.snap, key)

@@ -23,6 +23,9 @@ var (
 type progress struct {
 	index, term uint64
 	clock       int64
+	// documents is the index of the newest entry that changed a document: the apply index at open, since
+	// it is not stored.
+	documents uint64
 }
 
 // readMeta returns a copy of a meta value, which must have exactly size bytes.
@@ -60,6 +63,8 @@ func readProgress(r pebble.Reader) (progress, error) {
 		index: binary.BigEndian.Uint64(applied),
 		term:  binary.BigEndian.Uint64(applied[8:]),
 		clock: int64(binary.BigEndian.Uint64(clock)),
+
+		documents: binary.BigEndian.Uint64(applied),
 	}, nil
 }
 
