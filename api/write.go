@@ -217,7 +217,7 @@ func (s *Server) fittingTuple(model *authModel, k *openfgav1.TupleKey) (ostiary.
 // the log. What it passes may still be refused there. A view may lag behind, so a fault found in one is
 // looked for again in a linearizable view.
 func (s *Server) foresee(ctx context.Context, v View, m *ostiary.Mutation) error {
-	if foreseeFault(v, m) == nil {
+	if foreseeIn(v, m) == nil {
 		return nil
 	}
 	newest, err := s.backend.View(ctx, ostiary.Freshness{AtLeast: v.Revision(), Linearizable: true})
@@ -226,24 +226,33 @@ func (s *Server) foresee(ctx context.Context, v View, m *ostiary.Mutation) error
 	}
 	defer newest.Close()
 	callOf(ctx).at(newest.Revision())
-	return foreseeFault(newest, m)
+	return foreseeIn(newest, m)
 }
 
-func foreseeFault(v View, m *ostiary.Mutation) error {
-	for _, c := range m.Tuples {
-		if c.IfExists || c.IfMissing {
+// foreseeIn looks for the tuples of m in a view, and returns the fault that it finds. Where it sees that
+// none of those to be created is there, m says so, and who applies it need not look again.
+func foreseeIn(v View, m *ostiary.Mutation) error {
+	absent := true
+	for i := range m.Tuples {
+		c := &m.Tuples[i]
+		if c.IfMissing || c.IfExists && !absent {
 			continue
 		}
 		stored, there, err := v.Tuple(c.Store, c.Tuple)
 		if err != nil {
 			return err
 		}
-		switch {
-		case c.Op == ostiary.TupleCreate && there && ownGrantLives(stored, m.TimeNanos):
-			return &ostiary.TupleError{Tuple: c.Tuple, Part: "tuple", Err: ostiary.ErrTupleExists}
-		case c.Op == ostiary.TupleDelete && !there:
+		switch creates := c.Op == ostiary.TupleCreate; {
+		case creates && there:
+			if absent = false; !c.IfExists && ownGrantLives(stored, m.TimeNanos) {
+				return &ostiary.TupleError{Tuple: c.Tuple, Part: "tuple", Err: ostiary.ErrTupleExists}
+			}
+		case !creates && !there:
 			return &ostiary.TupleError{Tuple: c.Tuple, Part: "tuple", Err: ostiary.ErrTupleMissing}
 		}
+	}
+	if absent {
+		m.Observed = v.Revision()
 	}
 	return nil
 }
