@@ -1,8 +1,9 @@
 package edges
 
 import (
-	"cmp"
-	"slices"
+	"bytes"
+	"encoding/binary"
+	"math"
 	"strings"
 
 	"github.com/ostiary/ostiary"
@@ -13,26 +14,31 @@ import (
 // Within a group ids are added in ascending order. Groups may take turns, as the usersets of a relation
 // do, which lie sorted by type and id.
 type Builder struct {
-	heads []building
-	text  []byte // ids, one after another
-	rows  []row
-	odd   []oddRow
-	last  int // the group of the last row
-	cut   bool
+	// Shapes holds the heads that many sets have in common. Nil: each set has its own.
+	Shapes *Shapes
+
+	heads  []byte // each behind its length: the name of the shape
+	groups []building
+	text   []byte // ids, one after another
+	rows   []row
+	odd    []oddRow
+	last   int  // the group of the last Group
+	turns  bool // a group has been added to again after another one
+	open   uint64
+	cut    bool
 }
 
 type building struct {
-	head string
-	rows int // plain ones
-	ids  int // their bytes
-	odd  int
-	open bool
-	to   int // its place among the sorted groups
+	head       int // where it begins in heads
+	headEnd    int
+	rows       int // plain ones
+	odd        int
+	text, next int // of Set, with turns
 }
 
 type row struct {
-	group      int
-	start, end int // of the id in text
+	group int32
+	end   int32 // of the id in text
 }
 
 type oddRow struct {
@@ -43,103 +49,148 @@ type oddRow struct {
 // Reset forgets everything, and keeps memory for the next Set.
 func (b *Builder) Reset() {
 	clear(b.odd)
-	b.heads, b.text, b.rows, b.odd = b.heads[:0], b.text[:0], b.rows[:0], b.odd[:0]
-	b.last, b.cut = 0, false
+	b.heads, b.groups, b.text, b.rows, b.odd = b.heads[:0], b.groups[:0], b.text[:0], b.rows[:0], b.odd[:0]
+	b.last, b.turns, b.open, b.cut = 0, false, 0, false
 }
 
 // Group returns the number of the group with a head, for Add, AddOdd and Open. It begins one that is new.
 // head may lie in memory that changes later.
 func (b *Builder) Group(head []byte) int {
-	if b.last < len(b.heads) && b.heads[b.last].head == string(head) {
+	if b.last < len(b.groups) && bytes.Equal(b.head(b.last), head) {
 		return b.last
 	}
-	for i := range b.heads {
-		if b.heads[i].head == string(head) {
+	for i := len(b.groups) - 1; i >= 0; i-- {
+		if bytes.Equal(b.head(i), head) {
 			b.last = i
 			return i
 		}
 	}
-	b.heads = append(b.heads, building{head: string(head)})
-	b.last = len(b.heads) - 1
+	b.heads = binary.AppendUvarint(b.heads, uint64(len(head)))
+	g := building{head: len(b.heads)}
+	b.heads = append(b.heads, head...)
+	g.headEnd = len(b.heads)
+	b.groups = append(b.groups, g)
+	b.last = len(b.groups) - 1
 	return b.last
 }
 
+func (b *Builder) head(i int) []byte { return b.heads[b.groups[i].head:b.groups[i].headEnd] }
+
 // Add adds a tuple that holds always and without condition.
 func (b *Builder) Add(group int, id []byte) {
-	start := len(b.text)
 	b.text = append(b.text, id...)
-	b.rows = append(b.rows, row{group: group, start: start, end: len(b.text)})
-	b.heads[group].rows++
-	b.heads[group].ids += len(id)
+	if n := len(b.rows); n > 0 && int(b.rows[n-1].group) > group {
+		b.turns = true
+	}
+	b.rows = append(b.rows, row{group: int32(group), end: int32(len(b.text))})
+	b.groups[group].rows++
 }
 
 // AddOdd adds a tuple that has conditions or an expiry.
 func (b *Builder) AddOdd(group int, t ostiary.StoredTuple) {
 	b.odd = append(b.odd, oddRow{group: group, tuple: t})
-	b.heads[group].odd++
+	b.groups[group].odd++
 }
 
 // Rows returns the number of tuples of a group so far.
-func (b *Builder) Rows(group int) int { return b.heads[group].rows + b.heads[group].odd }
+func (b *Builder) Rows(group int) int { return b.groups[group].rows + b.groups[group].odd }
 
 // Len returns the number of tuples so far.
 func (b *Builder) Len() int { return len(b.rows) + len(b.odd) }
 
 // Groups returns the number of groups so far.
-func (b *Builder) Groups() int { return len(b.heads) }
+func (b *Builder) Groups() int { return len(b.groups) }
 
 // Open notes that a group may have more tuples than were added.
-func (b *Builder) Open(group int) { b.heads[group].open = true }
+func (b *Builder) Open(group int) { b.open |= openBit(group) }
 
 // Cut notes that there may be groups of which no tuple was added.
 func (b *Builder) Cut() { b.cut = true }
 
 // Set returns what was added. The builder must be Reset before it is used again.
 func (b *Builder) Set() *Set {
-	order := make([]int, len(b.heads))
-	size := len(b.text)
-	for i := range order {
-		order[i] = i
-		size += len(b.heads[i].head)
-	}
-	slices.SortFunc(order, func(x, y int) int { return strings.Compare(b.heads[x].head, b.heads[y].head) })
-	s := &Set{groups: make([]group, len(order)), ends: make([]uint32, len(b.rows)), cut: b.cut}
-	text := make([]byte, size)
-	at, first, odd := uint32(0), uint32(0), uint32(0)
-	for to, i := range order {
-		h := &b.heads[i]
-		h.to = to
-		g := &s.groups[to]
-		g.head = at
-		at += uint32(copy(text[at:], h.head))
-		g.headEnd, g.ids = at, at
-		at += uint32(h.ids)
-		g.first, g.last = first, first+uint32(h.rows)
-		g.oddFirst, g.oddTo = odd, odd+uint32(h.odd)
-		g.open = h.open
-		first, odd = g.last, g.oddTo
-		h.ids = int(g.ids)    // where its next id goes
-		h.rows = int(g.first) // and its next row
-	}
-	for _, r := range b.rows {
-		h := &b.heads[r.group]
-		h.ids += copy(text[h.ids:], b.text[r.start:r.end])
-		s.ends[h.rows] = uint32(h.ids)
-		h.rows++
-	}
-	s.text = string(text)
-	s.odd = b.packOdd()
+	s := &Set{}
+	b.Pack(s, nil)
 	return s
 }
 
-func (b *Builder) packOdd() []ostiary.StoredTuple {
+// Pack makes s the set of what was added, with a label: bytes that s keeps for its owner. s is not
+// touched afterwards. The builder must be Reset before it is used again.
+func (b *Builder) Pack(s *Set, label []byte) {
+	*s = Set{shape: b.Shapes.of(b), open: b.open, cut: b.cut, label: uint32(len(label))}
+	if b.turns {
+		b.sort()
+	}
+	numbers := len(b.groups) + 1 + len(b.rows)
+	width := 2
+	if len(b.text) > math.MaxUint16 || len(b.rows) > math.MaxUint16 {
+		s.wide, width = true, 4
+	}
+	var data strings.Builder
+	data.Grow(len(label) + numbers*width + len(b.text))
+	data.Write(label)
+	number := func(n int) {
+		_ = data.WriteByte(byte(n))
+		_ = data.WriteByte(byte(n >> 8))
+		if s.wide {
+			_ = data.WriteByte(byte(n >> 16))
+			_ = data.WriteByte(byte(n >> 24))
+		}
+	}
+	rows := 0
+	for i := range b.groups {
+		rows += b.groups[i].rows
+		number(rows)
+	}
+	number(0)
+	for i := range b.rows {
+		number(int(b.rows[i].end))
+	}
+	data.Write(b.text)
+	s.data = data.String()
+	s.odd = b.packOdd()
+}
+
+// sort puts rows that were added by turns behind one another by group.
+func (b *Builder) sort() {
+	text, rows := make([]byte, len(b.text)), make([]row, len(b.rows))
+	start := 0
+	for i := range b.rows { // first the bytes of each group
+		b.groups[b.rows[i].group].text += int(b.rows[i].end) - start
+		start = int(b.rows[i].end)
+	}
+	at, next := 0, 0
+	for i := range b.groups {
+		g := &b.groups[i]
+		size := g.text
+		g.text, g.next = at, next
+		at, next = at+size, next+g.rows
+	}
+	start = 0
+	for i := range b.rows {
+		g := &b.groups[b.rows[i].group]
+		g.text += copy(text[g.text:], b.text[start:b.rows[i].end])
+		rows[g.next] = row{group: b.rows[i].group, end: int32(g.text)}
+		g.next++
+		start = int(b.rows[i].end)
+	}
+	b.text, b.rows = text, rows
+}
+
+func (b *Builder) packOdd() *oddTuples {
 	if len(b.odd) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(b.odd, func(x, y oddRow) int { return cmp.Compare(b.heads[x.group].to, b.heads[y.group].to) })
-	odd := make([]ostiary.StoredTuple, len(b.odd))
-	for i := range b.odd {
-		odd[i] = b.odd[i].tuple
+	o := &oddTuples{tuples: make([]ostiary.StoredTuple, len(b.odd)), ends: make([]uint32, len(b.groups))}
+	at := 0
+	for i := range b.groups { // where the next tuple of the group goes; its end in the end
+		o.ends[i] = uint32(at)
+		at += b.groups[i].odd
 	}
-	return odd
+	for i := range b.odd {
+		end := &o.ends[b.odd[i].group]
+		o.tuples[*end] = b.odd[i].tuple
+		*end++
+	}
+	return o
 }

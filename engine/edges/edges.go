@@ -13,8 +13,6 @@ package edges
 
 import (
 	"iter"
-	"slices"
-	"strings"
 
 	"github.com/ostiary/ostiary"
 )
@@ -58,22 +56,31 @@ func HeadOf(relation string, s ostiary.SubjectRef) string {
 func HeadObjects(objectType, relation string) string { return objectType + end + relation }
 
 // Set is the tuples of one object or one subject. It is immutable, may be shared by any number of
-// goroutines, and the strings that it gives out may be kept. The zero value holds nothing and is whole.
+// goroutines, and the strings that it gives out may be kept; each keeps the whole Set in memory. The
+// zero value holds nothing and is whole.
+//
+// A Set is two pieces of memory, whatever it holds, since caches hold many: this struct, and data. Data
+// is the label, then numbers of 2 or 4 bytes, then the ids one after another. The numbers are, for each
+// group, how many ids there are up to its last one, then a zero, then for each id where it ends: the id
+// of the i-th row lies between the i-th number behind the counts and the next.
 type Set struct {
-	text   string // heads and ids, one after another
-	groups []group
-	ends   []uint32 // of the ids in text; an id begins where the one before it in its group ends
-	odd    []ostiary.StoredTuple
-	cut    bool
+	shape *shape // nil: no groups
+	data  string
+	odd   *oddTuples
+	open  uint64 // see openBit
+	label uint32
+	wide  bool // numbers take 4 bytes
+	cut   bool
 }
 
-// group is a range of ends and of odd. Groups are sorted by head.
-type group struct {
-	head, headEnd   uint32 // in text; the first id begins at ids
-	ids             uint32
-	first, last     uint32 // in ends
-	oddFirst, oddTo uint32
-	open            bool
+// openBit is the bit that says that a group is open. Groups from the 63rd on share one: that a group is
+// open is never wrong.
+func openBit(group int) uint64 { return 1 << min(group, 63) }
+
+// oddTuples is the tuples with conditions or an expiry, by group.
+type oddTuples struct {
+	tuples []ostiary.StoredTuple
+	ends   []uint32 // of the groups, in tuples
 }
 
 // Group is the tuples of a Set that share a head.
@@ -82,85 +89,152 @@ type group struct {
 // — with conditions, or an expiry — are its odd tuples, in the order of their ids. An open group may
 // have tuples besides, of either kind.
 type Group struct {
-	set   *Set
-	first uint32
-	last  uint32
-	start uint32
-	odd   []ostiary.StoredTuple
-	Open  bool
+	data string
+	odd  []ostiary.StoredTuple
+	at   uint32 // the number in data at which the first id begins
+	text uint32 // where the ids begin in data
+	n    int32
+	wide bool
+	Open bool
 }
-
-// few is how many groups are looked through one by one: faster than halving for most objects.
-const few = 8
 
 // Find returns the group with a head. One that is not there is empty, and open if the Set is cut.
 func (s *Set) Find(head string) Group {
-	if len(s.groups) <= few {
-		for i := range s.groups {
-			if g := &s.groups[i]; s.text[g.head:g.headEnd] == head {
-				return s.group(g)
-			}
+	if s.shape != nil {
+		if i := s.shape.find(head); i >= 0 {
+			return s.group(i)
 		}
-		return Group{Open: s.cut}
 	}
-	i, found := slices.BinarySearchFunc(s.groups, head, func(g group, head string) int {
-		return strings.Compare(s.text[g.head:g.headEnd], head)
-	})
-	if !found {
-		return Group{Open: s.cut}
-	}
-	return s.group(&s.groups[i])
+	return Group{Open: s.cut}
 }
 
-func (s *Set) group(g *group) Group {
-	return Group{
-		set: s, first: g.first, last: g.last, start: g.ids,
-		odd: s.odd[g.oddFirst:g.oddTo], Open: g.open,
+// FindObjects is Find for HeadObjects(objectType, relation), without making it.
+func (s *Set) FindObjects(objectType, relation string) Group {
+	if s.shape != nil {
+		if i := s.shape.findObjects(objectType, relation); i >= 0 {
+			return s.group(i)
+		}
 	}
+	return Group{Open: s.cut}
+}
+
+// FindOf is Find for HeadOf(relation, subject), without making it.
+func (s *Set) FindOf(relation string, subject ostiary.SubjectRef) Group {
+	if s.shape != nil {
+		if i := s.shape.findOf(relation, subject); i >= 0 {
+			return s.group(i)
+		}
+	}
+	return Group{Open: s.cut}
+}
+
+func (s *Set) group(i int) Group {
+	width := uint32(2)
+	if s.wide {
+		width = 4
+	}
+	first, groups := uint32(0), uint32(len(s.shape.heads))
+	if i > 0 {
+		first = number(s.data, s.label+width*uint32(i-1), s.wide)
+	}
+	last := number(s.data, s.label+width*uint32(i), s.wide)
+	rows := number(s.data, s.label+width*(groups-1), s.wide)
+	g := Group{
+		data: s.data, at: s.label + width*(groups+first), text: s.label + width*(groups+1+rows),
+		n: int32(last - first), wide: s.wide, Open: s.open&openBit(i) != 0,
+	}
+	if s.odd != nil {
+		from := uint32(0)
+		if i > 0 {
+			from = s.odd.ends[i-1]
+		}
+		g.odd = s.odd.tuples[from:s.odd.ends[i]]
+	}
+	return g
+}
+
+func number(data string, at uint32, wide bool) uint32 {
+	if wide {
+		_ = data[at+3]
+		return uint32(data[at]) | uint32(data[at+1])<<8 | uint32(data[at+2])<<16 | uint32(data[at+3])<<24
+	}
+	_ = data[at+1]
+	return uint32(data[at]) | uint32(data[at+1])<<8
 }
 
 // Cut reports whether the Set may lack whole groups.
 func (s *Set) Cut() bool { return s.cut }
 
-// Len returns the number of tuples that s holds.
-func (s *Set) Len() int { return len(s.ends) + len(s.odd) }
+// Label returns what the Set was labelled with.
+func (s *Set) Label() string { return s.data[:s.label] }
 
-// Bytes returns the memory that s takes, odd tuples roughly.
-func (s *Set) Bytes() int {
-	n := setBytes + len(s.text) + groupBytes*cap(s.groups) + 4*cap(s.ends)
-	for i := range s.odd {
-		n += oddBytes
-		for _, g := range s.odd[i].Grants {
-			n += grantBytes + len(g.Context)
+// Len returns the number of tuples that s holds.
+func (s *Set) Len() int {
+	n := 0
+	if s.shape != nil {
+		width := uint32(2)
+		if s.wide {
+			width = 4
 		}
+		n = int(number(s.data, s.label+width*uint32(len(s.shape.heads)-1), s.wide))
+	}
+	if s.odd != nil {
+		n += len(s.odd.tuples)
 	}
 	return n
 }
 
+// Bytes returns the memory that s takes beside the struct itself, odd tuples roughly, and without what
+// it shares with others by Builder.Shapes.
+func (s *Set) Bytes() int {
+	n := (len(s.data) + 15) &^ 15 // in the sizes of the allocator, roughly
+	if s.shape != nil && len(s.shape.heads) > 2*few {
+		for _, h := range s.shape.heads {
+			n += headBytes + len(h)
+		}
+	}
+	if s.odd == nil {
+		return n
+	}
+	for i := range s.odd.tuples {
+		t := &s.odd.tuples[i]
+		n += oddBytes + len(t.Object.Type) + len(t.Object.ID) + len(t.Relation) + len(t.Subject.Type) + len(t.Subject.ID)
+		for _, g := range t.Grants {
+			n += grantBytes + len(g.Owner) + len(g.Condition) + len(g.Context)
+		}
+	}
+	return n + oddBytes + 4*len(s.odd.ends)
+}
+
 const (
-	setBytes   = 96
-	groupBytes = 32
+	headBytes  = 64 // in a shape of its own, with its place in the map
 	oddBytes   = 192
-	grantBytes = 80
+	grantBytes = 96
 )
 
 // Len returns the number of ids.
-func (g Group) Len() int { return int(g.last - g.first) }
+func (g Group) Len() int { return int(g.n) }
 
-// ID returns the i-th id.
+// ID returns the i-th id, from 0 to Len() - 1.
 func (g Group) ID(i int) string {
-	at := g.first + uint32(i)
-	from := g.start
-	if i > 0 {
-		from = g.set.ends[at-1]
+	if uint(i) >= uint(g.n) {
+		panic("edges: there is no such id in the group")
 	}
-	return g.set.text[from:g.set.ends[at]]
+	if g.wide {
+		at := g.at + 4*uint32(i)
+		return g.data[g.text+number(g.data, at, true) : g.text+number(g.data, at+4, true)]
+	}
+	at := g.at + 2*uint32(i)
+	return g.data[g.text+number(g.data, at, false) : g.text+number(g.data, at+2, false)]
 }
+
+// linear is how many ids are compared one by one: faster than halving.
+const linear = 8
 
 // Has reports whether id is among the ids.
 func (g Group) Has(id string) bool {
 	n := g.Len()
-	if n <= few {
+	if n <= linear {
 		for i := range n {
 			if g.ID(i) == id {
 				return true
@@ -194,4 +268,4 @@ func (g Group) IDs() iter.Seq[string] {
 func (g Group) Odd() []ostiary.StoredTuple { return g.odd }
 
 // Empty reports whether g has no tuple and will have none.
-func (g Group) Empty() bool { return g.last == g.first && len(g.odd) == 0 && !g.Open }
+func (g Group) Empty() bool { return g.n == 0 && len(g.odd) == 0 && !g.Open }

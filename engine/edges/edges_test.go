@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ostiary/ostiary"
@@ -16,14 +17,19 @@ import (
 func TestSetHoldsWhatWasAdded(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var b edges.Builder
-	for range 300 {
+	var shapes edges.Shapes
+	for round := range 300 {
 		b.Reset()
+		b.Shapes = nil
+		if round%2 == 0 {
+			b.Shapes = &shapes
+		}
 		plain, odd, open := map[string][]string{}, map[string][]string{}, map[string]bool{}
 		groups := random.IntN(14)
 		for id := range random.IntN(60) {
 			for g := range groups {
 				head := edges.HeadUserset("viewer", fmt.Sprint("type", g%5), fmt.Sprint("relation", g))
-				text := fmt.Sprintf("%03d", id)
+				text := text(id, round)
 				switch random.IntN(4) {
 				case 0:
 					b.Add(b.Group([]byte(head)), []byte(text))
@@ -39,7 +45,12 @@ func TestSetHoldsWhatWasAdded(t *testing.T) {
 				}
 			}
 		}
-		s := b.Set()
+		var s edges.Set
+		label := strings.Repeat("l", round%70)
+		b.Pack(&s, []byte(label))
+		if s.Label() != label {
+			t.Fatalf("the label is %q, want %q", s.Label(), label)
+		}
 		heads := map[string]bool{"viewer": true}
 		for _, m := range []map[string][]string{plain, odd} {
 			for head := range m {
@@ -60,7 +71,7 @@ func TestSetHoldsWhatWasAdded(t *testing.T) {
 				t.Fatalf("%q: odd %q, open %v, want %q, %v", head, gotOdd, g.Open, odd[head], open[head])
 			}
 			for id := range 61 {
-				text := fmt.Sprintf("%03d", id)
+				text := text(id, round)
 				if g.Has(text) != slices.Contains(plain[head], text) {
 					t.Fatalf("%q: Has(%q) is %v", head, text, g.Has(text))
 				}
@@ -68,6 +79,69 @@ func TestSetHoldsWhatWasAdded(t *testing.T) {
 			if g.Empty() != (len(plain[head])+len(odd[head]) == 0 && !open[head]) {
 				t.Fatalf("%q: Empty is %v", head, g.Empty())
 			}
+		}
+	}
+}
+
+// text makes an id, in some rounds so long that a set needs wide numbers.
+func text(id, round int) string {
+	text := fmt.Sprintf("%03d", id)
+	if round%50 == 7 {
+		text += strings.Repeat("x", 1000)
+	}
+	return text
+}
+
+// TestFindByParts compares the ways to name a group without making its head with Find.
+func TestFindByParts(t *testing.T) {
+	names := []string{"a", "ab", "b", "a#b", "a:b"}
+	var subjects []ostiary.SubjectRef
+	for _, typ := range names {
+		subjects = append(subjects, ostiary.SubjectRef{Type: typ, ID: "1"}, ostiary.SubjectRef{Type: typ, ID: ostiary.Wildcard})
+		for _, relation := range names {
+			subjects = append(subjects, ostiary.SubjectRef{Type: typ, ID: "1", Relation: relation})
+		}
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	var b edges.Builder
+	for range 50 {
+		b.Reset()
+		for i := range random.IntN(20) {
+			head := edges.HeadOf(names[random.IntN(len(names))], subjects[random.IntN(len(subjects))])
+			if random.IntN(2) == 0 {
+				head = edges.HeadObjects(names[random.IntN(len(names))], names[random.IntN(len(names))])
+			}
+			b.Add(b.Group([]byte(head)), fmt.Append(nil, 100+i))
+		}
+		s := b.Set()
+		same := func(what string, got, want edges.Group) {
+			if !slices.Equal(slices.Collect(got.IDs()), slices.Collect(want.IDs())) {
+				t.Errorf("%s: %q, Find says %q", what, slices.Collect(got.IDs()), slices.Collect(want.IDs()))
+			}
+		}
+		for _, relation := range names {
+			for _, subject := range subjects {
+				same(fmt.Sprint("FindOf ", relation, subject), s.FindOf(relation, subject), s.Find(edges.HeadOf(relation, subject)))
+			}
+			for _, typ := range names {
+				same(fmt.Sprint("FindObjects ", typ, relation), s.FindObjects(typ, relation), s.Find(edges.HeadObjects(typ, relation)))
+			}
+		}
+	}
+}
+
+// TestShapesAreBounded: sets keep their heads when the dictionary is begun anew.
+func TestShapesAreBounded(t *testing.T) {
+	b := edges.Builder{Shapes: &edges.Shapes{}}
+	var sets []*edges.Set
+	for i := range 3000 {
+		b.Reset()
+		b.Add(b.Group([]byte(edges.HeadPlain(fmt.Sprint("r", i), "user"))), []byte("ann"))
+		sets = append(sets, b.Set())
+	}
+	for i, s := range sets {
+		if !s.Find(edges.HeadPlain(fmt.Sprint("r", i), "user")).Has("ann") {
+			t.Fatalf("set %d has lost its group", i)
 		}
 	}
 }
