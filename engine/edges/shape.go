@@ -1,0 +1,125 @@
+package edges
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/ostiary/ostiary"
+)
+
+// shape is the heads of the groups of a set, in the order of the groups. It is immutable.
+type shape struct {
+	heads []string
+	index map[string]int // only with many heads
+}
+
+// few is how many heads are looked through one by one: faster than a map for most objects.
+const few = 8
+
+func (s *shape) find(head string) int {
+	if s.index != nil {
+		if i, ok := s.index[head]; ok {
+			return i
+		}
+		return -1
+	}
+	for i, h := range s.heads {
+		if h == head {
+			return i
+		}
+	}
+	return -1
+}
+
+// findObjects is find for a head of HeadObjects, which it does not make.
+func (s *shape) findObjects(objectType, relation string) int {
+	n := len(objectType)
+	for i, h := range s.heads {
+		if len(h) == n+1+len(relation) && h[n+1:] == relation && h[n] == end[0] && h[:n] == objectType {
+			return i
+		}
+	}
+	return -1
+}
+
+// findOf is find for a head of HeadOf, which it does not make.
+func (s *shape) findOf(relation string, subject ostiary.SubjectRef) int {
+	mark, tail := markPlain[0], 0
+	switch {
+	case subject.IsWildcard():
+		mark = markWildcard[0]
+	case subject.IsUserset():
+		mark, tail = markUserset[0], 1+len(subject.Relation)
+	}
+	at := len(relation) + 2 // where the type begins
+	to := at + len(subject.Type)
+	for i, h := range s.heads {
+		if len(h) == to+tail && h[:at-2] == relation && h[at-2] == end[0] && h[at-1] == mark && h[at:to] == subject.Type &&
+			(tail == 0 || h[to] == end[0] && h[to+1:] == subject.Relation) {
+			return i
+		}
+	}
+	return -1
+}
+
+func newShape(b *Builder) *shape {
+	s := &shape{heads: make([]string, len(b.groups))}
+	text := string(b.heads)
+	for i := range b.groups {
+		s.heads[i] = text[b.groups[i].head:b.groups[i].headEnd]
+	}
+	if len(s.heads) > few {
+		s.index = make(map[string]int, len(s.heads))
+		for i, h := range s.heads {
+			s.index[h] = i
+		}
+	}
+	return s
+}
+
+// Shapes is a dictionary of the heads that many sets have in common, so that the sets hold them once.
+// The zero value is ready for use; it is safe for concurrent use.
+type Shapes struct {
+	known atomic.Pointer[map[string]*shape] // never changed in place
+	mu    sync.Mutex                        // held to replace known
+}
+
+// maxShapes bounds a dictionary. A model makes a few for each type, but whoever may write tuples can
+// make as many as there are choices of relations. A full dictionary is begun anew; sets keep their
+// shapes.
+const maxShapes = 2048
+
+// of returns the shape of what b has.
+func (d *Shapes) of(b *Builder) *shape {
+	if len(b.groups) == 0 {
+		return nil
+	}
+	if d == nil || len(b.groups) > 2*few {
+		return newShape(b)
+	}
+	known := d.known.Load()
+	if known != nil {
+		if s, ok := (*known)[string(b.heads)]; ok {
+			return s
+		}
+	}
+	return d.add(b)
+}
+
+func (d *Shapes) add(b *Builder) *shape {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	next := map[string]*shape{}
+	if known := d.known.Load(); known != nil && len(*known) < maxShapes {
+		for name, s := range *known {
+			next[name] = s
+		}
+	}
+	s, ok := next[string(b.heads)]
+	if !ok {
+		s = newShape(b)
+		next[string(b.heads)] = s
+	}
+	d.known.Store(&next)
+	return s
+}
