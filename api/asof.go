@@ -8,7 +8,6 @@ import (
 	"time"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
-	"google.golang.org/grpc/metadata"
 
 	"github.com/ostiary/ostiary"
 )
@@ -53,7 +52,7 @@ func (s *Server) resume(ctx context.Context, scope pageScope, token string) (m m
 
 // asOf returns the moment that the header ostiary-as-of asks for.
 func (s *Server) asOf(ctx context.Context) (moment, error) {
-	sent := metadata.ValueFromIncomingContext(ctx, headerAsOf)
+	sent := callOf(ctx).sent.asOf
 	switch len(sent) {
 	case 0:
 		return moment{}, nil
@@ -103,7 +102,7 @@ func (s *Server) viewFor(
 			v.Close()
 		}
 	}()
-	if _, err := storeDocument(v, store); err != nil {
+	if _, err := s.facts(v, store); err != nil {
 		return nil, 0, err
 	}
 	if m == (moment{}) {
@@ -144,15 +143,18 @@ var pastMethods = map[string]bool{
 }
 
 // judgeHeaders refuses the headers of ours that a method would pass over.
-func judgeHeaders(ctx context.Context, method string) error {
+func judgeHeaders(sent *sent, method string) error {
+	if len(sent.asOf) == 0 && len(sent.resume) == 0 {
+		return nil
+	}
 	name, ours := strings.CutPrefix(method, "/"+openfgav1.OpenFGAService_ServiceDesc.ServiceName+"/")
 	if !ours {
 		return nil
 	}
-	if !pastMethods[name] && len(metadata.ValueFromIncomingContext(ctx, headerAsOf)) > 0 {
+	if !pastMethods[name] && len(sent.asOf) > 0 {
 		return refuse(codeValidation, "%s does not answer at a past revision: leave out %s", name, headerAsOf)
 	}
-	if name != "ListObjects" && name != "ListUsers" && len(metadata.ValueFromIncomingContext(ctx, headerContinue)) > 0 {
+	if name != "ListObjects" && name != "ListUsers" && len(sent.resume) > 0 {
 		return refuse(codeValidation, "%s does not continue a list: leave out %s", name, headerContinue)
 	}
 	return nil

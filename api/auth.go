@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"strings"
 
-	"google.golang.org/grpc/metadata"
-
 	"github.com/ostiary/ostiary"
 )
 
@@ -81,10 +79,9 @@ func (p preshared) Authenticate(_ context.Context, authorization string) (ostiar
 	return ostiary.Principal{Kind: "preshared", Name: hex.EncodeToString(hash[:4])}, nil
 }
 
-// authenticate returns ctx with the caller as principal.
-func (s *Server) authenticate(ctx context.Context) (context.Context, error) {
-	md, _ := metadata.FromIncomingContext(ctx)
-	values := md.Get("authorization")
+// authenticate returns ctx with the caller as principal, who sent these values of the header
+// authorization.
+func (s *Server) authenticate(ctx context.Context, values []string) (context.Context, error) {
 	if len(values) > 1 {
 		return nil, errUnauthenticated // which of the two would count?
 	}
@@ -96,7 +93,7 @@ func (s *Server) authenticate(ctx context.Context) (context.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Kind == "" || len(md.Get(headerRefused)) > 0 {
+	if p.Kind == "" {
 		return nil, errUnauthenticated
 	}
 	return ostiary.WithPrincipal(ctx, p), nil

@@ -10,7 +10,6 @@ import (
 	authzenv1 "github.com/openfga/api/proto/authzen/v1"
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 )
@@ -29,7 +28,7 @@ var modelIDForm = regexp.MustCompile(`^[ABCDEFGHJKMNPQRSTVWXYZ0-9]{26}$`)
 // modelHeader returns the model that the header of a request names, or "" for the store's latest. The
 // messages of authzen.v1 have no field for it.
 func modelHeader(ctx context.Context) (string, error) {
-	switch ids := metadata.ValueFromIncomingContext(ctx, headerModel); {
+	switch ids := callOf(ctx).sent.model; {
 	case len(ids) == 0:
 		return "", nil
 	case len(ids) == 1 && modelIDForm.MatchString(ids[0]):

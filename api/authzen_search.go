@@ -7,7 +7,6 @@ import (
 	authzenv1 "github.com/openfga/api/proto/authzen/v1"
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 
 	"github.com/ostiary/ostiary/dsl/model"
 )
@@ -16,15 +15,12 @@ import (
 // for. Only an answer that such a limit cut has a token, with which the search goes on at the same
 // revision.
 
-// continued returns a context in which the list goes on where a token says.
+// continued makes the list of ctx go on where a token says.
 func continued(ctx context.Context, page *authzenv1.PageRequest) context.Context {
-	if page.GetToken() == "" {
-		return ctx
+	if page.GetToken() != "" {
+		callOf(ctx).sent.resume = []string{page.GetToken()}
 	}
-	md, _ := metadata.FromIncomingContext(ctx) // a copy
-	md = metadata.Join(md)
-	md.Set(headerContinue, page.GetToken())
-	return metadata.NewIncomingContext(ctx, md)
+	return ctx
 }
 
 // pageOf says where a list of count results goes on, and is nil where it is complete.

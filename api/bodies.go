@@ -24,9 +24,7 @@ const headerRefused = "ostiary-refused"
 // its bound, and passes the request on when the body may be decoded. A request that is refused goes on
 // without its body, for the interceptors to refuse in the words of its surface.
 func (s *Server) withBody(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	if _, err := s.authenticate(metadata.NewIncomingContext(r.Context(), metadata.MD{
-		"authorization": r.Header.Values("Authorization"),
-	})); err != nil {
+	if _, err := s.authenticate(r.Context(), r.Header.Values("Authorization")); err != nil {
 		io.CopyN(io.Discard, r.Body, s.limits.MaxBodyBytes) // most clients read an answer once they have sent all
 		r.Body, r.ContentLength = http.NoBody, 0
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), refusedKey{}, true)))

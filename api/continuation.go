@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -28,7 +27,7 @@ type listing struct {
 // request but for its consistency.
 func (s *Server) listingOf(ctx context.Context, kind pageKind, store string, req proto.Message) (*listing, error) {
 	l := &listing{kind: kind, store: store, req: req}
-	sent := metadata.ValueFromIncomingContext(ctx, headerContinue)
+	sent := callOf(ctx).sent.resume
 	switch len(sent) {
 	case 0:
 		m, err := s.asOf(ctx)

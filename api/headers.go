@@ -2,8 +2,9 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
+	"math/rand/v2"
 	"strconv"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
@@ -27,6 +28,7 @@ const (
 
 // call is what a request gathers for the headers of its answer. One goroutine uses it.
 type call struct {
+	sent      sent
 	requestID string
 	storeID   string
 	modelID   string
@@ -61,26 +63,62 @@ func (c *call) of(req any) {
 
 func (c *call) at(r ostiary.Revision) { c.revision, c.seen = r, true }
 
-// metadata returns the headers of the answer.
-func (c *call) metadata(cluster ostiary.ClusterID) metadata.MD {
-	md := metadata.MD{headerRequestID: {c.requestID}}
+// headers calls set for each header of the answer.
+func (s *Server) headers(c *call, set func(key, value string)) {
+	set(headerRequestID, c.requestID)
 	if c.storeID != "" {
-		md[headerStore] = []string{c.storeID}
+		set(headerStore, c.storeID)
 	}
 	if c.modelID != "" {
-		md[headerModel] = []string{c.modelID}
+		set(headerModel, c.modelID)
 	}
 	if c.seen {
-		md[headerRevision] = []string{strconv.FormatUint(uint64(c.revision), 10)}
-		md[headerToken] = []string{string(ostiary.NewToken(cluster, c.revision))}
+		t := s.revisionText(c.revision)
+		set(headerRevision, t.number)
+		set(headerToken, t.token)
 	}
 	if c.truncated {
-		md[headerTruncated] = []string{"true"}
+		set(headerTruncated, "true")
 	}
 	if c.resume != "" {
-		md[headerContinue] = []string{c.resume}
+		set(headerContinue, c.resume)
 	}
+}
+
+// maxAnswerHeaders is how many headers an answer can have.
+const maxAnswerHeaders = 7
+
+// metadata returns the headers of the answer.
+func (s *Server) metadata(c *call) metadata.MD {
+	md := make(metadata.MD, maxAnswerHeaders)
+	values := make([]string, 0, maxAnswerHeaders)
+	s.headers(c, func(key, value string) {
+		values = append(values, value)
+		md[key] = values[len(values)-1 : len(values) : len(values)]
+	})
 	return md
+}
+
+// revisionText is a revision as it stands in headers.
+type revisionText struct {
+	cluster  ostiary.ClusterID
+	revision ostiary.Revision
+	number   string
+	token    string
+}
+
+// revisionText returns the texts of a revision. Most answers name that of the one before.
+func (s *Server) revisionText(r ostiary.Revision) *revisionText {
+	cluster := s.backend.ClusterID()
+	if t := s.lastRevision.Load(); t != nil && t.revision == r && t.cluster == cluster {
+		return t
+	}
+	t := &revisionText{
+		cluster: cluster, revision: r,
+		number: strconv.FormatUint(uint64(r), 10), token: string(ostiary.NewToken(cluster, r)),
+	}
+	s.lastRevision.Store(t)
+	return t
 }
 
 // maxRequestIDBytes bounds a request id that a client brings.
@@ -92,8 +130,9 @@ func requestIDFrom(sent []string) string {
 	if len(sent) == 1 && saneRequestID(sent[0]) {
 		return sent[0]
 	}
-	var id [16]byte
-	rand.Read(id[:]) // never fails
+	var id [16]byte // it tells requests apart, and is no secret
+	binary.NativeEndian.PutUint64(id[:8], rand.Uint64())
+	binary.NativeEndian.PutUint64(id[8:], rand.Uint64())
 	return hex.EncodeToString(id[:])
 }
 
@@ -115,7 +154,7 @@ func saneRequestID(id string) bool {
 // freshness returns how new the view for a request must be.
 func (s *Server) freshness(ctx context.Context, c openfgav1.ConsistencyPreference) (ostiary.Freshness, error) {
 	f := ostiary.Freshness{Linearizable: c == openfgav1.ConsistencyPreference_HIGHER_CONSISTENCY}
-	for _, token := range metadata.ValueFromIncomingContext(ctx, headerAtLeast) {
+	for _, token := range callOf(ctx).sent.atLeast {
 		r, err := ostiary.Token(token).Revision(s.backend.ClusterID())
 		if err != nil {
 			return f, err

@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/ostiary/ostiary"
@@ -19,19 +18,21 @@ import (
 )
 
 // begin gives a request its id, its deadline and, except for health checks, its principal. The returned
-// context belongs to the call even with an error.
-func (s *Server) begin(ctx context.Context, method string) (context.Context, *call, context.CancelFunc, error) {
-	c := &call{requestID: requestIDFrom(metadata.ValueFromIncomingContext(ctx, headerRequestID))}
-	ctx = context.WithValue(ctx, callKey{}, c)
+// context belongs to the call even with an error. The caller ends the request.
+func (s *Server) begin(ctx context.Context, sent sent, method string) (context.Context, *request, error) {
+	r := &request{Context: ctx, call: call{sent: sent, requestID: requestIDFrom(sent.requestID)}}
 	if isHealth(method) {
-		return ctx, c, func() {}, nil
+		return r, r, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.limits.RequestTimeout)
-	authenticated, err := s.authenticate(ctx)
-	if err != nil {
-		return ctx, c, cancel, err
+	r.within(s.limits.RequestTimeout)
+	authenticated, err := s.authenticate(r, sent.authorization)
+	switch {
+	case err != nil:
+		return r, r, err
+	case len(sent.refused) > 0:
+		return r, r, errUnauthenticated
 	}
-	return authenticated, c, cancel, judgeHeaders(ctx, method)
+	return authenticated, r, judgeHeaders(&r.call.sent, method)
 }
 
 func isHealth(method string) bool {
@@ -45,28 +46,28 @@ func isOwn(method string) bool {
 func (s *Server) interceptUnary(
 	ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler,
 ) (resp any, err error) {
-	ctx, c, cancel, err := s.begin(ctx, info.FullMethod)
-	defer cancel()
+	ctx, r, err := s.begin(ctx, sentIn(incoming(ctx)), info.FullMethod)
+	defer r.end()
 	if err == nil {
-		resp, err = s.handle(ctx, req, func() (any, error) { return handler(ctx, req) })
+		resp, err = s.handle(ctx, &r.call, req, func() (any, error) { return handler(ctx, req) })
 	}
-	if headerErr := grpc.SetHeader(ctx, c.metadata(s.backend.ClusterID())); headerErr != nil {
-		s.logger.Warn("response headers not set", "request_id", c.requestID, "error", headerErr)
+	if headerErr := grpc.SetHeader(ctx, s.metadata(&r.call)); headerErr != nil {
+		s.logger.Warn("response headers not set", "request_id", r.call.requestID, "error", headerErr)
 	}
 	if err != nil {
-		return nil, s.report(ctx, c, info.FullMethod, err)
+		return nil, s.report(ctx, &r.call, info.FullMethod, err)
 	}
 	return resp, nil
 }
 
 // handle validates the fields of a request and runs its handler. A panic becomes an error.
-func (s *Server) handle(ctx context.Context, req any, run func() (any, error)) (resp any, err error) {
+func (s *Server) handle(ctx context.Context, c *call, req any, run func() (any, error)) (resp any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			resp, err = nil, &panicError{value: p, stack: debug.Stack()}
 		}
 	}()
-	callOf(ctx).of(req)
+	c.of(req)
 	if err := validateFields(req); err != nil {
 		return nil, err
 	}
@@ -75,6 +76,9 @@ func (s *Server) handle(ctx context.Context, req any, run func() (any, error)) (
 
 // validateFields applies the generated validators of OpenFGA's messages.
 func validateFields(req any) error {
+	if plainFields(req) {
+		return nil
+	}
 	if err := judgeModelDepth(req); err != nil {
 		return err
 	}
@@ -137,11 +141,12 @@ func boundText(code codes.Code, text string) string {
 func (s *Server) interceptStream(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler,
 ) error {
-	ctx, c, cancel, err := s.begin(stream.Context(), info.FullMethod)
-	defer cancel()
+	ctx, r, err := s.begin(stream.Context(), sentIn(incoming(stream.Context())), info.FullMethod)
+	defer r.end()
+	c := &r.call
 	if err == nil {
 		wrapped := &serverStream{ServerStream: stream, server: s, ctx: ctx, call: c}
-		_, err = s.handle(ctx, nil, func() (any, error) { return nil, handler(srv, wrapped) })
+		_, err = s.handle(ctx, c, nil, func() (any, error) { return nil, handler(srv, wrapped) })
 		if !wrapped.sent {
 			wrapped.sendHeaders()
 		}
@@ -155,7 +160,7 @@ func (s *Server) interceptStream(
 }
 
 func (s *Server) setStreamHeaders(stream grpc.ServerStream, c *call) {
-	if err := stream.SetHeader(c.metadata(s.backend.ClusterID())); err != nil {
+	if err := stream.SetHeader(s.metadata(c)); err != nil {
 		s.logger.Warn("response headers not set", "request_id", c.requestID, "error", err)
 	}
 }

@@ -170,16 +170,16 @@ func (s *Server) ReadAuthorizationModels(
 // model for the answer.
 func (s *Server) model(ctx context.Context, v View, store, id string) (*authModel, error) {
 	if id == "" {
-		latest, ok, err := v.Document(latestModelKey(store))
+		f, err := s.facts(v, store)
 		if err != nil {
 			return nil, err
 		}
-		if !ok {
+		if f.latestModel == "" {
 			return nil, &refusal{
 				code: codeNoModel, text: fmt.Sprintf("No authorization models found for store '%s'", store), cause: ostiary.ErrNotFound,
 			}
 		}
-		id = string(latest.Body)
+		id = f.latestModel
 	}
 	key := modelKey{store, id}
 	m := s.models.get(key)

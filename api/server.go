@@ -42,6 +42,9 @@ type Backend interface {
 // serves one goroutine and ends with the view.
 type View interface {
 	Revision() ostiary.Revision
+	// DocumentsChanged returns a revision after which no document has changed, and false where that is
+	// not known. Views of one Backend that return the same show the same documents.
+	DocumentsChanged() (ostiary.Revision, bool)
 	// TimeNanos is the newest stamp at or below the revision.
 	TimeNanos() (int64, error)
 	// RevisionAt is the newest revision whose stamp is not later than a time.
@@ -86,6 +89,8 @@ type Server struct {
 
 	authzenBaseURL string
 	models         *modelCache
+	stores         factCache
+	lastRevision   atomic.Pointer[revisionText]
 	ids            *idSource
 	modelTurn      chan struct{}           // full while a model is written
 	decoding       chan struct{}           // holds one for each body that is being decoded
@@ -225,6 +230,7 @@ func (s *Server) newGRPCServer() *grpc.Server {
 		grpc.MaxConcurrentStreams(maxStreamsPerConn),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))), // +10 % on a Check
+		grpc.InTapHandle(keepMetadata),
 		grpc.UnaryInterceptor(s.interceptUnary),
 		grpc.StreamInterceptor(s.interceptStream),
 	)

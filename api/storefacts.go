@@ -1,0 +1,73 @@
+package api
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/ostiary/ostiary"
+)
+
+// maxCachedStores bounds the stores whose documents are kept.
+const maxCachedStores = 10_000
+
+// storeFacts is what every question asks of the documents of a store that exists.
+type storeFacts struct {
+	latestModel string // its id; empty where no model was written
+}
+
+// factCache keeps the facts of stores for the views that show the same documents, as
+// View.DocumentsChanged tells: an entry is exact for each of them. Safe for concurrent use.
+//
+// It saves two reads of 3 us each of a check; go test ./api -bench BenchmarkCheck.
+type factCache struct {
+	newest atomic.Pointer[factEpoch]
+}
+
+// factEpoch holds the facts between two changes of documents.
+type factEpoch struct {
+	changed ostiary.Revision
+	stores  sync.Map // of storeFacts by store id
+	count   atomic.Int64
+}
+
+// epoch returns the epoch of a view, or nil where nothing is kept of it: it shows an older one.
+func (c *factCache) epoch(v View) *factEpoch {
+	changed, known := v.DocumentsChanged()
+	if !known {
+		return nil
+	}
+	for {
+		e := c.newest.Load()
+		switch {
+		case e != nil && e.changed == changed:
+			return e
+		case e != nil && e.changed > changed:
+			return nil
+		}
+		if next := (&factEpoch{changed: changed}); c.newest.CompareAndSwap(e, next) {
+			return next
+		}
+	}
+}
+
+// facts returns the facts of a store, and the refusal of one that does not exist in the view.
+func (s *Server) facts(v View, store string) (storeFacts, error) {
+	e := s.stores.epoch(v)
+	if e != nil {
+		if f, ok := e.stores.Load(store); ok {
+			return f.(storeFacts), nil
+		}
+	}
+	if _, err := storeDocument(v, store); err != nil {
+		return storeFacts{}, err
+	}
+	latest, _, err := v.Document(latestModelKey(store))
+	if err != nil {
+		return storeFacts{}, err
+	}
+	f := storeFacts{latestModel: string(latest.Body)}
+	if e != nil && e.count.Add(1) <= maxCachedStores {
+		e.stores.Store(store, f)
+	}
+	return f, nil
+}
