@@ -37,6 +37,7 @@ type doc
 // with a banned user, one in 500 public: 229,000 tuples. Small is a hundredth, Large ten times and Huge
 // 87 times that (20 million tuples).
 type org struct {
+	oneStore
 	users, groups, folders, docs int
 
 	group, membership         source
@@ -79,7 +80,6 @@ func newOrg(scale string, seed uint64) shape {
 }
 
 func (w *org) model() string { return orgModel }
-func (w *org) stores() int   { return 1 }
 
 func (w *org) size(int) int {
 	direct := w.docs / 3 * 3 // 0, 1 and 2 viewers for every three documents

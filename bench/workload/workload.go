@@ -65,12 +65,26 @@ type shape interface {
 	named(name string) (Question, bool)
 }
 
+// oneStore is the part of a shape with one store.
+type oneStore struct{}
+
+func (oneStore) stores() int { return 1 }
+
+// unnamed is the part of a shape without named questions.
+type unnamed struct{}
+
+func (unnamed) named(string) (Question, bool) { return Question{}, false }
+
 // makers holds a constructor for every name.
 var makers = []struct {
 	name string
 	make func(scale string, seed uint64) shape
 }{
 	{"org", newOrg},
+	{"github", newGithub},
+	{"gdrive", newGdrive},
+	{"wide", newWide},
+	{"deep", newDeep},
 }
 
 // Names returns the names of all workloads.
