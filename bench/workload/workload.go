@@ -85,6 +85,8 @@ var makers = []struct {
 	{"gdrive", newGdrive},
 	{"wide", newWide},
 	{"deep", newDeep},
+	{"iot", newIoT},
+	{"saas", newSaaS},
 }
 
 // Names returns the names of all workloads.
