@@ -43,6 +43,7 @@ func propose(b *testing.B, size, clients int) {
 	}
 	b.SetParallelism(max(1, clients/2)) // clients = parallelism times GOMAXPROCS, on two cores
 	b.ReportAllocs()
+	before := store.Stats()
 	b.ResetTimer()
 	if clients == 1 {
 		for range b.N {
@@ -61,4 +62,6 @@ func propose(b *testing.B, size, clients int) {
 		})
 	}
 	b.ReportMetric(float64(size)*float64(b.N)/b.Elapsed().Seconds(), "tuples/s")
+	after := store.Stats()
+	b.ReportMetric(float64(after.Entries-before.Entries)/float64(after.Appends-before.Appends), "entries/fsync")
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -55,6 +56,8 @@ type Log struct {
 	guard *guard.Guard
 
 	writeMu sync.Mutex // held through a change of the log, across its I/O
+
+	appends, appended atomic.Uint64 // see Appends
 
 	// Lock order: writeMu before mu.
 	mu struct { // held for reads and swaps only, never across I/O
@@ -206,8 +209,14 @@ func (l *Log) Append(records []Record) error {
 	}
 	b.last = records[len(records)-1].Index
 	l.setBounds(b)
+	l.appends.Add(1)
+	l.appended.Add(uint64(len(records)))
 	return nil
 }
+
+// Appends returns how often the log was appended to since it was opened, each time with one fsync, and
+// how many records that were.
+func (l *Log) Appends() (appends, records uint64) { return l.appends.Load(), l.appended.Load() }
 
 // admits checks the indexes of records to be appended.
 func (b bounds) admits(records []Record) error {
