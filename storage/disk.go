@@ -1,7 +1,9 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
+	iofs "io/fs"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -21,3 +23,22 @@ func FreeBytes(fs FS, dir string) (uint64, error) {
 	}
 	return usage.AvailBytes, nil
 }
+
+func diskIfNil(fs FS) FS {
+	if fs == nil {
+		return vfs.Default
+	}
+	return fs
+}
+
+// Names returns the names in a folder, and none where there is no folder. A nil fs is the machine's.
+func Names(fs FS, dir string) ([]string, error) {
+	names, err := diskIfNil(fs).List(dir)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil, nil
+	}
+	return names, err
+}
+
+// RemoveFolder removes a folder and everything in it, where there is one. A nil fs is the machine's.
+func RemoveFolder(fs FS, dir string) error { return diskIfNil(fs).RemoveAll(dir) }
