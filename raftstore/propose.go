@@ -33,10 +33,18 @@ func (s *Store) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Recei
 		return ostiary.Receipt{}, fmt.Errorf("propose mutation of %d bytes: maxMutationBytes is %d: %w",
 			len(command), s.options.MaxMutationBytes, ostiary.ErrTooBroad)
 	}
+	if s.net != nil {
+		return s.route(ctx, command, m.TimeNanos)
+	}
+	return s.proposeHere(ctx, command, m.TimeNanos)
+}
+
+// proposeHere commits a command as the leader.
+func (s *Store) proposeHere(ctx context.Context, command []byte, nanos int64) (ostiary.Receipt, error) {
 	if err := s.disk.admit(); err != nil {
 		return ostiary.Receipt{}, err
 	}
-	future, err := s.enqueue(ctx, command, m.TimeNanos)
+	future, err := s.enqueue(ctx, command, nanos)
 	if err != nil {
 		return ostiary.Receipt{}, err
 	}
