@@ -155,6 +155,7 @@ func callServer(methods ...grpc.MethodDesc) *grpc.Server {
 	server := grpc.NewServer(
 		grpc.Creds(insecure.NewCredentials()), // the port has made the connection safe already
 		grpc.ForceServerCodec(callCodec{}),
+		grpc.WaitForHandlers(true),
 		grpc.MaxRecvMsgSize(math.MaxInt32), // maxMutationBytes is judged by Propose
 	)
 	server.RegisterService(&grpc.ServiceDesc{ServiceName: callService, HandlerType: (*any)(nil), Methods: methods}, nil)

@@ -83,7 +83,7 @@ func (c *cluster) add(change func(*Options)) *clusterNode {
 		ElectionTimeout: testElectionTimeout, MinFreeBytes: -1, OnFatal: func(err error) { c.t.Error(err) },
 	}
 	if os.Getenv("OSTIARY_TEST_LOG") != "" {
-		o.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("test_node", len(c.nodes))
+		o.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("test_node", len(c.nodes))
 	}
 	if len(c.nodes) > 0 {
 		o.Join = []string{c.nodes[0].options.Addr}

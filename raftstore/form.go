@@ -32,8 +32,12 @@ func (s *Store) findCluster(ctx context.Context) error {
 		return err
 	}
 	reported := time.Now()
+	var told error // the newest reason that is not only that the time is over
 	for {
 		cluster, fresh, err := s.askAround(ctx, others)
+		if ctx.Err() == nil || told == nil {
+			told = err
+		}
 		if cluster != (ostiary.ClusterID{}) {
 			s.logger.Info("joining a cluster", "cluster", fmt.Sprintf("%x", cluster[:]))
 			if err := s.log.Set(joinedKey, []byte{1}); err != nil {
@@ -51,7 +55,7 @@ func (s *Store) findCluster(ctx context.Context) error {
 		select {
 		case <-time.After(formPause):
 		case <-ctx.Done():
-			return fmt.Errorf("join a cluster: asked %q: %w", others, errors.Join(ctx.Err(), err))
+			return fmt.Errorf("join a cluster: asked %q: %w", others, errors.Join(ctx.Err(), told))
 		}
 	}
 }

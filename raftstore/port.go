@@ -38,7 +38,7 @@ type port struct {
 
 	mu      sync.Mutex
 	cluster ostiary.ClusterID     // zero until it is known
-	open    map[net.Conn]struct{} // everything accepted that is not closed yet
+	open    map[net.Conn]struct{} // raft's connections, and whatever was accepted, until they are closed
 }
 
 const (
@@ -333,7 +333,14 @@ func (r raftStream) Dial(address raft.ServerAddress, timeout time.Duration) (net
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	conn, _, err := dial(ctx, r.security, string(address), kindRaft, r.clusterID())
-	return conn, err
+	if err != nil {
+		return nil, err
+	}
+	if !r.track(conn) {
+		conn.Close()
+		return nil, net.ErrClosed
+	}
+	return &tracked{Conn: conn, raw: conn, port: r.port}, nil
 }
 
 // callListener is the port as the server of calls sees it.

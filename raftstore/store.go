@@ -407,6 +407,9 @@ func (s *Store) transport() (raft.ServerAddress, raft.Transport) {
 	}
 	transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: raftStream{s.net.port}, MaxPool: 3, Timeout: transportTimeout, Logger: raftLogger(s.options.Logger),
+		// No pipelining: when a follower refuses an append, or tells of a newer term, while the next is being
+		// sent, raft 1.8.0's sender waits for ever, and with it replication to that node and Shutdown.
+		MaxRPCsInFlight: 1,
 	})
 	return transport.LocalAddr(), transport
 }
@@ -571,7 +574,10 @@ func (s *Store) handOver() {
 	if err != nil || !slices.ContainsFunc(members, func(m Member) bool { return m.Voter && m.ID != string(s.id) }) {
 		return
 	}
-	if err := s.raft.LeadershipTransfer().Error(); err != nil {
+	// Raft does not answer at all when it loses the leadership at the wrong moment.
+	ctx, cancel := context.WithTimeout(context.Background(), 2*s.options.ElectionTimeout)
+	defer cancel()
+	if _, err := s.settle(ctx, func() error { return s.raft.LeadershipTransfer().Error() }); err != nil {
 		s.logger.Info("leadership not handed over; the others elect", "reason", err)
 	}
 }

@@ -250,7 +250,8 @@ func receiveFile(fs FS, path string, size int64, stream io.Reader) (err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	sum := crc32.New(castagnoli)
-	if _, err := io.CopyN(io.MultiWriter(file, sum), stream, size); err != nil {
+	// The sum comes first: a vfs.File may change the bytes that it is given.
+	if _, err := io.CopyN(io.MultiWriter(sum, file), stream, size); err != nil {
 		return cutShort(err)
 	}
 	if err := checkSum(stream, sum.Sum32()); err != nil {

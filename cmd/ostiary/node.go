@@ -23,7 +23,8 @@ type nodeOptions struct {
 	cors          api.CORS
 	// authzenBaseURL is the URL for AuthZEN's discovery; without it there is none.
 	authzenBaseURL   string
-	retention        time.Duration // of the history; zero is raftstore's default
+	retention        time.Duration     // of the history; zero is raftstore's default
+	cluster          raftstore.Options // the fields that are about a cluster
 	maxDepth         int
 	maxConditionCost int // 0: the engine's default
 	logger           *slog.Logger
@@ -42,9 +43,9 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 			err = errors.Join(err, o.grpc.Close(), o.http.Close())
 		}
 	}()
-	store, err := raftstore.Open(ctx, raftstore.Options{
-		Dir: o.dataDir, HistoryRetention: o.retention, Logger: o.logger, OnFatal: stop,
-	})
+	options := o.cluster
+	options.Dir, options.HistoryRetention, options.Logger, options.OnFatal = o.dataDir, o.retention, o.logger, stop
+	store, err := raftstore.Open(ctx, options)
 	if errors.Is(err, syscall.EAGAIN) {
 		return fmt.Errorf("%w: another process uses this data folder; stop it, or pass another --data-dir", err)
 	}

@@ -31,6 +31,7 @@ type serveFlags struct {
 	authzenBaseURL string
 	retention      time.Duration
 	limits         limitFlags
+	cluster        clusterFlags
 }
 
 func newServeCommand(a *app) *cobra.Command {
@@ -65,6 +66,7 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 	f.DurationVar(&flags.retention, "history-retention", 24*time.Hour, "how long past revisions can be read, and ReadChanges reaches back (0: for ever)")
 	fromEnv(f, "history-retention", "data-dir", "grpc-addr", "http-addr", "dev", "authn-method", "authn-preshared-keys", "authn-preshared-keys-file",
 		"log-format", "log-level", "http-cors-allowed-origins", "http-cors-allowed-headers", "authzen-base-url")
+	flags.cluster.register(f)
 	flags.limits.register(f)
 	return cmd
 }
@@ -80,6 +82,10 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	if err := flags.cors.Validate(); err != nil {
 		return usagef("--http-cors-allowed-origins, --http-cors-allowed-headers: %v", err)
 	}
+	cluster, err := flags.cluster.judge(flags.dev)
+	if err != nil {
+		return err
+	}
 	if flags.retention < 0 {
 		return usagef("--history-retention %s is negative: 0 keeps everything", flags.retention)
 	}
@@ -89,6 +95,9 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	logger, err := newLogger(a.err, flags.logFormat, flags.logLevel)
 	if err != nil {
 		return err
+	}
+	if cluster.Security.PlainText {
+		a.talkf("%s", a.paintErr(red, "The port between nodes has no certificates: everybody on this machine may join the cluster."))
 	}
 	if flags.dev {
 		a.talkf("%s", a.paintErr(red, "DEVELOPMENT MODE: no authentication. Everybody on this machine may read and change everything."))
@@ -114,6 +123,7 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 		authenticator: authenticator, limits: flags.limits.limits(), maxDepth: flags.limits.maxDepth, maxConditionCost: flags.limits.maxConditionCost, cors: flags.cors,
 		authzenBaseURL: flags.authzenBaseURL,
 		retention:      keptForEverIfZero(flags.retention),
+		cluster:        cluster,
 		logger:         logger,
 		ready: func() {
 			grpcAddr, httpAddr := grpcListener.Addr().String(), httpListener.Addr().String()
