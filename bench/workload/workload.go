@@ -87,6 +87,7 @@ var makers = []struct {
 	{"deep", newDeep},
 	{"iot", newIoT},
 	{"saas", newSaaS},
+	{"idp", newIdP},
 }
 
 // Names returns the names of all workloads.
