@@ -3,6 +3,8 @@ package difftest
 import (
 	"context"
 
+	"pgregory.net/rapid"
+
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/engine"
 )
@@ -20,6 +22,33 @@ type underTest struct {
 
 func newEngine(ctx context.Context, c testCase, o engine.Options) underTest {
 	return underTest{ctx: ctx, engine: engine.New(o), plan: engine.Compile(c.model), reader: engine.NewMemory(edges(c.tuples))}
+}
+
+// way is a way in which the engine may go about a question: what its reader packs, and how it walks.
+type way struct {
+	name   string
+	packed bool // by engine.Memory; otherwise by opening
+	seed   uint64
+}
+
+var engineWays = []way{
+	{name: "packed", packed: true},
+	{name: "open"},
+}
+
+func drawWay(t *rapid.T) way {
+	w := rapid.SampledFrom(engineWays).Draw(t, "way")
+	w.seed = rapid.Uint64().Draw(t, "seed")
+	return w
+}
+
+// newEngineBy is newEngine that goes about questions in one way.
+func newEngineBy(ctx context.Context, c testCase, o engine.Options, w way) underTest {
+	u := newEngine(ctx, c, o)
+	if !w.packed {
+		u.reader = newOpening(edges(c.tuples), w.seed)
+	}
+	return u
 }
 
 func edges(tuples []ostiary.Tuple) []ostiary.Edge {
