@@ -1,18 +1,33 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"hash/maphash"
+	"math"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/engine/edges"
 )
 
-// NowNanos is the time that the reader judges expiry by.
-func (r *Reader) NowNanos() int64 { return r.nowNanos }
+// Bounds on what is read at once. Whatever a set lacks because of them is asked for by itself.
+const (
+	// groupRows is how many tuples of a group are read before the rest is passed over with a seek. One
+	// more row costs about a thirtieth of a seek (go test ./storage -bench ObjectEdges).
+	groupRows = 64
+	// usersetRows is that bound for all usersets of a type in one relation of an object, which lie
+	// mixed. They are what a walker follows, so it is wider.
+	usersetRows = 256
+	// setRows, setGroups and setSeeks bound a set. One that meets them is cut.
+	setRows   = 1024
+	setGroups = 128
+	setSeeks  = 32
+)
 
-// ObjectEdges returns the tuples of an object, packed. The set is cut where the object has more rows
-// than the reader reads at once.
+// ObjectEdges returns the tuples of an object, packed. Groups with many tuples are open, and the set is
+// cut where the object has more of them than are read at once.
 func (r *Reader) ObjectEdges(ctx context.Context, object ostiary.ObjectRef) (*edges.Set, error) {
 	set, err := r.objectEdges(ctx, object)
 	if err != nil {
@@ -22,48 +37,48 @@ func (r *Reader) ObjectEdges(ctx context.Context, object ostiary.ObjectRef) (*ed
 }
 
 func (r *Reader) objectEdges(ctx context.Context, object ostiary.ObjectRef) (*edges.Set, error) {
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
+	r.lower = appendObjectPrefix(r.lower[:0], r.store, object)
+	hash := hashKey(r.lower)
+	// What is remembered is found by a label of exactly four parts. So no forged part can find it, if
+	// none is empty.
+	if object.Type != "" && object.ID != "" {
+		if p := r.remembered(r.lower, hash); p != nil {
+			return &p.set, nil
+		}
+	}
 	if err := validateTuple(ostiary.Tuple{Object: object, Relation: "any", Subject: anySubject}); err != nil {
 		return nil, err
 	}
-	b, err := r.object(ctx, object)
-	if err != nil {
+	found := &packed{hash: hash}
+	p := packer{Reader: r, table: tableTuple, prefix: len(r.lower), group: groupRows, rows: setRows}
+	if err := p.pack(ctx, &found.set); err != nil {
 		return nil, err
 	}
-	r.builder.Reset()
-	for i := range b.rows {
-		if err := r.addRow(b.key(i), b.value(i)); err != nil {
-			return nil, err
-		}
-	}
-	if !b.whole {
-		for g := range r.builder.Groups() {
-			r.builder.Open(g)
-		}
-		r.builder.Cut()
-	}
-	return r.builder.Set(), nil
+	r.remember(found)
+	return &found.set, nil
 }
 
-func (r *Reader) addRow(key, value []byte) error {
-	_, t, err := decodeTupleKey(key)
-	if err != nil {
-		return err
-	}
-	g := r.builder.Group([]byte(edges.HeadOf(t.Relation, t.Subject)))
-	return r.addTuple(g, t, t.Subject.ID, key, value)
-}
+// hashSeed makes hashes that clients cannot foresee.
+var hashSeed = maphash.MakeSeed()
 
-func (r *Reader) addTuple(group int, t ostiary.Tuple, id string, key, value []byte) error {
-	if valueIsPlain(value) {
-		r.builder.Add(group, []byte(id))
-		return nil
+func hashKey(key []byte) uint64 { return maphash.Bytes(hashSeed, key) }
+
+// remembered returns what the reader has read before.
+func (r *Reader) remembered(label []byte, hash uint64) *packed {
+	for _, p := range r.recent {
+		if p != nil && p.hash == hash && p.set.Label() == string(label) {
+			return p
+		}
 	}
-	state, err := decodeTupleValue(key, value)
-	if err != nil {
-		return err
-	}
-	r.builder.AddOdd(group, state.stored(t))
 	return nil
+}
+
+func (r *Reader) remember(p *packed) {
+	r.recent[r.victim] = p
+	r.victim = (r.victim + 1) % recentSets
 }
 
 // SubjectEdges returns what Objects yields as a group; it is open where that is more than limit.
@@ -71,18 +86,196 @@ func (r *Reader) SubjectEdges(
 	ctx context.Context, subject ostiary.SubjectRef, objectType, relation string, limit int,
 ) (edges.Group, error) {
 	t := ostiary.Tuple{Object: ostiary.ObjectRef{Type: objectType}, Relation: relation, Subject: subject}
-	head := edges.HeadObjects(objectType, relation)
-	r.builder.Reset()
-	g := r.builder.Group([]byte(head))
-	err := r.scanRows(ctx, t, func(t ostiary.Tuple, key, value []byte) (bool, error) {
-		if r.builder.Len() == limit {
-			r.builder.Open(g)
+	g, err := r.subjectEdges(ctx, t, limit)
+	if err != nil {
+		return edges.Group{}, r.objectsError(t, err)
+	}
+	return g, nil
+}
+
+func (r *Reader) subjectEdges(ctx context.Context, t ostiary.Tuple, limit int) (edges.Group, error) {
+	if err := r.boundObjects(t); err != nil {
+		return edges.Group{}, err
+	}
+	var set edges.Set
+	p := packer{
+		Reader: r, table: tableReverse, prefix: len(r.lower) - len(t.Object.Type) - len(t.Relation) - 2,
+		group: limit, rows: math.MaxInt,
+	}
+	if err := p.pack(ctx, &set); err != nil {
+		return edges.Group{}, err
+	}
+	return set.FindObjects(t.Object.Type, t.Relation), nil
+}
+
+// packer packs the rows of one object or subject.
+//
+// What follows the prefix of the object or subject in a key names a run, a group and an id. A run is the
+// rows that one range of keys holds: a group, or the usersets of a type in one relation, whose groups
+// take turns.
+type packer struct {
+	*Reader
+	table       byte // tableTuple or tableReverse
+	prefix      int  // the length of the object or subject in a key
+	group, rows int  // how many tuples of a group, and of all, are read
+
+	kind    byte // of the subjects of the run, in the tuple table
+	current int  // the group of the run, unless it is usersets
+	length  int  // the rows of the run so far
+}
+
+// pack makes set the rows whose keys begin with r.lower, which is its label.
+func (p *packer) pack(ctx context.Context, set *edges.Set) error {
+	it, err := p.iterator(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.giveBack(it)
+	p.builder.Reset()
+	p.run = p.run[:0]
+	p.upper = append(p.upper[:0], p.lower...)
+	p.upper[len(p.upper)-1] = separator + 1
+	seeks := 1
+	state := it.SeekGEWithLimit(p.lower, p.upper)
+	for n := 0; state == pebble.IterValid; n++ {
+		if err := checkContext(ctx, n); err != nil {
+			return err
+		}
+		p.stats.Keys++
+		more, err := p.row(it)
+		if err != nil {
+			return err
+		}
+		switch {
+		case p.builder.Len() >= p.rows || p.builder.Groups() >= setGroups || seeks >= setSeeks:
+			p.builder.OpenAll(p.run)
+			p.builder.Cut()
+			state = pebble.IterExhausted
+		case more:
+			state = it.NextWithLimit(p.upper)
+		default:
+			seeks++
+			p.skip = append(append(append(p.skip[:0], it.Key()[:p.prefix]...), p.run...), separator+1)
+			state = it.SeekGEWithLimit(p.skip, p.upper)
+		}
+	}
+	p.stats.Seeks += int64(seeks)
+	if err := it.Error(); err != nil {
+		return readError(err)
+	}
+	p.builder.Pack(set, p.lower)
+	return nil
+}
+
+// row adds the row at which it stands. It reports false when no more rows of its run are wanted.
+func (p *packer) row(it cursor) (more bool, err error) {
+	key := it.Key()
+	rest := key[p.prefix:]
+	if n := len(p.run); n == 0 || len(rest) <= n || rest[n] != separator || !bytes.Equal(rest[:n], p.run) {
+		if !p.start(rest) {
+			return false, p.keyError(key)
+		}
+	}
+	group, id := p.current, rest[len(p.run):]
+	if len(id) > 0 {
+		id = id[1:]
+	}
+	switch {
+	case p.kind == kindWildcard:
+		id = wildcardID
+	case p.kind == kindUserset:
+		split := bytes.IndexByte(id, separator)
+		if split <= 0 {
+			return false, p.keyError(key)
+		}
+		p.head = append(append(p.head[:0], p.run...), id[split:]...)
+		if id = id[:split]; !isLast(p.head[len(p.run)+1:]) {
+			return false, p.keyError(key)
+		}
+		if p.length == usersetRows { // others of them may have groups of their own
+			p.builder.OpenAll(p.run)
+			p.builder.Cut()
 			return false, nil
 		}
-		return true, r.addTuple(g, t, t.Object.ID, key, value)
-	})
-	if err != nil {
-		return edges.Group{}, fmt.Errorf("read objects of type %q that %q has %q to in store %q: %w", objectType, subject, relation, r.store, err)
+		group = p.builder.Group(p.head)
+	case !isLast(id) || p.kind == kindObject && bytes.Equal(id, wildcardID):
+		return false, p.keyError(key)
+	case p.length >= p.group:
+		p.builder.Open(group)
+		return false, nil
 	}
-	return r.builder.Set().Find(head), nil
+	p.length++
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return false, readError(err)
+	}
+	if valueIsPlain(value) {
+		p.builder.Add(group, id)
+		return true, nil
+	}
+	return true, p.addOdd(group, key, value)
+}
+
+var wildcardID = []byte(ostiary.Wildcard)
+
+// isLast reports whether text can be the last part of a key.
+func isLast(text []byte) bool { return len(text) > 0 && bytes.IndexByte(text, separator) < 0 }
+
+// start begins a run with a row, given the rest of its key, and reports false for a key that cannot be.
+func (p *packer) start(rest []byte) bool {
+	end := bytes.IndexByte(rest, separator) // of the relation, or of the object type
+	if end <= 0 {
+		return false
+	}
+	end++
+	p.kind = 0
+	if p.table == tableTuple {
+		if end == len(rest) {
+			return false
+		}
+		p.kind = rest[end]
+		end++
+	}
+	next := bytes.IndexByte(rest[end:], separator) // of the subject's type, or of the relation
+	switch {
+	case p.kind == kindWildcard:
+		if next >= 0 {
+			return false
+		}
+		next = len(rest) - end
+	case p.table == tableTuple && p.kind != kindUserset && p.kind != kindObject:
+		return false
+	}
+	if next <= 0 {
+		return false
+	}
+	p.run, p.length = append(p.run[:0], rest[:end+next]...), 0
+	if p.kind != kindUserset {
+		p.current = p.builder.Group(p.run)
+	}
+	return true
+}
+
+func (p *packer) addOdd(group int, key, value []byte) error {
+	decode := decodeTupleKey
+	if p.table == tableReverse {
+		decode = decodeReverseKey
+	}
+	_, t, err := decode(key)
+	if err != nil {
+		return err
+	}
+	state, err := decodeTupleValue(key, value)
+	if err != nil {
+		return err
+	}
+	p.builder.AddOdd(group, state.stored(t))
+	return nil
+}
+
+func (p *packer) keyError(key []byte) error {
+	if p.table == tableReverse {
+		return keyError("reverse", key, false)
+	}
+	return keyError("tuple", key, false)
 }

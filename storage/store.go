@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine/edges"
 	"github.com/ostiary/ostiary/storage/internal/guard"
 )
 
@@ -55,6 +56,9 @@ type Store struct {
 
 	durable atomic.Uint64 // see Durable; never goes back
 	flushed atomic.Bool   // a flush has ended since durable was last read from the tables
+
+	workspaces workspaces
+	shapes     edges.Shapes
 
 	// mu is held for pointer swaps and counts only, never across I/O.
 	mu struct {

@@ -104,6 +104,20 @@ func (b *Builder) Groups() int { return len(b.groups) }
 // Open notes that a group may have more tuples than were added.
 func (b *Builder) Open(group int) { b.open |= openBit(group) }
 
+// OpenAll notes that for every group whose head begins with a prefix.
+func (b *Builder) OpenAll(prefix []byte) {
+	for i := range b.groups {
+		if bytes.HasPrefix(b.head(i), prefix) {
+			b.Open(i)
+		}
+	}
+}
+
+// Bytes returns the memory that b keeps.
+func (b *Builder) Bytes() int {
+	return cap(b.heads) + cap(b.text) + 48*cap(b.groups) + 8*cap(b.rows) + oddBytes*cap(b.odd)
+}
+
 // Cut notes that there may be groups of which no tuple was added.
 func (b *Builder) Cut() { b.cut = true }
 
