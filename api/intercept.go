@@ -25,11 +25,14 @@ func (s *Server) begin(ctx context.Context, sent sent, method string) (context.C
 		return r, r, nil
 	}
 	r.within(s.limits.RequestTimeout)
-	authenticated, err := s.authenticate(r, sent.authorization)
-	switch {
-	case err != nil:
-		return r, r, err
-	case len(sent.refused) > 0:
+	authenticated := context.Context(r)
+	if _, known := ostiary.PrincipalOf(ctx); !known { // not by withBody
+		var err error
+		if authenticated, err = s.authenticate(r, sent.authorization); err != nil {
+			return r, r, err
+		}
+	}
+	if len(sent.refused) > 0 {
 		return r, r, errUnauthenticated
 	}
 	return authenticated, r, judgeHeaders(&r.call.sent, method)
@@ -46,18 +49,28 @@ func isOwn(method string) bool {
 func (s *Server) interceptUnary(
 	ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler,
 ) (resp any, err error) {
-	ctx, r, err := s.begin(ctx, sentIn(incoming(ctx)), info.FullMethod)
-	defer r.end()
-	if err == nil {
-		resp, err = s.handle(ctx, &r.call, req, func() (any, error) { return handler(ctx, req) })
+	resp, c, err := s.unary(ctx, sentIn(incoming(ctx)), info.FullMethod, req, handler)
+	if headerErr := grpc.SetHeader(ctx, s.metadata(c)); headerErr != nil {
+		s.logger.Warn("response headers not set", "request_id", c.requestID, "error", headerErr)
 	}
-	if headerErr := grpc.SetHeader(ctx, s.metadata(&r.call)); headerErr != nil {
-		s.logger.Warn("response headers not set", "request_id", r.call.requestID, "error", headerErr)
+	return resp, err
+}
+
+// unary answers one request, whichever way it came, and returns its call for the headers of the answer.
+// The error is one for the wire.
+func (s *Server) unary(
+	ctx context.Context, sent sent, method string, req any, handler grpc.UnaryHandler,
+) (resp any, c *call, err error) {
+	ctx, r, err := s.begin(ctx, sent, method)
+	defer r.end()
+	c = &r.call
+	if err == nil {
+		resp, err = s.handle(ctx, c, req, func() (any, error) { return handler(ctx, req) })
 	}
 	if err != nil {
-		return nil, s.report(ctx, &r.call, info.FullMethod, err)
+		return nil, c, s.report(ctx, c, method, err)
 	}
-	return resp, nil
+	return resp, c, nil
 }
 
 // handle validates the fields of a request and runs its handler. A panic becomes an error.
