@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// benchServer is a server of this binary in a process of its own, on a folder that goes with it.
+type benchServer struct {
+	command        *exec.Cmd
+	dir            string
+	grpc, http     string
+	stderr         *tail
+	ended          chan error
+	terminateAfter time.Duration
+}
+
+// startBenchServer starts 'ostiary serve --dev' on loopback ports and returns once it answers.
+func (a *app) startBenchServer(ctx context.Context, args []string) (*benchServer, error) {
+	binary := a.executable
+	if binary == "" {
+		var err error
+		if binary, err = os.Executable(); err != nil {
+			return nil, err
+		}
+	}
+	dir, err := os.MkdirTemp("", "ostiary-bench-")
+	if err != nil {
+		return nil, err
+	}
+	s := &benchServer{dir: dir, stderr: &tail{}, ended: make(chan error, 1), terminateAfter: 20 * time.Second}
+	all := append([]string{"serve", "--dev", "--data-dir", dir, "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--log-level", "warn"}, args...)
+	s.command = exec.Command(binary, all...) //nolint:gosec // it is this binary
+	s.command.Stderr = s.stderr
+	out, err := s.command.StdoutPipe()
+	if err == nil {
+		err = s.command.Start()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start a server: %w", err), os.RemoveAll(dir))
+	}
+	ready := make(chan string, 1)
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			if line := lines.Text(); strings.HasPrefix(line, "ready: ") {
+				ready <- line
+				break
+			}
+		}
+		_, _ = io.Copy(io.Discard, out)
+		s.ended <- s.command.Wait()
+	}()
+	select {
+	case line := <-ready:
+		if _, err := fmt.Sscanf(line, "ready: gRPC on %s HTTP on http://%s", &s.grpc, &s.http); err != nil {
+			return nil, errors.Join(fmt.Errorf("a server says %q: %w", line, err), s.stop())
+		}
+		s.grpc, s.http = strings.TrimSuffix(s.grpc, ","), strings.TrimSuffix(s.http, ",")
+		return s, nil
+	case err := <-s.ended:
+		return nil, errors.Join(fmt.Errorf("start a server with %q: %w\n%s", args, err, s.stderr), os.RemoveAll(dir))
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), s.stop())
+	}
+}
+
+func (s *benchServer) pid() int { return s.command.Process.Pid }
+
+func (s *benchServer) address(http bool) string {
+	if http {
+		return s.http
+	}
+	return s.grpc
+}
+
+// stop ends the server and takes its folder away.
+func (s *benchServer) stop() error {
+	_ = s.command.Process.Signal(syscall.SIGTERM) // it may have ended
+	var err error
+	select {
+	case err = <-s.ended:
+	case <-time.After(s.terminateAfter):
+		_ = s.command.Process.Kill()
+		err = fmt.Errorf("the server did not end within %s", s.terminateAfter)
+		<-s.ended
+	}
+	if err != nil {
+		err = fmt.Errorf("the server that was measured: %w\n%s", err, s.stderr)
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+// tail keeps the end of what a process says. One goroutine writes; it is read after the process ended.
+type tail struct{ text []byte }
+
+const tailBytes = 4096
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.text = append(t.text, p...)
+	if over := len(t.text) - tailBytes; over > 0 {
+		t.text = append([]byte(nil), t.text[over:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string { return string(t.text) }
