@@ -30,7 +30,7 @@ func (f *workloadFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.name, "workload", "org", "what the tuples and questions are: "+strings.Join(workload.Names(), ", "))
 	flags.StringVar(&f.scale, "scale", workload.Mid, "how much there is of it: small, mid, large or huge")
 	flags.StringVar(&f.skew, "skew", workload.Cubic, "how questions choose their keys: cubic (few are hot) or uniform")
-	flags.Uint64Var(&f.seed, "seed", 1, "seed of the workload; the same seed makes the same tuples and questions")
+	flags.Uint64Var(&f.seed, "seed", workload.DefaultSeed, "seed of the workload; the same seed makes the same tuples and questions")
 }
 
 func (f *workloadFlags) workload() (*workload.Workload, error) {
