@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"hash/maphash"
 	"math"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -12,7 +11,8 @@ import (
 	"github.com/ostiary/ostiary/engine/edges"
 )
 
-// Bounds on what is read at once. Whatever a set lacks because of them is asked for by itself.
+// Bounds on what is read at once and kept in one set. What a set lacks because of them is asked for by
+// itself.
 const (
 	// groupRows is how many tuples of a group are read before the rest is passed over with a seek. One
 	// more row costs about a thirtieth of a seek (go test ./storage -bench ObjectEdges).
@@ -42,43 +42,70 @@ func (r *Reader) objectEdges(ctx context.Context, object ostiary.ObjectRef) (*ed
 	}
 	r.lower = appendObjectPrefix(r.lower[:0], r.store, object)
 	hash := hashKey(r.lower)
-	// What is remembered is found by a label of exactly four parts. So no forged part can find it, if
-	// none is empty.
+	// What is remembered has a label of exactly four parts. So no forged part can find it, if none is
+	// empty.
 	if object.Type != "" && object.ID != "" {
-		if p := r.remembered(r.lower, hash); p != nil {
+		if p := r.remembered(hash, hash); p != nil {
 			return &p.set, nil
 		}
 	}
 	if err := validateTuple(ostiary.Tuple{Object: object, Relation: "any", Subject: anySubject}); err != nil {
 		return nil, err
 	}
-	found := &packed{hash: hash}
 	p := packer{Reader: r, table: tableTuple, prefix: len(r.lower), group: groupRows, rows: setRows}
-	if err := p.pack(ctx, &found.set); err != nil {
-		return nil, err
-	}
-	r.remember(found)
-	return &found.set, nil
+	return p.remember(ctx, hash, hash)
 }
 
-// hashSeed makes hashes that clients cannot foresee.
-var hashSeed = maphash.MakeSeed()
-
-func hashKey(key []byte) uint64 { return maphash.Bytes(hashSeed, key) }
-
-// remembered returns what the reader has read before.
-func (r *Reader) remembered(label []byte, hash uint64) *packed {
+// remembered returns the set whose label is in r.lower, if the reader has asked for it before or the
+// cache knows it at the view's revision.
+func (r *Reader) remembered(hash, owner uint64) *packed {
 	for _, p := range r.recent {
-		if p != nil && p.hash == hash && p.set.Label() == string(label) {
+		if p != nil && p.hash == hash && p.set.Label() == string(r.lower) {
 			return p
 		}
 	}
-	return nil
+	c := r.cache()
+	if c == nil {
+		return nil
+	}
+	p, changed := c.get(r.lower, hash, owner, uint64(r.view.Revision()))
+	switch {
+	case p != nil:
+		r.use.hits++
+		r.keep(p)
+	case changed:
+		r.use.changed++
+	default:
+		r.use.misses++
+	}
+	return p
 }
 
-func (r *Reader) remember(p *packed) {
+// cache returns the cache of edges, or nil where the reader has none.
+func (r *Reader) cache() *edgeCache {
+	if r.view.past {
+		return nil
+	}
+	return r.view.store.cache
+}
+
+func (r *Reader) keep(p *packed) {
 	r.recent[r.victim] = p
 	r.victim = (r.victim + 1) % recentSets
+}
+
+// remember packs the rows whose prefix is in r.lower, for this reader and those after it. owner is the
+// hash of their object or subject.
+func (p *packer) remember(ctx context.Context, hash, owner uint64) (*edges.Set, error) {
+	found := &packed{hash: hash, revision: uint64(p.view.Revision())}
+	if err := p.pack(ctx, &found.set); err != nil {
+		return nil, err
+	}
+	p.Reader.keep(found)
+	if c := p.cache(); c != nil {
+		c.put(found, owner)
+	}
+	return &found.set, nil
 }
 
 // SubjectEdges returns what Objects yields as a group; it is open where that is more than limit.
@@ -94,18 +121,54 @@ func (r *Reader) SubjectEdges(
 }
 
 func (r *Reader) subjectEdges(ctx context.Context, t ostiary.Tuple, limit int) (edges.Group, error) {
+	if r.cache() != nil {
+		set, err := r.subjectSet(ctx, t.Subject)
+		if err != nil {
+			return edges.Group{}, err
+		}
+		if g := set.FindObjects(t.Object.Type, t.Relation); enough(g, limit) {
+			return g, nil
+		}
+	}
 	if err := r.boundObjects(t); err != nil {
 		return edges.Group{}, err
 	}
-	var set edges.Set
-	p := packer{
-		Reader: r, table: tableReverse, prefix: len(r.lower) - len(t.Object.Type) - len(t.Relation) - 2,
-		group: limit, rows: math.MaxInt,
+	prefix := len(r.lower) - len(t.Object.Type) - len(t.Relation) - 2
+	hash, owner := hashKey(r.lower), hashKey(r.lower[:prefix])
+	if p := r.remembered(hash, owner); p != nil {
+		if g := p.set.FindObjects(t.Object.Type, t.Relation); enough(g, limit) {
+			return g, nil
+		}
 	}
-	if err := p.pack(ctx, &set); err != nil {
+	p := packer{Reader: r, table: tableReverse, prefix: prefix, group: limit, rows: math.MaxInt}
+	set, err := p.remember(ctx, hash, owner)
+	if err != nil {
 		return edges.Group{}, err
 	}
 	return set.FindObjects(t.Object.Type, t.Relation), nil
+}
+
+// enough reports whether g has what it should for a limit.
+func enough(g edges.Group, limit int) bool { return !g.Open || g.Len()+len(g.Odd()) >= limit }
+
+// subjectSet returns all tuples of a subject, packed. It is for readers with a cache: the next question
+// about the subject finds them there.
+func (r *Reader) subjectSet(ctx context.Context, subject ostiary.SubjectRef) (*edges.Set, error) {
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
+	r.lower = appendSubjectPrefix(r.lower[:0], r.store, subject)
+	hash := hashKey(r.lower)
+	if subject.Type != "" && subject.ID != "" { // see objectEdges
+		if p := r.remembered(hash, hash); p != nil {
+			return &p.set, nil
+		}
+	}
+	if err := validateTuple(ostiary.Tuple{Object: anySubject.Object(), Relation: "any", Subject: subject}); err != nil {
+		return nil, err
+	}
+	p := packer{Reader: r, table: tableReverse, prefix: len(r.lower), group: groupRows, rows: setRows}
+	return p.remember(ctx, hash, hash)
 }
 
 // packer packs the rows of one object or subject.

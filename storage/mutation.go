@@ -308,6 +308,7 @@ func (m *mutation) writeTuple(store string, t ostiary.Tuple, before, from, to tu
 	if same || !from.present() && !to.present() {
 		return nil
 	}
+	m.applier.raise(store, t, m.revision)
 	if err := m.keep(store, t, before); err != nil {
 		return err
 	}

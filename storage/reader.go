@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine/edges"
 )
 
 // Reader reads the tuples of one store for evaluation: at one revision, without those whose every
@@ -63,19 +64,33 @@ func (r *Reader) has(ctx context.Context, t ostiary.Tuple) (ostiary.Edge, bool, 
 		return ostiary.Edge{}, false, err
 	}
 	g := set.FindOf(t.Relation, t.Subject)
-	if g.Has(t.Subject.ID) {
-		return ostiary.Edge{Tuple: t}, true, nil
+	if edge, ok, known := r.among(g, t, t.Subject.ID); known {
+		return edge, ok, nil
 	}
-	odd := g.Odd()
-	i := sort.Search(len(odd), func(i int) bool { return odd[i].Subject.ID >= t.Subject.ID })
-	if i < len(odd) && odd[i].Subject.ID == t.Subject.ID {
-		edge, live := odd[i].Edge(r.nowNanos)
-		return edge, live, nil
-	}
-	if !g.Open {
-		return ostiary.Edge{}, false, nil
+	if r.cache() != nil {
+		set, err := r.subjectSet(ctx, t.Subject)
+		if err != nil {
+			return ostiary.Edge{}, false, err
+		}
+		if edge, ok, known := r.among(set.FindObjects(t.Object.Type, t.Relation), t, t.Object.ID); known {
+			return edge, ok, nil
+		}
 	}
 	return r.probe(ctx, t)
+}
+
+// among looks for t in a group that has it, if at all, under an id. known says that the group tells.
+func (r *Reader) among(g edges.Group, t ostiary.Tuple, id string) (edge ostiary.Edge, ok, known bool) {
+	if g.Has(id) {
+		return ostiary.Edge{Tuple: t}, true, true
+	}
+	odd := g.Odd() // by the part that differs
+	i := sort.Search(len(odd), func(i int) bool { return odd[i].Tuple.Compare(t) >= 0 })
+	if i < len(odd) && odd[i].Tuple == t {
+		edge, live := odd[i].Edge(r.nowNanos)
+		return edge, live, true
+	}
+	return ostiary.Edge{}, false, !g.Open
 }
 
 // probe looks for one row.

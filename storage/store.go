@@ -36,7 +36,11 @@ type Options struct {
 	// CacheBytes is what the block cache holds at least. Zero means 64 MiB. Together with Pebble's
 	// memtables it takes up to 64 MiB more.
 	CacheBytes int64
-	Logger     *slog.Logger // nil discards
+	// EdgeCacheBytes bounds the memory of the cache of edges, which answers what was read before and has
+	// not changed since. Zero: none.
+	EdgeCacheBytes int64
+	edgeCells      int          // of the cache; tests alone set it
+	Logger         *slog.Logger // nil discards
 	// OnFatal is told once when the database has failed and the process must end: a write that failed,
 	// on whatever goroutine, or corrupt data. It may be called with locks of Pebble held and must not
 	// call the Store. Every later call on the Store returns the same error. Nil tells nobody.
@@ -57,6 +61,7 @@ type Store struct {
 	durable atomic.Uint64 // see Durable; never goes back
 	flushed atomic.Bool   // a flush has ended since durable was last read from the tables
 
+	cache      *edgeCache // nil: none
 	workspaces workspaces
 	shapes     edges.Shapes
 
@@ -103,14 +108,14 @@ func open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.guard.Run(s.load); err != nil {
+	if err := s.guard.Run(func() error { return s.load(o) }); err != nil {
 		return nil, errors.Join(err, s.guard.Run(s.db.Close))
 	}
 	return s, nil
 }
 
 // load reads what the database says of itself and publishes its state.
-func (s *Store) load() error {
+func (s *Store) load(o Options) error {
 	if err := openFormat(s.db); err != nil {
 		return err
 	}
@@ -133,8 +138,14 @@ func (s *Store) load() error {
 			return err
 		}
 	}
+	if o.EdgeCacheBytes > 0 {
+		if s.cache, err = newEdgeCache(o.EdgeCacheBytes, o.edgeCells, p.index); err != nil {
+			return err
+		}
+	}
 	s.durable.Store(p.index)
 	s.applier.init(s.db, p)
+	s.applier.cache = s.cache
 	s.publish(p)
 	return nil
 }
@@ -282,6 +293,9 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closeDB() error {
+	if s.cache != nil {
+		s.cache.entries.Close()
+	}
 	if err := s.guard.Failure(); err != nil {
 		return err // a call that the guard gave up on may still be using the applier
 	}

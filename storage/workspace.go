@@ -31,12 +31,7 @@ type workspace struct {
 	run     []byte // of the row that was packed before, behind the prefix
 	recent  [recentSets]*packed
 	victim  int // the place in recent that is given up next
-}
-
-// packed is the tuples of one object or subject. The set's label is the prefix of their keys.
-type packed struct {
-	set  edges.Set
-	hash uint64 // of the label
+	use     use
 }
 
 // begin makes sure that the reader has a workspace.
@@ -77,6 +72,10 @@ func (r *Reader) end() {
 	clear(w.idle)
 	w.idle = w.idle[:0]
 	w.recent = [recentSets]*packed{}
+	if c := r.view.store.cache; c != nil {
+		c.note(w.use)
+		w.use = use{}
+	}
 	r.view.store.workspaces.put(w)
 }
 
