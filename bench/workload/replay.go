@@ -119,7 +119,7 @@ func Replay(r io.Reader) (*Workload, error) {
 	}
 	w.derive()
 	w.candidates(m)
-	return &Workload{Name: "replay", Skew: Uniform, Model: w.text, Stores: 1, shape: w}, nil
+	return &Workload{Name: "replay", Scale: "file", Skew: Uniform, Model: w.text, Stores: 1, shape: w}, nil
 }
 
 func decodeReplay(data []byte) (*replayLine, error) {

@@ -31,12 +31,29 @@ func (f *workloadFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.scale, "scale", workload.Mid, "how much there is of it: small, mid, large or huge")
 	flags.StringVar(&f.skew, "skew", workload.Cubic, "how questions choose their keys: cubic (few are hot) or uniform")
 	flags.Uint64Var(&f.seed, "seed", workload.DefaultSeed, "seed of the workload; the same seed makes the same tuples and questions")
+	flags.StringVar(&f.replay, "replay", "", "take model, tuples and questions from this file instead (docs/workloads.md)")
 }
 
 func (f *workloadFlags) workload() (*workload.Workload, error) {
+	if f.replay != "" {
+		return replayFile(f.replay)
+	}
 	w, err := workload.New(f.name, workload.Options{Scale: f.scale, Seed: f.seed, Skew: f.skew})
 	if err != nil {
 		return nil, usagef("%v", err)
+	}
+	return w, nil
+}
+
+func replayFile(path string) (*workload.Workload, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	w, err := workload.Replay(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return w, nil
 }
