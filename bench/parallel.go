@@ -6,7 +6,7 @@ import (
 )
 
 // askers is how many calls are under way while a run is prepared.
-const askers = 8
+const askers = 4
 
 // inParallel does every task, some at once, each with a connection that no other uses meanwhile. It
 // stops at the first error.

@@ -350,10 +350,17 @@ func (o *Options) lists(ctx context.Context, report *Report) ([]workload.Questio
 	return questions, nil
 }
 
+// How questions are asked before a run: gently, because a peer that is slow cold runs into its own
+// deadline, and again when it does.
+const (
+	classifyBatch    = 25
+	classifyAttempts = 5
+)
+
 // classify asks every question once, in batches.
 func (o *Options) classify(ctx context.Context, questions []workload.Question) ([]bool, error) {
 	answers := make([]bool, len(questions))
-	err := inParallel(ctx, batchesOf(questions, min(o.Batch, defaultBatch)), func(ctx context.Context, c connection, batch []int) error {
+	err := inParallel(ctx, batchesOf(questions, classifyBatch), func(ctx context.Context, c connection, batch []int) error {
 		message, err := batchMessage(o.Stores, pick(questions, batch))
 		if err != nil {
 			return err
@@ -362,15 +369,20 @@ func (o *Options) classify(ctx context.Context, questions []workload.Question) (
 		if err != nil {
 			return err
 		}
-		var some []bool
-		var readErr error
-		if err := c.call(ctx, r, func(data []byte) { some, readErr = o.Target.batch(data, len(batch)) }); err != nil || readErr != nil {
-			return fmt.Errorf("ask which questions are allowed: %w", errors.Join(err, readErr))
+		for attempt := 1; ; attempt++ {
+			var some []bool
+			var readErr error
+			err := c.call(ctx, r, func(data []byte) { some, readErr = o.Target.batch(data, len(batch)) })
+			if err = errors.Join(err, readErr); err == nil {
+				for i, index := range batch {
+					answers[index] = some[i]
+				}
+				return nil
+			}
+			if attempt == classifyAttempts || ctx.Err() != nil {
+				return fmt.Errorf("ask which questions are allowed, %d times: %w", attempt, err)
+			}
 		}
-		for i, index := range batch {
-			answers[index] = some[i]
-		}
-		return nil
 	}, o.Target)
 	return answers, err
 }
