@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -19,12 +20,12 @@ import (
 
 // begin gives a request its id, its deadline and, except for health checks, its principal. The returned
 // context belongs to the call even with an error. The caller ends the request.
-func (s *Server) begin(ctx context.Context, sent sent, method string) (context.Context, *request, error) {
+func (s *Server) begin(ctx context.Context, sent sent, method string, now time.Time) (context.Context, *request, error) {
 	r := &request{Context: ctx, call: call{sent: sent, requestID: requestIDFrom(sent.requestID)}}
 	if isHealth(method) {
 		return r, r, nil
 	}
-	r.within(s.limits.RequestTimeout)
+	r.endBy(now.Add(s.limits.RequestTimeout))
 	authenticated := context.Context(r)
 	if _, known := ostiary.PrincipalOf(ctx); !known { // not by withBody
 		var err error
@@ -61,16 +62,18 @@ func (s *Server) interceptUnary(
 func (s *Server) unary(
 	ctx context.Context, sent sent, method string, req any, handler grpc.UnaryHandler,
 ) (resp any, c *call, err error) {
-	ctx, r, err := s.begin(ctx, sent, method)
+	begun := time.Now()
+	ctx, r, err := s.begin(ctx, sent, method, begun)
 	defer r.end()
 	c = &r.call
 	if err == nil {
 		resp, err = s.handle(ctx, c, req, func() (any, error) { return handler(ctx, req) })
 	}
 	if err != nil {
-		return nil, c, s.report(ctx, c, method, err)
+		resp, err = nil, s.report(ctx, c, method, err)
 	}
-	return resp, c, nil
+	s.observe(method, begun, err)
+	return resp, c, err
 }
 
 // handle validates the fields of a request and runs its handler. A panic becomes an error.
@@ -154,7 +157,8 @@ func boundText(code codes.Code, text string) string {
 func (s *Server) interceptStream(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler,
 ) error {
-	ctx, r, err := s.begin(stream.Context(), sentIn(incoming(stream.Context())), info.FullMethod)
+	begun := time.Now()
+	ctx, r, err := s.begin(stream.Context(), sentIn(incoming(stream.Context())), info.FullMethod, begun)
 	defer r.end()
 	c := &r.call
 	if err == nil {
@@ -167,9 +171,10 @@ func (s *Server) interceptStream(
 		s.setStreamHeaders(stream, c)
 	}
 	if err != nil {
-		return s.report(ctx, c, info.FullMethod, err)
+		err = s.report(ctx, c, info.FullMethod, err)
 	}
-	return nil
+	s.observe(info.FullMethod, begun, err)
+	return err
 }
 
 func (s *Server) setStreamHeaders(stream grpc.ServerStream, c *call) {

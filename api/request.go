@@ -55,9 +55,8 @@ type request struct {
 
 var _ context.Context = (*request)(nil)
 
-// within bounds the request in time.
-func (r *request) within(bound time.Duration) {
-	deadline := time.Now().Add(bound)
+// endBy bounds the request in time.
+func (r *request) endBy(deadline time.Time) {
 	if earlier, ok := r.Context.Deadline(); !ok || deadline.Before(earlier) {
 		r.deadline = deadline
 	}

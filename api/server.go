@@ -66,6 +66,7 @@ type Options struct {
 	// Anonymous.
 	Authenticator Authenticator
 	Logger        *slog.Logger // nil discards
+	Observer      Observer     // nil: nobody
 	Limits        Limits
 	CORS          CORS
 	// AuthZENBaseURL is the URL at which clients reach the HTTP surface. AuthZEN's discovery publishes it,
@@ -83,6 +84,7 @@ type Server struct {
 	engine        *engine.Engine
 	authenticator Authenticator
 	logger        *slog.Logger
+	observer      Observer // may be nil
 	limits        Limits
 	cors          CORS
 	onServing     func()
@@ -125,6 +127,7 @@ func NewServer(o Options) (*Server, error) {
 		engine:        o.Engine,
 		authenticator: o.Authenticator,
 		logger:        logger.With("component", "api"),
+		observer:      o.Observer,
 		limits:        limits,
 		cors:          o.CORS,
 		onServing:     o.OnServing,
