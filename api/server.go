@@ -52,7 +52,8 @@ type View interface {
 	Close()
 	Document(key ostiary.DocumentKey) (ostiary.Document, bool, error)
 	Documents(collection, afterKey string, limit int, descending bool) ([]ostiary.Document, error)
-	Tuple(store string, t ostiary.Tuple) (ostiary.StoredTuple, bool, error)
+	// LookUp calls found for each of the tuples that is there, in their order, until it returns false.
+	LookUp(ctx context.Context, store string, tuples []ostiary.Tuple, found func(i int, t ostiary.StoredTuple) bool) error
 	Tuples(ctx context.Context, f ostiary.Filter, after *ostiary.Tuple) iter.Seq2[ostiary.StoredTuple, error]
 	Changes(ctx context.Context, store string, after ostiary.Revision, afterSeq uint32) iter.Seq2[ostiary.Change, error]
 	Reader(store string, nowNanos int64) engine.Reader
