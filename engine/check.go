@@ -64,6 +64,7 @@ func (e *Engine) begin(ctx context.Context, c *check, p *Plan, r Reader, q *Chec
 	}
 	c.run = e.newRun(ctx, p, r, q.Context)
 	c.subject = q.Subject
+	c.userFrom, c.userSteps = e.userFrom, e.userSteps
 	return sp.node(rel), nil
 }
 
@@ -80,6 +81,13 @@ type check struct {
 	flooded []ground // see flood
 	depths  []int    // of flooded
 	floods  uint32   // how many there were
+
+	// The user's side, see userSide: how many usersets must wait before it begins, and how many of its
+	// tuples may be read for each that was met. A negative number of steps: it is never walked.
+	userFrom, userSteps int
+	sides               []userSide
+	entered             int // usersets that were met outside of recursion
+	met                 int // all usersets that were met
 }
 
 // checks holds what questions leave for the next: memory, and nothing of what was in it.
@@ -95,6 +103,11 @@ func (c *check) release() {
 	c.flooded = emptied(c.flooded)
 	c.depths = c.depths[:0]
 	c.rank, c.floods, c.explained = 0, 0, false
+	for i := range c.sides {
+		c.sides[i].reset()
+	}
+	c.sides = c.sides[:0]
+	c.entered, c.met = 0, 0
 	checks.Put(c)
 }
 
@@ -185,7 +198,7 @@ func (c *check) eval(x *expr, id string, depth int) level {
 	case exprComputed:
 		return c.value(x.targets[0].node, id, depth)
 	case exprTTU:
-		return c.follow(c.readTupleset(x, id), no, depth+1)
+		return c.follow(c.readTupleset(x, id), no, depth+1, false)
 	case exprUnion:
 		l := no
 		for _, operand := range x.operands {
@@ -225,7 +238,7 @@ func (c *check) direct(x *expr, id string, depth int) level {
 		c.links = c.links[:base]
 		return yes
 	}
-	return c.follow(base, l, depth+1)
+	return c.follow(base, l, depth+1, true)
 }
 
 // probe finds the tuples that name the subject itself or its wildcard.
@@ -259,12 +272,15 @@ func (c *check) readUsersets(x *expr, id string, l level) (base int, raised leve
 	for i := range x.usersets {
 		t := &x.usersets[i]
 		g := set.Find(t.head)
-		if g.Open {
+		from := len(c.links)
+		if s := c.settledFor(g, t); s == nil && !g.Open {
+			c.push(g, t)
+		} else if s != nil && !g.Open {
+			c.pushSettled(g, t, s)
+		} else if s == nil || !c.pushProbed(g, x, id, t, s) {
 			open = true
 			continue
 		}
-		from := len(c.links)
-		c.push(g, t)
 		if t.node.reflexive {
 			if l = max(l, c.takeSubject(from)); l == yes {
 				return base, l
@@ -275,6 +291,19 @@ func (c *check) readUsersets(x *expr, id string, l level) (base int, raised leve
 		l = max(l, c.streamUsersets(x, id, set))
 	}
 	return base, l
+}
+
+// settledFor returns the user's side for the usersets of a group where it has been walked to its end, or is
+// now because they are many; else nil.
+func (c *check) settledFor(g edges.Group, t *target) *userSide {
+	n := g.Len() + len(g.Odd())
+	if g.Open {
+		n = max(n, openWeight)
+	}
+	if n == 0 || n < c.userFrom {
+		return nil
+	}
+	return c.settled(t.node, n)
 }
 
 // takeSubject takes the link to the subject itself, if it is there, from those from on, and returns what
@@ -323,9 +352,15 @@ func (c *check) streamUsersets(x *expr, id string, set *edges.Set) level {
 }
 
 // follow takes the links from base on off the stack and returns the union of l and what they lead to, all
-// at depth. Those that exact reads settle go first, those into recursion last, component by component.
-func (c *check) follow(base int, l level, depth int) level {
+// at depth. usersets says that they are usersets, which the user's side may know. Those that exact reads
+// settle go first, those into recursion last, component by component.
+func (c *check) follow(base int, l level, depth int, usersets bool) level {
 	end := len(c.links)
+	if usersets {
+		c.entered += end - base
+		l = c.followFromUser(base, l, depth, c.entered)
+		end = len(c.links)
+	}
 	recursive := 0
 	for _, probes := range [...]bool{true, false} {
 		for i := base; i < end && l != yes && c.err == nil; i++ {
@@ -346,6 +381,28 @@ func (c *check) follow(base int, l level, depth int) level {
 		l = max(l, c.reach(base, end, n.component, depth))
 	}
 	c.links = c.links[:base]
+	return l
+}
+
+// followFromUser looks the links from base on up on the user's side, returns the union of l and what that
+// knows, and leaves the other links. waiting is as in fromUser.
+func (c *check) followFromUser(base int, l level, depth, waiting int) level {
+	n := len(c.links) - base
+	if l == yes || n == 0 {
+		return l
+	}
+	c.met += n
+	kept := base
+	for i := base; i < len(c.links); i++ {
+		k := c.links[i]
+		if known, ok := c.fromUser(k.to, depth, waiting); !ok {
+			c.links[kept] = k
+			kept++
+		} else if l = max(l, min(k.cap, known)); l == yes {
+			break
+		}
+	}
+	c.links = c.links[:kept]
 	return l
 }
 

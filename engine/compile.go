@@ -253,13 +253,36 @@ func finish(members []*node) {
 			n.cost = n.expr.cost
 		}
 	}
-	floods := recursive && !negative
+	floods, walkable := recursive && !negative, true
 	for _, n := range members {
 		floods = floods && n.expr.joinsInside()
+		walkable = walkable && n.expr.walkable(n.component)
 	}
 	for _, n := range members {
-		n.floods = floods
+		n.floods, n.walkable = floods, walkable
 	}
+}
+
+// walkable reports whether x is made of tuples, usersets and unions of relations of the same object that
+// are, if they lie in lower components, walkable.
+func (x *expr) walkable(component int) bool {
+	if x == nil {
+		return true
+	}
+	for _, list := range [...][]target{x.usersets, x.targets} {
+		for _, t := range list {
+			if t.node.component != component && !t.node.walkable {
+				return false
+			}
+		}
+	}
+	switch x.kind {
+	case exprDirect, exprComputed:
+		return true
+	case exprUnion:
+		return !slices.ContainsFunc(x.operands, func(operand *expr) bool { return !operand.walkable(component) })
+	}
+	return false
 }
 
 // joinsInside reports whether nothing but unions stands above the references of x into its own component.

@@ -29,6 +29,11 @@ type Options struct {
 	// entry that is put into two sets counts twice. Zero means 5,000,000. Above it the list fails with
 	// ostiary.ErrTooBroad.
 	MaxSetEntries int
+	// UserSteps is how many tuples Check may read upward from the subject for each userset that it has met
+	// on its way from the object. Zero leaves the choice to the engine. A positive number has Check walk
+	// from the subject at the first userset, a negative one never. No number changes an answer; but a
+	// question that fails with ostiary.ErrDepthExceeded by one may be answered by another.
+	UserSteps int
 	// MaxConditionCost bounds the cost of one evaluation of a condition, in the units of CEL's cost
 	// model. Zero means condition.DefaultMaxCost.
 	MaxConditionCost uint64
@@ -40,11 +45,22 @@ type Engine struct {
 	maxReads   int
 	maxEntries int
 	maxCost    uint64
+	userFrom   int
+	userSteps  int
 }
+
+// maxUserSteps is more than any question reads, and leaves room to multiply.
+const maxUserSteps = 1 << 30
 
 // New returns an engine.
 func New(o Options) *Engine {
 	e := &Engine{maxDepth: o.MaxDepth, maxReads: o.MaxReads, maxEntries: o.MaxSetEntries, maxCost: o.MaxConditionCost}
+	switch e.userFrom = 1; {
+	case o.UserSteps == 0:
+		e.userFrom, e.userSteps = defaultUserFrom, defaultUserSteps
+	default:
+		e.userSteps = min(o.UserSteps, maxUserSteps)
+	}
 	if e.maxDepth == 0 {
 		e.maxDepth = DefaultMaxDepth
 	}

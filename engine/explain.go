@@ -45,7 +45,8 @@ const (
 )
 
 // Explain answers q as Check does and says why. The outcome of the root is Check's: allowed, denied,
-// depth for ostiary.ErrDepthExceeded, error for ostiary.ErrConditionUndecided, with its text in Note.
+// depth for ostiary.ErrDepthExceeded, error for ostiary.ErrConditionUndecided, with its text in Note. It
+// walks from the object alone, so it may report one of these two where Check, from the subject, denies.
 // Other errors of Check, such as unknown names and failed reads, are returned.
 func (e *Engine) Explain(ctx context.Context, p *Plan, r Reader, q CheckQuery) (*Explanation, error) {
 	c := &check{explained: true}

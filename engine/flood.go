@@ -12,6 +12,7 @@ type flood struct {
 	*check
 	component int
 	number    uint32
+	waiting   int // how many of those that were met are not visited yet
 }
 
 // flood returns the union of what those of the links from base to end lead to that lead into a component,
@@ -33,6 +34,11 @@ func (c *check) flood(base, end, component, depth int) (level, bool) {
 	}
 	for next := first; next < len(c.flooded) && l == no && c.err == nil; next++ {
 		g := c.flooded[next]
+		f.waiting = len(c.flooded) - next
+		if known, ok := c.fromUser(g, c.depths[next], 0); ok { // walked meanwhile
+			l = known
+			continue
+		}
 		l = f.visit(g.n.expr, g.id, c.depths[next])
 	}
 	if l == no {
@@ -86,9 +92,9 @@ func (f *flood) visit(x *expr, id string, depth int) level {
 			f.links = f.links[:base]
 			return l
 		}
-		return f.spread(base, depth+1)
+		return f.spread(base, depth+1, true)
 	case exprTTU:
-		return f.spread(f.readTupleset(x, id), depth+1)
+		return f.spread(f.readTupleset(x, id), depth+1, false)
 	case exprComputed:
 		return f.enter(link{ground{x.targets[0].node, id}, yes}, depth)
 	case exprUnion:
@@ -102,11 +108,14 @@ func (f *flood) visit(x *expr, id string, depth int) level {
 	return maybe
 }
 
-// spread takes the links from base on off the stack: those out of the component are evaluated, probes
-// first, the others are entered.
-func (f *flood) spread(base, depth int) level {
-	end := len(f.links)
+// spread takes the links from base on off the stack: those that the user's side knows are looked up there,
+// those out of the component are evaluated, probes first, the others are entered.
+func (f *flood) spread(base, depth int, usersets bool) level {
 	l := no
+	if usersets {
+		l = f.spreadFromUser(base, depth)
+	}
+	end := len(f.links)
 	for _, pass := range [...]int{passProbe, passOutside, passInside} {
 		for i := base; i < end && l == no && f.err == nil; i++ {
 			k := f.links[i]
@@ -121,4 +130,10 @@ func (f *flood) spread(base, depth int) level {
 	}
 	f.links = f.links[:base]
 	return l
+}
+
+// spreadFromUser is followFromUser inside a component, where it is those in the queue that wait.
+func (f *flood) spreadFromUser(base, depth int) level {
+	n := len(f.links) - base
+	return f.followFromUser(base, no, depth, f.entered+f.waiting-1+n) // the one being visited waits no more
 }

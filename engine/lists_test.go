@@ -225,7 +225,7 @@ func TestBoundsOfEveryQuestion(t *testing.T) {
 func TestCancelledWhileRunning(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &cancelling{Reader: sequences{engine.NewMemory(clique(150))}, after: 1000, cancel: cancel}
-	_, err := engine.New(engine.Options{}).Check(ctx, groups(), r, query(t, "group:0#member@user:ann"))
+	_, err := engine.New(engine.Options{UserSteps: -1}).Check(ctx, groups(), r, query(t, "group:0#member@user:ann"))
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}

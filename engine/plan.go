@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/dsl/model"
@@ -207,7 +208,11 @@ type node struct {
 	recursive bool // the component refers to itself
 	negative  bool // and does so on the subtracted side of a "but not"
 	floods    bool // and does so by unions alone
-	cost      int
+	// walkable: it can be found from the subject, since nothing but tuples, usersets and unions of
+	// relations of the same object make it.
+	walkable bool
+	side     atomic.Pointer[sidePlan]
+	cost     int
 }
 
 // probe reports whether a node is settled by exact reads alone, so that keeping its value in a table

@@ -196,11 +196,11 @@ func (s *solver) open(g *gate) {
 		}
 		base, l := s.readUsersets(x, c.id, l)
 		s.raise(g, l)
-		s.followInside(g, base)
+		s.followInside(g, base, true)
 	case x.kind == exprComputed:
 		s.watch(g, link{ground{x.targets[0].node, c.id}, yes}, c.depth)
 	case x.kind == exprTTU:
-		s.followInside(g, s.readTupleset(x, c.id))
+		s.followInside(g, s.readTupleset(x, c.id), false)
 	case x.kind == exprUnion:
 		for _, operand := range x.operands {
 			if g.level == yes || s.err != nil {
@@ -216,8 +216,12 @@ func (s *solver) open(g *gate) {
 
 // followInside takes the links from base on off the stack: those out of the component are evaluated,
 // probes first, the others are watched.
-func (s *solver) followInside(g *gate, base int) {
-	end, depth := len(s.links), g.cell.depth+1
+func (s *solver) followInside(g *gate, base int, usersets bool) {
+	depth := g.cell.depth + 1
+	if usersets {
+		s.raise(g, s.followFromUser(base, g.level, depth, 0)) // a flood would have begun the user's side
+	}
+	end := len(s.links)
 	for _, pass := range [...]int{passProbe, passOutside, passInside} {
 		for i := base; i < end && g.level != yes && s.err == nil; i++ {
 			k := s.links[i]

@@ -28,12 +28,18 @@ func newEngine(ctx context.Context, c testCase, o engine.Options) underTest {
 type way struct {
 	name   string
 	packed bool // by engine.Memory; otherwise by opening
+	steps  int  // engine.Options.UserSteps
 	seed   uint64
 }
 
 var engineWays = []way{
 	{name: "packed", packed: true},
 	{name: "open"},
+	{name: "packed, from the object alone", packed: true, steps: -1},
+	{name: "packed, from the user", packed: true, steps: 1 << 20},
+	{name: "open, from the user", steps: 1 << 20},
+	{name: "packed, one step a userset", packed: true, steps: 1},
+	{name: "open, one step a userset", steps: 1},
 }
 
 func drawWay(t *rapid.T) way {
@@ -44,6 +50,7 @@ func drawWay(t *rapid.T) way {
 
 // newEngineBy is newEngine that goes about questions in one way.
 func newEngineBy(ctx context.Context, c testCase, o engine.Options, w way) underTest {
+	o.UserSteps = w.steps
 	u := newEngine(ctx, c, o)
 	if !w.packed {
 		u.reader = newOpening(edges(c.tuples), w.seed)
