@@ -45,6 +45,10 @@ func Compare(a, b *Report) Comparison {
 	metric("latency p99, us", a.Latency.P99, b.Latency.P99)
 	metric("latency p99.9, us", a.Latency.P999, b.Latency.P999)
 	metric("latency max, us", a.Latency.Max, b.Latency.Max)
+	if a.Server.Inside != nil && b.Server.Inside != nil {
+		metric("inside the server p50, us", a.Server.Inside.P50, b.Server.Inside.P50)
+		metric("inside the server p99, us", a.Server.Inside.P99, b.Server.Inside.P99)
+	}
 	metric("server CPU a request, us", a.Server.CPUPerRequest, b.Server.CPUPerRequest)
 	metric("server memory, MiB", float64(a.Server.ResidentBytes>>20), float64(b.Server.ResidentBytes>>20))
 	metric("failed requests", float64(a.Failed), float64(b.Failed))

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -118,6 +119,8 @@ type ReportServer struct {
 	CPUPerRequest float64 `json:"cpu_microseconds_per_request,omitempty"`
 	CPUCores      float64 `json:"cpu_cores,omitempty"` // busy on average
 	ResidentBytes int64   `json:"resident_bytes,omitempty"`
+	// Inside is latency as the server counts it, where its metrics can be read.
+	Inside *Inside `json:"inside_latency_microseconds,omitempty"`
 }
 
 // ReportMachine is the machine of the generator.
@@ -160,7 +163,7 @@ func (r *Report) slot() time.Duration {
 }
 
 // fill writes down what the workers saw between from and the end of the last request.
-func (r *Report) fill(o *Options, total *tally, from time.Time, before, after cpuTimes) {
+func (r *Report) fill(o *Options, total *tally, from time.Time, before, after usage) error {
 	elapsed := max(total.last.Sub(from), 0)
 	r.ElapsedSeconds = elapsed.Seconds()
 	all := newHistogram()
@@ -193,7 +196,11 @@ func (r *Report) fill(o *Options, total *tally, from time.Time, before, after cp
 	slot := r.slot()
 	full := min(int(elapsed/slot), len(total.timeline))
 	r.Timeline = ReportTimeline{IntervalSeconds: slot.Seconds(), Requests: total.timeline[:full]}
-	r.fillUsage(o, before, after)
+	r.fillUsage(o, before.cpu, after.cpu)
+	if o.MetricsURL != "" {
+		r.Server.Inside = insideBetween(before.inside, after.inside, o.Operation.method().name)
+	}
+	return errors.Join(before.err, after.err)
 }
 
 func (r *Report) fillUsage(o *Options, before, after cpuTimes) {

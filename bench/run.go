@@ -47,6 +47,9 @@ type Options struct {
 	Seed uint64
 	// ServerPIDs are the server's processes, where they run on this machine; their children count too.
 	ServerPIDs []int
+	// MetricsURL is where the server's own histogram of Ostiary's metrics can be read; empty means that
+	// it is not looked at.
+	MetricsURL string
 	// Progress is told what goes on; nil tells nobody.
 	Progress func(text string)
 }
@@ -148,18 +151,32 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	ctx, cancel := context.WithDeadlineCause(ctx, until.Add(grace), errors.New("the run is over"))
 	defer cancel()
-	before := make(chan cpuTimes, 1)
-	timer := time.AfterFunc(time.Until(from), func() { before <- readCPU(o.ServerPIDs) })
+	before := make(chan usage, 1)
+	timer := time.AfterFunc(time.Until(from), func() { before <- o.usage(ctx) })
 	total, err := drive(ctx, workers, o.Rate, start)
-	after := readCPU(o.ServerPIDs)
+	after := o.usage(ctx)
 	if timer.Stop() {
 		before <- after // it ended within the warm-up
 	}
 	if err != nil {
 		return nil, err
 	}
-	report.fill(&o, total, from, <-before, after)
-	return report, nil
+	return report, report.fill(&o, total, from, <-before, after)
+}
+
+// usage is what the server and the machine have done up to a moment.
+type usage struct {
+	cpu    cpuTimes
+	inside buckets
+	err    error // of reading inside
+}
+
+func (o *Options) usage(ctx context.Context) usage {
+	u := usage{cpu: readCPU(o.ServerPIDs)}
+	if o.MetricsURL != "" {
+		u.inside, u.err = readInside(ctx, o.MetricsURL, o.Operation.method().fullName())
+	}
+	return u
 }
 
 // prepare makes a source of requests for every worker.

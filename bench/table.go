@@ -43,6 +43,9 @@ func (r *Report) WriteTable(out io.Writer) error {
 	if len(r.Server.PIDs) > 0 && r.Machine.Fault == "" {
 		row("server used", "%.1f us CPU a request, %.2f cores, %s MiB resident", r.Server.CPUPerRequest, r.Server.CPUCores, grouped(float64(r.Server.ResidentBytes>>20)))
 	}
+	if in := r.Server.Inside; in != nil {
+		row("inside it", "%s: p50 %s  p95 %s  p99 %s  p99.9 %s", in.Method, duration(in.P50), duration(in.P95), duration(in.P99), duration(in.P999))
+	}
 	if r.Machine.Fault != "" {
 		row("machine", "%d cores; %s", r.Machine.Cores, r.Machine.Fault)
 	} else {

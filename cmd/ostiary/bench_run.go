@@ -71,6 +71,7 @@ from when a request was due.`,
 	f.StringVar(&o.Named, "question", "", "ask one named question of the workload, as list-2200, instead of drawn ones")
 	f.IntVar(&flags.tries, "tries", 10_000, "grants to write and revoke with --op fresh")
 	f.IntSliceVar(&o.ServerPIDs, "server-pid", nil, "processes of the server, to measure with their children (default: who listens on --addr)")
+	f.StringVar(&o.MetricsURL, "metrics-url", "", "Ostiary's metrics, as http://127.0.0.1:2112/metrics, to report latency inside the server")
 	f.StringSliceVar(&flags.stores, "store", nil, "ids of stores that 'bench seed' filled, instead of filling new ones")
 	f.StringSliceVar(&flags.models, "model", nil, "ids of their models (default: the newest)")
 	f.StringVar(&flags.name, "name", "", "what to call the server in reports")
@@ -97,6 +98,7 @@ func (a *app) benchRun(ctx context.Context, flags *benchRunFlags, serveArgs []st
 		}
 		defer func() { err = errors.Join(err, server.stop()) }()
 		flags.target.addr, o.ServerPIDs = server.address(flags.target.http), []int{server.pid()}
+		o.MetricsURL = server.metricsURL
 	} else if len(serveArgs) > 0 {
 		return usagef("%q are flags for a server of this binary, and --addr names one that runs", serveArgs)
 	}

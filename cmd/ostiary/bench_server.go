@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -18,6 +19,7 @@ type benchServer struct {
 	command        *exec.Cmd
 	dir            string
 	grpc, http     string
+	metricsURL     string
 	stderr         *tail
 	ended          chan error
 	terminateAfter time.Duration
@@ -36,8 +38,12 @@ func (a *app) startBenchServer(ctx context.Context, args []string) (*benchServer
 	if err != nil {
 		return nil, err
 	}
-	s := &benchServer{dir: dir, stderr: &tail{}, ended: make(chan error, 1), terminateAfter: 20 * time.Second}
-	all := append([]string{"serve", "--dev", "--data-dir", dir, "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--log-level", "warn"}, args...)
+	admin, err := freeLoopback()
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	s := &benchServer{dir: dir, metricsURL: "http://" + admin + "/metrics", stderr: &tail{}, ended: make(chan error, 1), terminateAfter: 20 * time.Second}
+	all := append([]string{"serve", "--dev", "--data-dir", dir, "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--admin-addr", admin, "--log-level", "warn"}, args...)
 	s.command = exec.Command(binary, all...) //nolint:gosec // it is this binary
 	s.command.Stderr = s.stderr
 	out, err := s.command.StdoutPipe()
@@ -71,6 +77,15 @@ func (a *app) startBenchServer(ctx context.Context, args []string) (*benchServer
 	case <-ctx.Done():
 		return nil, errors.Join(ctx.Err(), s.stop())
 	}
+}
+
+// freeLoopback returns a loopback address whose port nobody uses now.
+func freeLoopback() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
 }
 
 func (s *benchServer) pid() int { return s.command.Process.Pid }

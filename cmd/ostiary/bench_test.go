@@ -159,7 +159,7 @@ func TestBenchStartsAServer(t *testing.T) {
 	if code != exitDone {
 		t.Fatalf("exit code %d\n%s%s", code, out, talk)
 	}
-	wantContains(t, "report", out.String(), "p99.9", "CPU a request", "errors       none")
+	wantContains(t, "report", out.String(), "p99.9", "CPU a request", "inside it", "Check: p50", "errors       none")
 	code = a.run(t.Context(), []string{"bench", "run", "--", "--no-such-flag"})
 	if code == exitDone {
 		t.Error("a server with a flag that it does not know starts")

@@ -168,7 +168,7 @@ func (s settings) measureServer(ctx context.Context, server *server) (entries []
 			o.Workload, o.Stores, o.Concurrency, o.Seed = w, seeded, clients, 1
 			o.Duration, o.Warmup = s.measure, s.warmup
 			o.Target = server.target(load.protocol)
-			o.ServerPIDs = server.pids()
+			o.ServerPIDs, o.MetricsURL = server.pids(), server.metricsURL
 			o.Digest = -1
 			if load.settles {
 				o.Digest = 1000

@@ -20,6 +20,7 @@ import (
 const (
 	nameEcho          = "echo"
 	nameOstiary       = "ostiary"
+	nameUncached      = "ostiary-uncached"
 	nameOpenFGA       = "openfga"
 	nameOpenFGACached = "openfga-cached"
 )
@@ -28,6 +29,7 @@ const (
 type server struct {
 	name       string
 	grpc, http string
+	metricsURL string // of Ostiary
 	start      func(context.Context, *server) error
 	seeded     func(context.Context, *server) error // after it is filled
 	running    []*process
@@ -134,7 +136,8 @@ func (s *server) addresses() (err error) {
 func (s settings) servers(dir string) []*server {
 	list := []*server{
 		{name: nameEcho, start: s.startOurs(dir, nameEcho, "bench", "echo")},
-		{name: nameOstiary, start: s.startOurs(dir, nameOstiary, "serve", "--dev", "--log-level", "warn", "--data-dir", filepath.Join(dir, "ostiary-data"))},
+		{name: nameUncached, start: s.startNode(dir, nameUncached, "--cache-size", "0")},
+		{name: nameOstiary, start: s.startNode(dir, nameOstiary, "--cache-size", "256MiB")},
 	}
 	if s.openfga == "" {
 		return list
@@ -145,6 +148,19 @@ func (s settings) servers(dir string) []*server {
 		&server{name: nameOpenFGA, start: s.startOpenFGA(dir, nameOpenFGA, nil), seeded: s.vacuum},
 		&server{name: nameOpenFGACached, start: s.startOpenFGA(dir, nameOpenFGACached, cached), seeded: s.vacuum},
 	)
+}
+
+// startNode starts Ostiary on an empty folder.
+func (s settings) startNode(dir, name string, flags ...string) func(context.Context, *server) error {
+	return func(ctx context.Context, server *server) error {
+		admin, err := freeAddress()
+		if err != nil {
+			return err
+		}
+		server.metricsURL = "http://" + admin + "/metrics"
+		args := []string{"serve", "--dev", "--log-level", "warn", "--data-dir", filepath.Join(dir, name), "--admin-addr", admin}
+		return s.startOurs(dir, name, append(args, flags...)...)(ctx, server)
+	}
 }
 
 func (s settings) startOurs(dir, name string, args ...string) func(context.Context, *server) error {

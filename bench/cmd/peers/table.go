@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+
+	"github.com/ostiary/ostiary/bench"
 )
 
 // writeTable prints a block for every load and a row in it for every server.
@@ -21,11 +23,11 @@ func (r result) writeTable(out io.Writer) error {
 		if _, err := fmt.Fprintf(out, "\n%s\n", load); err != nil {
 			return err
 		}
-		fmt.Fprintln(w, "\trequests/s\titems/s\tp50 us\tp99 us\tp99.9 us\tCPU us\tMiB\tof echo\ttimes openfga\tfailed\tothers\t")
+		fmt.Fprintln(w, "\trequests/s\titems/s\tp50 us\tp99 us\tp99.9 us\tinside p99\tCPU us\tMiB\tof echo\ttimes openfga\tfailed\tothers\t")
 		for _, e := range byLoad[load] {
 			p := e.Report
-			fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.1f\t%d\t%s\t%s\t%d\t%.2f\t\n", e.Server,
-				p.RequestsPerSecond, p.ItemsPerSecond, p.Latency.P50, p.Latency.P99, p.Latency.P999,
+			fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%s\t%.1f\t%d\t%s\t%s\t%d\t%.2f\t\n", e.Server,
+				p.RequestsPerSecond, p.ItemsPerSecond, p.Latency.P50, p.Latency.P99, p.Latency.P999, inside(p),
 				p.Server.CPUPerRequest, p.Server.ResidentBytes>>20,
 				ratio(e, byLoad[load], nameEcho, "%.2f"), ratio(e, byLoad[load], nameOpenFGA, "%.1f"), p.Failed, p.Machine.OtherCPUCores)
 		}
@@ -34,6 +36,14 @@ func (r result) writeTable(out io.Writer) error {
 		}
 	}
 	return r.judgeAnswers(out)
+}
+
+// inside is the 99th percentile in microseconds that the server counted itself.
+func inside(r *bench.Report) string {
+	if r.Server.Inside == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", r.Server.Inside.P99)
 }
 
 // ratio sets the requests of a second beside those of another server under the same load.
