@@ -17,12 +17,16 @@ import (
 )
 
 // BenchmarkOrg asks the questions of the org workload in process, one after another, over tuples on
-// disk: a new reader for each, as the server does.
+// disk: a new reader for each, as the server does. Each is measured without a cache of edges and with
+// one that has seen every question once.
 //
 //	go test ./bench -run '^$' -bench Org/mid
+//	go test ./bench -run '^$' -bench Org/mid/cache=off/cubic/check
 //	OSTIARY_BENCH_LARGE=1 go test ./bench -run '^$' -bench Org/large -timeout 20m
 //
-// Beside the mean it reports the median and the 99th percentile of single questions, reader included.
+// Beside the mean it reports the median and the 99th percentile of single questions, reader included: as
+// time that passed, and as time of the processor (cpu), which what else runs on the machine does not
+// change much. With a cache it reports the share of the lookups that the cache answered.
 func BenchmarkOrg(b *testing.B) {
 	for _, scale := range []string{workload.Mid, workload.Large} {
 		b.Run(scale, func(b *testing.B) {
@@ -30,10 +34,12 @@ func BenchmarkOrg(b *testing.B) {
 				b.Skip("writes 2.3 million tuples; set OSTIARY_BENCH_LARGE=1")
 			}
 			x := loadWorkload(b, "org", scale)
-			x.checks(b)
-			for _, name := range []string{"list-2200", "list-10000", "users-1000"} {
-				x.named(b, name)
-			}
+			x.cached(b, func(b *testing.B) {
+				x.checks(b)
+				for _, name := range []string{"list-2200", "list-10000", "users-1000"} {
+					x.named(b, name)
+				}
+			})
 		})
 	}
 }
@@ -45,15 +51,21 @@ func BenchmarkWorkloads(b *testing.B) {
 	for _, name := range []string{"github", "gdrive", "wide", "deep", "iot", "idp"} {
 		b.Run(name, func(b *testing.B) {
 			x := loadWorkload(b, name, workload.Mid)
-			x.checks(b)
-			x.lists(b)
+			x.cached(b, func(b *testing.B) {
+				x.checks(b)
+				x.lists(b)
+			})
 		})
 	}
 }
 
+// edgeCacheBytes bounds the cache of edges.
+const edgeCacheBytes = 256 << 20
+
 // loaded is a workload with its tuples on disk.
 type loaded struct {
 	name, scale string
+	dir         string
 	store       *storage.Store
 	engine      *engine.Engine
 	plan        *engine.Plan
@@ -69,12 +81,40 @@ func loadWorkload(b *testing.B, name, scale string) *loaded {
 		b.Fatal(err)
 	}
 	x.plan = engine.Compile(m)
-	if x.store, err = storage.Open(b.TempDir(), storage.Options{}); err != nil {
+	x.dir = b.TempDir()
+	x.open(b, 0)
+	writeEdges(b, x.store, w.Tuples(0))
+	x.close(b)
+	return x
+}
+
+func (x *loaded) open(b *testing.B, edgeCacheBytes int64) {
+	b.Helper()
+	var err error
+	if x.store, err = storage.Open(x.dir, storage.Options{EdgeCacheBytes: edgeCacheBytes}); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { x.store.Close() })
-	writeEdges(b, x.store, w.Tuples(0))
-	return x
+}
+
+func (x *loaded) close(b *testing.B) {
+	b.Helper()
+	if err := x.store.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// cached runs benchmarks without a cache of edges and with one.
+func (x *loaded) cached(b *testing.B, run func(b *testing.B)) {
+	for _, c := range []struct {
+		name  string
+		bytes int64
+	}{{"cache=off", 0}, {"cache=256MiB", edgeCacheBytes}} {
+		b.Run(c.name, func(b *testing.B) {
+			x.open(b, c.bytes)
+			defer x.close(b)
+			run(b)
+		})
+	}
 }
 
 // workload returns the workload anew with a skew of its questions; its tuples are the same with each.
@@ -177,16 +217,19 @@ func (x *loaded) run(b *testing.B, questions []question) {
 	}
 	defer view.Close()
 	ctx := b.Context()
-	var took []time.Duration
+	cpuNow, hasCPU := cpuClock(b)
+	var took, used []time.Duration
 	var reads storage.Stats
 	var results int
 	ask := func(q question) {
+		cpu := cpuNow()
 		start := time.Now()
 		r := view.Reader(benchStore, 1)
 		n, err := q(ctx, r)
 		stats := r.Stats()
 		r.Close()
 		took = append(took, time.Since(start))
+		used = append(used, cpuNow()-cpu)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -194,21 +237,35 @@ func (x *loaded) run(b *testing.B, questions []question) {
 		reads.Keys += stats.Keys
 		results += n
 	}
-	for i := range max(16, len(questions)/16) { // the blocks that are hot are in the block cache
-		ask(questions[i%len(questions)])
+	for range max(1, 16/len(questions)) {
+		for _, q := range questions {
+			ask(q)
+		}
 	}
-	took, reads, results = took[:0], storage.Stats{}, 0
+	took, used, reads, results = took[:0], used[:0], storage.Stats{}, 0
+	before := x.store.CacheStats()
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		ask(questions[i%len(questions)])
 	}
 	n := float64(len(took))
-	slices.Sort(took)
-	b.ReportMetric(float64(took[len(took)/2].Nanoseconds()), "p50-ns/op")
-	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns/op")
+	percentiles(b, "", took)
+	if hasCPU {
+		percentiles(b, "cpu-", used)
+	}
 	b.ReportMetric(float64(reads.Seeks)/n, "seeks/op")
 	b.ReportMetric(float64(reads.Keys)/n, "keys/op")
 	b.ReportMetric(float64(results)/n, "results/op")
+	after := x.store.CacheStats()
+	if lookups := after.Hits + after.Misses + after.Changed - before.Hits - before.Misses - before.Changed; lookups > 0 {
+		b.ReportMetric(100*float64(after.Hits-before.Hits)/float64(lookups), "%hits")
+	}
+}
+
+func percentiles(b *testing.B, what string, all []time.Duration) {
+	slices.Sort(all)
+	b.ReportMetric(float64(all[len(all)/2].Nanoseconds()), what+"p50-ns/op")
+	b.ReportMetric(float64(all[len(all)*99/100].Nanoseconds()), what+"p99-ns/op")
 }
 
 // writeEdges writes tuples in mutations of 100, 64 to a batch, and flushes them.
