@@ -61,7 +61,9 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing
 		return nil, err
 	}
 	query := engine.ListObjectsQuery{Type: req.GetType(), Relation: req.GetRelation(), Subject: subject, Context: req.GetContext().AsMap()}
-	objects, err := s.engine.ListObjects(ctx, q.model.Plan, reader, query)
+	work := s.paced(ctx, req.GetStoreId())
+	defer work.end()
+	objects, err := s.engine.ListObjects(work, q.model.Plan, reader, query)
 	return page(request, s, l, q, objects, limit, err)
 }
 
@@ -129,7 +131,9 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 		return nil, err
 	}
 	query := engine.ListUsersQuery{Object: object, Relation: req.GetRelation(), Filter: filter, Context: req.GetContext().AsMap()}
-	users, err := s.engine.ListUsers(ctx, q.model.Plan, reader, query)
+	work := s.paced(ctx, req.GetStoreId())
+	defer work.end()
+	users, err := s.engine.ListUsers(work, q.model.Plan, reader, query)
 	if users, err = page(request, s, l, q, users, s.limits.ListUsersMaxResults, err); err != nil {
 		return nil, err
 	}

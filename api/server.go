@@ -95,6 +95,7 @@ type Server struct {
 	stores         factCache
 	lastRevision   atomic.Pointer[revisionText]
 	ids            *idSource
+	turns          *turns                  // of heavy lists
 	modelTurn      chan struct{}           // full while a model is written
 	decoding       chan struct{}           // holds one for each body that is being decoded
 	sealKey        atomic.Pointer[pageKey] // see storedPageKey
@@ -136,6 +137,7 @@ func NewServer(o Options) (*Server, error) {
 		authzenBaseURL: o.AuthZENBaseURL,
 		models:         newModelCache(limits.MaxCachedModels),
 		ids:            newIDSource(),
+		turns:          newTurns(limits.MaxHeavyLists, limits.MaxWaitingLists),
 		modelTurn:      make(chan struct{}, 1),
 		decoding:       make(chan struct{}, maxBodiesDecoding),
 		draining:       make(chan struct{}),

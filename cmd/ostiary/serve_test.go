@@ -55,6 +55,8 @@ func TestServeRefusals(t *testing.T) {
 		{name: "no time to stop", args: "--dev --shutdown-timeout 0", code: exitUsage, err: "--shutdown-timeout 0s"},
 		{name: "no reads", args: "--dev --max-reads 0", code: exitUsage, err: "--max-reads 0 is not from 1"},
 		{name: "no entries of sets", args: "--dev --max-set-entries 0", code: exitUsage, err: "--max-set-entries 0 is not from 1"},
+		{name: "negative lists", args: "--dev --max-heavy-lists -1", code: exitUsage, err: "--max-heavy-lists -1 is not from 0"},
+		{name: "negative queue", args: "--dev --max-waiting-lists -1", code: exitUsage, err: "--max-waiting-lists -1 is not from 0"},
 		{name: "memory without a size", args: "--dev --memory-limit much", code: exitUsage, err: "write it as 512MiB"},
 		{name: "too little memory", args: "--dev --memory-limit 100MiB", code: exitUsage, err: "at least 256MiB"},
 		{name: "too large a cache", args: "--dev --memory-limit 1GiB --cache-size 1GiB", code: exitUsage, err: "at most 512MiB"},
