@@ -51,6 +51,26 @@ func (i *instruments) watch(store *raftstore.Store) error {
 			Name: "ostiary_raft_log_entries_total", Help: "Entries that those appends made durable.",
 			Value: func() float64 { return float64(store.Stats().Entries) },
 		},
+		metrics.Count{
+			Name: "ostiary_storage_edge_cache_hits_total", Help: "Reads that the cache of edges answered.",
+			Value: func() float64 { return float64(store.CacheStats().Hits) },
+		},
+		metrics.Count{
+			Name: "ostiary_storage_edge_cache_misses_total", Help: "Reads that the cache of edges held nothing for.",
+			Value: func() float64 { return float64(store.CacheStats().Misses) },
+		},
+		metrics.Count{
+			Name: "ostiary_storage_edge_cache_changed_total", Help: "Reads of what may have changed since the cache of edges read it.",
+			Value: func() float64 { return float64(store.CacheStats().Changed) },
+		},
+		metrics.Count{
+			Name: "ostiary_storage_edge_cache_bytes", Help: "Memory of the entries of the cache of edges.", Gauge: true,
+			Value: func() float64 { return float64(store.CacheStats().Bytes) },
+		},
+		metrics.Count{
+			Name: "ostiary_storage_edge_cache_entries", Help: "Entries of the cache of edges.", Gauge: true,
+			Value: func() float64 { return float64(store.CacheStats().Entries) },
+		},
 	)
 	if err != nil {
 		return fmt.Errorf("register metrics of the store: %w", err)

@@ -22,7 +22,10 @@ func TestAdmin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grpcAddr, url := startNodeHTTP(t, api.Anonymous(), func(o *nodeOptions) { o.admin = listener })
+	grpcAddr, url := startNodeHTTP(t, api.Anonymous(), func(o *nodeOptions) {
+		o.admin = listener
+		o.memory.edgeCache = 8 << 20
+	})
 	conn, err := grpc.NewClient(grpcAddr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +67,8 @@ func TestAdmin(t *testing.T) {
 		`ostiary_api_request_duration_seconds_count{code="ok",method="openfga.v1.OpenFGAService/ListStores"} 1`,
 		`ostiary_api_request_duration_seconds_count{code="ok",method="openfga.v1.OpenFGAService/Check"} 0`,
 		`ostiary_api_request_duration_seconds_count{code="store_id_not_found",method="openfga.v1.OpenFGAService/Check"} 1`,
-		"ostiary_raft_log_appends_total ", "ostiary_build_info{", "go_goroutines ",
+		"ostiary_raft_log_appends_total ", "ostiary_storage_edge_cache_hits_total ", "ostiary_storage_edge_cache_changed_total ",
+		"ostiary_build_info{", "go_goroutines ",
 	} {
 		wantContains(t, "metrics", text, want)
 	}

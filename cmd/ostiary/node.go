@@ -48,7 +48,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		}
 	}()
 	store, err := raftstore.Open(ctx, raftstore.Options{
-		Dir: o.dataDir, HistoryRetention: o.retention, CacheBytes: o.memory.blockCache, Logger: o.logger, OnFatal: stop,
+		Dir: o.dataDir, HistoryRetention: o.retention, CacheBytes: o.memory.blockCache, EdgeCacheBytes: o.memory.edgeCache, Logger: o.logger, OnFatal: stop,
 	})
 	if errors.Is(err, syscall.EAGAIN) {
 		return fmt.Errorf("%w: another process uses this data folder; stop it, or pass another --data-dir", err)
