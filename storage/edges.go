@@ -14,8 +14,11 @@ import (
 // Bounds on what is read at once and kept in one set. What a set lacks because of them is asked for by
 // itself.
 const (
-	// groupRows is how many tuples of a group are read before the rest is passed over with a seek. One
-	// more row costs about a thirtieth of a seek (go test ./storage -bench ObjectEdges).
+	// firstRows is how many tuples of a group are read for one question. Where an object has more, the
+	// set is cut: the usersets of the relation, which a walker follows, come before, and whether a
+	// subject is among the rest is found from the subject's side.
+	firstRows = 8
+	// groupRows is how many are read for a cache, which passes over the rest with a seek.
 	groupRows = 64
 	// usersetRows is that bound for all usersets of a type in one relation of an object, which lie
 	// mixed. They are what a walker follows, so it is wider.
@@ -52,14 +55,18 @@ func (r *Reader) objectEdges(ctx context.Context, object ostiary.ObjectRef) (*ed
 	if err := validateTuple(ostiary.Tuple{Object: object, Relation: "any", Subject: anySubject}); err != nil {
 		return nil, err
 	}
-	p := packer{Reader: r, table: tableTuple, prefix: len(r.lower), group: groupRows, rows: setRows}
+	p := packer{Reader: r, table: tableTuple, prefix: len(r.lower), group: firstRows, rows: setRows}
+	if r.cache() != nil { // the more is read, the more often it answers
+		p.group, p.onward = groupRows, true
+	}
 	return p.remember(ctx, hash, hash)
 }
 
 // remembered returns the set whose label is in r.lower, if the reader has asked for it before or the
 // cache knows it at the view's revision.
 func (r *Reader) remembered(hash, owner uint64) *packed {
-	for _, p := range r.recent {
+	recent := r.recentOf(r.lower[0])
+	for _, p := range recent.sets {
 		if p != nil && p.hash == hash && p.set.Label() == string(r.lower) {
 			return p
 		}
@@ -90,8 +97,9 @@ func (r *Reader) cache() *edgeCache {
 }
 
 func (r *Reader) keep(p *packed) {
-	r.recent[r.victim] = p
-	r.victim = (r.victim + 1) % recentSets
+	recent := r.recentOf(r.lower[0])
+	recent.sets[recent.victim] = p
+	recent.victim = (recent.victim + 1) % recentSets
 }
 
 // remember packs the rows whose prefix is in r.lower, for this reader and those after it. owner is the
@@ -130,7 +138,7 @@ func (r *Reader) subjectEdges(ctx context.Context, t ostiary.Tuple, limit int) (
 			return g, nil
 		}
 	}
-	if err := r.boundObjects(t); err != nil {
+	if err := r.boundObjects(t); err != nil { // which ignores the object's id
 		return edges.Group{}, err
 	}
 	prefix := len(r.lower) - len(t.Object.Type) - len(t.Relation) - 2
@@ -167,7 +175,7 @@ func (r *Reader) subjectSet(ctx context.Context, subject ostiary.SubjectRef) (*e
 	if err := validateTuple(ostiary.Tuple{Object: anySubject.Object(), Relation: "any", Subject: subject}); err != nil {
 		return nil, err
 	}
-	p := packer{Reader: r, table: tableReverse, prefix: len(r.lower), group: groupRows, rows: setRows}
+	p := packer{Reader: r, table: tableReverse, prefix: len(r.lower), group: groupRows, rows: setRows, onward: true}
 	return p.remember(ctx, hash, hash)
 }
 
@@ -180,6 +188,7 @@ type packer struct {
 	*Reader
 	table       byte // tableTuple or tableReverse
 	prefix      int  // the length of the object or subject in a key
+	onward      bool // where a run has more rows than are read, pass over them and go on
 	group, rows int  // how many tuples of a group, and of all, are read
 
 	kind    byte // of the subjects of the run, in the tuple table
@@ -212,10 +221,13 @@ func (p *packer) pack(ctx context.Context, set *edges.Set) error {
 		switch {
 		case p.builder.Len() >= p.rows || p.builder.Groups() >= setGroups || seeks >= setSeeks:
 			p.builder.OpenAll(p.run)
-			p.builder.Cut()
+			p.builder.CutAt(p.run)
 			state = pebble.IterExhausted
 		case more:
 			state = it.NextWithLimit(p.upper)
+		case !p.onward:
+			p.builder.CutAt(p.run)
+			state = pebble.IterExhausted
 		default:
 			seeks++
 			p.skip = append(append(append(p.skip[:0], it.Key()[:p.prefix]...), p.run...), separator+1)
@@ -257,7 +269,7 @@ func (p *packer) row(it cursor) (more bool, err error) {
 		}
 		if p.length == usersetRows { // others of them may have groups of their own
 			p.builder.OpenAll(p.run)
-			p.builder.Cut()
+			p.builder.CutAt(p.run)
 			return false, nil
 		}
 		group = p.builder.Group(p.head)

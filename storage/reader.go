@@ -67,14 +67,12 @@ func (r *Reader) has(ctx context.Context, t ostiary.Tuple) (ostiary.Edge, bool, 
 	if edge, ok, known := r.among(g, t, t.Subject.ID); known {
 		return edge, ok, nil
 	}
-	if r.cache() != nil {
-		set, err := r.subjectSet(ctx, t.Subject)
-		if err != nil {
-			return ostiary.Edge{}, false, err
-		}
-		if edge, ok, known := r.among(set.FindObjects(t.Object.Type, t.Relation), t, t.Object.ID); known {
-			return edge, ok, nil
-		}
+	// A walker asks many objects for one subject.
+	if g, err = r.subjectEdges(ctx, t, groupRows); err != nil {
+		return ostiary.Edge{}, false, err
+	}
+	if edge, ok, known := r.among(g, t, t.Object.ID); known {
+		return edge, ok, nil
 	}
 	return r.probe(ctx, t)
 }

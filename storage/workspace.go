@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// recentSets is how many objects and subjects a Reader remembers.
+	// recentSets is how many objects, and how many subjects, a Reader remembers.
 	recentSets = 8
 	// idleIterators is how many iterators a picture keeps for the next reader. One that is made anew
 	// finds its way into the tables again (go test ./storage -bench NewReader).
@@ -29,9 +29,23 @@ type workspace struct {
 	skip    []byte
 	head    []byte // of a group
 	run     []byte // of the row that was packed before, behind the prefix
-	recent  [recentSets]*packed
-	victim  int // the place in recent that is given up next
+	objects recent
+	others  recent // subjects
 	use     use
+}
+
+// recent is the last sets that a reader has read.
+type recent struct {
+	sets   [recentSets]*packed
+	victim int // the place that is given up next
+}
+
+// recentOf returns the last sets that were read from a table.
+func (w *workspace) recentOf(table byte) *recent {
+	if table == tableTuple {
+		return &w.objects
+	}
+	return &w.others
 }
 
 // begin makes sure that the reader has a workspace.
@@ -71,7 +85,7 @@ func (r *Reader) end() {
 	}
 	clear(w.idle)
 	w.idle = w.idle[:0]
-	w.recent = [recentSets]*packed{}
+	w.objects, w.others = recent{}, recent{}
 	if c := r.view.store.cache; c != nil {
 		c.note(w.use)
 		w.use = use{}
