@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -69,6 +70,49 @@ func (t Target) batch(answer []byte, n int) ([]bool, error) {
 	}
 	return answers, nil
 }
+
+// batchOutcome counts the answers of a BatchCheck and those that allow. A question that the server could
+// not answer, and says so in a batch that is otherwise good, is an error.
+func (p Protocol) batchOutcome(answer []byte) (answered, allowed int, err error) {
+	if p == HTTP {
+		answered = bytes.Count(answer, []byte(`"allowed"`))
+		for rest := answer; ; {
+			_, after, found := bytes.Cut(rest, []byte(`"allowed"`))
+			if !found {
+				break
+			}
+			if bytes.HasPrefix(bytes.TrimLeft(after, ": \t\n"), []byte("true")) {
+				allowed++
+			}
+			rest = after
+		}
+		if bytes.Contains(answer, []byte(`"error"`)) {
+			err = errBatchItem
+		}
+		return answered, allowed, err
+	}
+	fault := error(nil)
+	err = eachField(answer, func(_ protowire.Number, _ uint64, entry []byte) { // result: key and value
+		answered++
+		fault = errors.Join(fault, eachField(entry, func(number protowire.Number, _ uint64, result []byte) {
+			if number != 2 {
+				return
+			}
+			fault = errors.Join(fault, eachField(result, func(number protowire.Number, value uint64, _ []byte) {
+				switch {
+				case number == 1 && value != 0:
+					allowed++
+				case number == 2:
+					fault = errBatchItem
+				}
+			}))
+		}))
+	})
+	return answered, allowed, errors.Join(err, fault)
+}
+
+// errBatchItem is a question of a batch that the server could not answer.
+var errBatchItem = errors.New("a question of a batch has an error for an answer")
 
 // eachField visits the fields of an encoded message: numbers by value, bytes as they are.
 func eachField(message []byte, visit func(number protowire.Number, value uint64, data []byte)) error {

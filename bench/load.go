@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -150,6 +151,14 @@ func (w *worker) read(answer []byte) {
 			w.tally.allowed++
 		}
 		w.fault = err
+	case methodBatchCheck:
+		answered, allowed, err := w.protocol.batchOutcome(answer)
+		w.tally.checks += int64(answered)
+		w.tally.allowed += int64(allowed)
+		w.fault = err
+		if err == nil && answered != w.current.items {
+			w.fault = fmt.Errorf("a batch of %d has %d answers", w.current.items, answered)
+		}
 	case methodListObjects, methodListUsers, methodStreamed:
 		n, err := w.protocol.results(m, answer)
 		w.found += n

@@ -23,6 +23,7 @@ type benchRunFlags struct {
 	html     string
 	stores   []string
 	models   []string
+	cold     bool
 }
 
 func newBenchRunCommand(a *app) *cobra.Command {
@@ -74,6 +75,7 @@ from when a request was due.`,
 	f.StringVar(&o.MetricsURL, "metrics-url", "", "Ostiary's metrics, as http://127.0.0.1:2112/metrics, to report latency inside the server")
 	f.StringSliceVar(&flags.stores, "store", nil, "ids of stores that 'bench seed' filled, instead of filling new ones")
 	f.StringSliceVar(&flags.models, "model", nil, "ids of their models (default: the newest)")
+	f.BoolVar(&flags.cold, "cold", false, "start the server again once it is filled, and measure from its first request on")
 	f.StringVar(&flags.name, "name", "", "what to call the server in reports")
 	f.StringVar(&flags.html, "html", "", "write a report with plots to this file")
 	return cmd
@@ -91,8 +93,12 @@ func (a *app) benchRun(ctx context.Context, flags *benchRunFlags, serveArgs []st
 	if o.Workload, err = flags.workload.workload(); err != nil {
 		return err
 	}
+	if flags.cold && (flags.target.addr != "" || fresh) {
+		return usagef("--cold is for a server that 'bench run' starts itself: leave out --addr, and --op fresh")
+	}
+	var server *benchServer
 	if flags.target.addr == "" {
-		server, err := a.startBenchServer(ctx, serveArgs)
+		server, err = a.startBenchServer(ctx, serveArgs)
 		if err != nil {
 			return err
 		}
@@ -123,6 +129,13 @@ func (a *app) benchRun(ctx context.Context, flags *benchRunFlags, serveArgs []st
 	o.Progress = func(text string) { a.talkf("%s", text) }
 	if fresh {
 		return a.benchFresh(ctx, flags)
+	}
+	if flags.cold {
+		if err := server.restart(ctx); err != nil {
+			return err
+		}
+		o.Target.Address, o.ServerPIDs = server.address(flags.target.http), []int{server.pid()}
+		o.Warmup, o.Digest = 0, -1
 	}
 	report, err := bench.Run(ctx, *o)
 	if err != nil {

@@ -16,7 +16,9 @@ import (
 
 // benchServer is a server of this binary in a process of its own, on a folder that goes with it.
 type benchServer struct {
-	command        *exec.Cmd
+	binary         string
+	args           []string
+	command        *exec.Cmd // nil when none runs
 	dir            string
 	grpc, http     string
 	metricsURL     string
@@ -42,18 +44,29 @@ func (a *app) startBenchServer(ctx context.Context, args []string) (*benchServer
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	s := &benchServer{dir: dir, metricsURL: "http://" + admin + "/metrics", stderr: &tail{}, ended: make(chan error, 1), terminateAfter: 20 * time.Second}
-	all := append([]string{"serve", "--dev", "--data-dir", dir, "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--admin-addr", admin, "--log-level", "warn"}, args...)
-	s.command = exec.Command(binary, all...) //nolint:gosec // it is this binary
+	s := &benchServer{binary: binary, dir: dir, metricsURL: "http://" + admin + "/metrics", terminateAfter: 20 * time.Second}
+	s.args = append([]string{"serve", "--dev", "--data-dir", dir, "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0",
+		"--admin-addr", admin, "--log-level", "warn"}, args...)
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return s, nil
+}
+
+// start starts the process and returns once it answers. When it does not, there is no process.
+func (s *benchServer) start(ctx context.Context) error {
+	s.stderr, s.ended = &tail{}, make(chan error, 1)
+	s.command = exec.Command(s.binary, s.args...) //nolint:gosec // it is this binary
 	s.command.Stderr = s.stderr
 	out, err := s.command.StdoutPipe()
 	if err == nil {
 		err = s.command.Start()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start a server: %w", err), os.RemoveAll(dir))
+		return fmt.Errorf("start a server: %w", err)
 	}
 	ready := make(chan string, 1)
+	command, ended := s.command, s.ended // end forgets them
 	go func() {
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
@@ -63,20 +76,29 @@ func (a *app) startBenchServer(ctx context.Context, args []string) (*benchServer
 			}
 		}
 		_, _ = io.Copy(io.Discard, out)
-		s.ended <- s.command.Wait()
+		ended <- command.Wait()
 	}()
 	select {
 	case line := <-ready:
 		if _, err := fmt.Sscanf(line, "ready: gRPC on %s HTTP on http://%s", &s.grpc, &s.http); err != nil {
-			return nil, errors.Join(fmt.Errorf("a server says %q: %w", line, err), s.stop())
+			return errors.Join(fmt.Errorf("a server says %q: %w", line, err), s.end())
 		}
 		s.grpc, s.http = strings.TrimSuffix(s.grpc, ","), strings.TrimSuffix(s.http, ",")
-		return s, nil
+		return nil
 	case err := <-s.ended:
-		return nil, errors.Join(fmt.Errorf("start a server with %q: %w\n%s", args, err, s.stderr), os.RemoveAll(dir))
+		s.command = nil
+		return fmt.Errorf("start a server with %q: %w\n%s", s.args, err, s.stderr)
 	case <-ctx.Done():
-		return nil, errors.Join(ctx.Err(), s.stop())
+		return errors.Join(ctx.Err(), s.end())
 	}
+}
+
+// restart ends the process and starts it again on the same data: nothing is cached any more.
+func (s *benchServer) restart(ctx context.Context) error {
+	if err := s.end(); err != nil {
+		return err
+	}
+	return s.start(ctx)
 }
 
 // freeLoopback returns a loopback address whose port nobody uses now.
@@ -98,20 +120,27 @@ func (s *benchServer) address(http bool) string {
 }
 
 // stop ends the server and takes its folder away.
-func (s *benchServer) stop() error {
-	_ = s.command.Process.Signal(syscall.SIGTERM) // it may have ended
-	var err error
+func (s *benchServer) stop() error { return errors.Join(s.end(), os.RemoveAll(s.dir)) }
+
+// end ends the process, if there is one.
+func (s *benchServer) end() error {
+	if s.command == nil {
+		return nil
+	}
+	process := s.command.Process
+	s.command = nil
+	_ = process.Signal(syscall.SIGTERM) // it may have ended
 	select {
-	case err = <-s.ended:
+	case err := <-s.ended:
+		if err != nil {
+			return fmt.Errorf("the server that was measured: %w\n%s", err, s.stderr)
+		}
+		return nil
 	case <-time.After(s.terminateAfter):
-		_ = s.command.Process.Kill()
-		err = fmt.Errorf("the server did not end within %s", s.terminateAfter)
+		_ = process.Kill()
 		<-s.ended
+		return fmt.Errorf("the server did not end within %s", s.terminateAfter)
 	}
-	if err != nil {
-		err = fmt.Errorf("the server that was measured: %w\n%s", err, s.stderr)
-	}
-	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
 // tail keeps the end of what a process says. One goroutine writes; it is read after the process ended.

@@ -155,7 +155,7 @@ func TestBenchStartsAServer(t *testing.T) {
 	}
 	a, out, talk := newCLI(t, "").app("")
 	a.executable = buildBinary(t)
-	code := a.run(t.Context(), []string{"bench", "run", "--scale", "small", "--warmup", "0s", "--duration", "200ms", "--pool", "500", "--", "--history-retention", "1h"})
+	code := a.run(t.Context(), []string{"bench", "run", "--scale", "small", "--warmup", "0s", "--duration", "200ms", "--pool", "500", "--cold", "--", "--history-retention", "1h"})
 	if code != exitDone {
 		t.Fatalf("exit code %d\n%s%s", code, out, talk)
 	}
@@ -170,7 +170,7 @@ func TestBenchStartsAServer(t *testing.T) {
 func TestBenchUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"--op", "think"}, {"--workload", "nothing"}, {"--scale", "tiny"},
-		{"--addr", "127.0.0.1:1", "--", "--dev"}, {"--addr", "127.0.0.1:1", "--store", "a,b", "--model", "c"},
+		{"--addr", "127.0.0.1:1", "--", "--dev"}, {"--addr", "127.0.0.1:1", "--cold"}, {"--addr", "127.0.0.1:1", "--store", "a,b", "--model", "c"},
 	} {
 		code, out, err := newCLI(t, "").run(append([]string{"bench", "run"}, args...)...)
 		if code != exitUsage {

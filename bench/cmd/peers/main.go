@@ -147,7 +147,7 @@ func (s settings) measureServer(ctx context.Context, server *server) (entries []
 		if slices.Contains(load.not, server.name) {
 			continue
 		}
-		w, err := workload.New(s.workload, workload.Options{Scale: s.scale, Seed: 1, Skew: load.skew})
+		w, err := workload.New(s.workload, workload.Options{Scale: s.scale, Seed: workload.DefaultSeed, Skew: load.skew})
 		if err != nil {
 			return nil, err
 		}
@@ -165,7 +165,7 @@ func (s settings) measureServer(ctx context.Context, server *server) (entries []
 		}
 		for _, clients := range load.clients {
 			o := load.options
-			o.Workload, o.Stores, o.Concurrency, o.Seed = w, seeded, clients, 1
+			o.Workload, o.Stores, o.Concurrency, o.Seed = w, seeded, clients, workload.DefaultSeed
 			o.Duration, o.Warmup = s.measure, s.warmup
 			o.Target = server.target(load.protocol)
 			o.ServerPIDs, o.MetricsURL = server.pids(), server.metricsURL
