@@ -36,6 +36,7 @@ func BenchmarkOrg(b *testing.B) {
 			x := loadWorkload(b, "org", scale)
 			x.cached(b, func(b *testing.B) {
 				x.checks(b)
+				x.mixed(b)
 				for _, name := range []string{"list-2200", "list-10000", "users-1000"} {
 					x.named(b, name)
 				}
@@ -141,9 +142,39 @@ func (x *loaded) checks(b *testing.B) {
 			for i := range questions {
 				questions[i] = x.check(source.Check())
 			}
-			x.run(b, questions)
+			x.run(b, questions, nil)
 		})
 	}
+}
+
+// writeEvery is how many checks of the mixed benchmark come to a write.
+const writeEvery = 100
+
+// mixed asks checks with one write of a new tuple to 99 of them: a new member of a group, a new user on
+// a document, a new document. The percentiles are those of the checks.
+func (x *loaded) mixed(b *testing.B) {
+	b.Run(workload.Cubic+"/mixed", func(b *testing.B) {
+		w := x.workload(b, workload.Cubic)
+		source := w.Questions(1)
+		questions := make([]question, drawnQuestions)
+		for i := range questions {
+			questions[i] = x.check(source.Check())
+		}
+		index, _ := x.store.Applied()
+		fresh := w.Questions(index) // another each time
+		x.run(b, questions, func() {
+			_, e := fresh.NewTuple()
+			index++
+			m := &ostiary.Mutation{TimeNanos: 1, Tuples: []ostiary.TupleChange{touchOf(e)}}
+			outcomes, err := x.store.Apply([]storage.Entry{{Index: index, Term: 1, Mutation: m}})
+			if err == nil {
+				err = outcomes[0].Err
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		})
+	})
 }
 
 // lists asks 256 different lists of objects and of users in turn.
@@ -155,7 +186,7 @@ func (x *loaded) lists(b *testing.B) {
 		for i := range questions {
 			questions[i] = x.listObjects(source.ListObjects())
 		}
-		x.run(b, questions)
+		x.run(b, questions, nil)
 	})
 	b.Run("list-users", func(b *testing.B) {
 		source := x.workload(b, workload.Cubic).Questions(1)
@@ -163,7 +194,7 @@ func (x *loaded) lists(b *testing.B) {
 		for i := range questions {
 			questions[i] = x.listUsers(source.ListUsers())
 		}
-		x.run(b, questions)
+		x.run(b, questions, nil)
 	})
 }
 
@@ -174,9 +205,9 @@ func (x *loaded) named(b *testing.B, name string) {
 			b.Fatalf("%s has no question %q", x.name, name)
 		}
 		if q.Object.ID == "" {
-			x.run(b, []question{x.listObjects(q)})
+			x.run(b, []question{x.listObjects(q)}, nil)
 		} else {
-			x.run(b, []question{x.listUsers(q)})
+			x.run(b, []question{x.listUsers(q)}, nil)
 		}
 	})
 }
@@ -209,13 +240,10 @@ func (x *loaded) listUsers(q workload.Question) question {
 	}
 }
 
-// run asks the questions in turn, each of a reader of its own, and reports what single ones took.
-func (x *loaded) run(b *testing.B, questions []question) {
-	view, err := x.store.View()
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer view.Close()
+// run asks the questions in turn, each of a view and a reader of its own, and reports what single ones
+// took. Where write is not nil it is called before every writeEvery-th question; what it takes counts in the mean
+// alone.
+func (x *loaded) run(b *testing.B, questions []question, write func()) {
 	ctx := b.Context()
 	cpuNow, hasCPU := cpuClock(b)
 	var took, used []time.Duration
@@ -224,10 +252,15 @@ func (x *loaded) run(b *testing.B, questions []question) {
 	ask := func(q question) {
 		cpu := cpuNow()
 		start := time.Now()
+		view, err := x.store.View()
+		if err != nil {
+			b.Fatal(err)
+		}
 		r := view.Reader(benchStore, 1)
 		n, err := q(ctx, r)
 		stats := r.Stats()
 		r.Close()
+		view.Close()
 		took = append(took, time.Since(start))
 		used = append(used, cpuNow()-cpu)
 		if err != nil {
@@ -246,6 +279,9 @@ func (x *loaded) run(b *testing.B, questions []question) {
 	before := x.store.CacheStats()
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
+		if write != nil && i%writeEvery == 0 {
+			write()
+		}
 		ask(questions[i%len(questions)])
 	}
 	n := float64(len(took))
