@@ -358,7 +358,7 @@ func (c *check) follow(base int, l level, depth int, usersets bool) level {
 	end := len(c.links)
 	if usersets {
 		c.entered += end - base
-		l = c.followFromUser(base, l, depth, c.entered)
+		l = c.followFromUser(base, l, depth, c.entered, true)
 		end = len(c.links)
 	}
 	recursive := 0
@@ -385,8 +385,9 @@ func (c *check) follow(base int, l level, depth int, usersets bool) level {
 }
 
 // followFromUser looks the links from base on up on the user's side, returns the union of l and what that
-// knows, and leaves the other links. waiting is as in fromUser.
-func (c *check) followFromUser(base int, l level, depth, waiting int) level {
+// knows, and leaves the other links. waiting is as in fromUser; but where entry says that the links lead
+// into recursion from outside, the second is reason enough to begin: what lies behind it may be anything.
+func (c *check) followFromUser(base int, l level, depth, waiting int, entry bool) level {
 	n := len(c.links) - base
 	if l == yes || n == 0 {
 		return l
@@ -395,7 +396,11 @@ func (c *check) followFromUser(base int, l level, depth, waiting int) level {
 	kept := base
 	for i := base; i < len(c.links); i++ {
 		k := c.links[i]
-		if known, ok := c.fromUser(k.to, depth, waiting); !ok {
+		at := waiting
+		if entry && k.to.n.recursive && c.entered >= min(2, c.userFrom) {
+			at = max(at, c.userFrom)
+		}
+		if known, ok := c.fromUser(k.to, depth, at); !ok {
 			c.links[kept] = k
 			kept++
 		} else if l = max(l, min(k.cap, known)); l == yes {

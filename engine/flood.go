@@ -135,5 +135,5 @@ func (f *flood) spread(base, depth int, usersets bool) level {
 // spreadFromUser is followFromUser inside a component, where it is those in the queue that wait.
 func (f *flood) spreadFromUser(base, depth int) level {
 	n := len(f.links) - base
-	return f.followFromUser(base, no, depth, f.entered+f.waiting-1+n) // the one being visited waits no more
+	return f.followFromUser(base, no, depth, f.entered+f.waiting-1+n, false) // the one being visited waits no more
 }

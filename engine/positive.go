@@ -219,7 +219,7 @@ func (s *solver) open(g *gate) {
 func (s *solver) followInside(g *gate, base int, usersets bool) {
 	depth := g.cell.depth + 1
 	if usersets {
-		s.raise(g, s.followFromUser(base, g.level, depth, 0)) // a flood would have begun the user's side
+		s.raise(g, s.followFromUser(base, g.level, depth, 0, false)) // a flood would have begun the user's side
 	}
 	end := len(s.links)
 	for _, pass := range [...]int{passProbe, passOutside, passInside} {

@@ -18,10 +18,11 @@ import (
 
 const (
 	// defaultUserFrom is how many usersets the object's side must have waiting before the user's side is
-	// begun. A single chain of groups is walked from the object.
+	// begun; two, where they lead into recursion. A single chain of groups is walked from the object.
 	defaultUserFrom = 4
-	// defaultUserSteps is how many tuples of the user's side may be read for each userset that was met.
-	defaultUserSteps = 4
+	// defaultUserSteps is how many tuples of the user's side may be read for each userset that was met:
+	// about what a group costs whose members must be read to look for one.
+	defaultUserSteps = 16
 	// openWeight is how many usersets a group counts for that is too large to be packed.
 	openWeight = 16
 	// leastUserLimit is the least number of tuples that a subject is asked for at once.
