@@ -163,6 +163,7 @@ func (s *Server) interceptStream(
 	c := &r.call
 	if err == nil {
 		wrapped := &serverStream{ServerStream: stream, server: s, ctx: ctx, call: c}
+		c.stream = wrapped
 		_, err = s.handle(ctx, c, nil, func() (any, error) { return nil, handler(srv, wrapped) })
 		if !wrapped.sent {
 			wrapped.sendHeaders()
@@ -191,6 +192,21 @@ type serverStream struct {
 	ctx    context.Context
 	call   *call
 	sent   bool
+	bulk   bool // see together
+}
+
+// together runs a function that sends many messages of a stream, and gives up at the deadline of the call as
+// SendMsg does. It costs one goroutine in place of one for each message.
+func (c *call) together(send func() error) error {
+	w := c.stream
+	if w == nil {
+		return send()
+	}
+	if !w.sent {
+		w.sendHeaders()
+	}
+	w.bulk = true // from here on nothing of w changes: send may outlast the handler
+	return w.within(send)
 }
 
 func (w *serverStream) Context() context.Context { return w.ctx }
@@ -204,6 +220,9 @@ func (w *serverStream) RecvMsg(m any) error {
 }
 
 func (w *serverStream) SendMsg(m any) error {
+	if w.bulk {
+		return w.ServerStream.SendMsg(m)
+	}
 	if !w.sent {
 		w.sendHeaders()
 	}

@@ -92,12 +92,16 @@ func (s *Server) StreamedListObjects(
 	if err != nil {
 		return err
 	}
-	for _, o := range objects {
-		if err := stream.Send(&openfgav1.StreamedListObjectsResponse{Object: o.String()}); err != nil {
-			return err
+	return callOf(stream.Context()).together(func() error {
+		var resp openfgav1.StreamedListObjectsResponse // encoded when Send returns
+		for _, o := range objects {
+			resp.Object = o.String()
+			if err := stream.Send(&resp); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // ListUsers returns the users of one shape that have a relation to an object, sorted. A wildcard among
