@@ -124,25 +124,17 @@ func (c *heldConnection) call(_ context.Context, _ *request, message func([]byte
 
 func (c *heldConnection) close() error { return nil }
 
+// TestRunCountsRefusals asks for streams over HTTP, which the echo does not have.
 func TestRunCountsRefusals(t *testing.T) {
-	addresses := startEcho(t)
-	w := smallOrg(t)
 	report, err := Run(t.Context(), Options{
-		Target: Target{Address: addresses[GRPC], Protocol: GRPC}, Workload: w, Stores: []Store{{ID: "x"}},
-		Operation: OpCheck, Digest: -1, Pool: 10, Duration: 50 * time.Millisecond,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if report.Failed != 0 || report.Questions.Digest != "" {
-		t.Errorf("report %+v", report)
-	}
-	_, err = Run(t.Context(), Options{
-		Target: Target{Address: addresses[HTTP], Protocol: HTTP}, Workload: w, Stores: []Store{{ID: "x"}},
+		Target: Target{Address: startEcho(t)[HTTP], Protocol: HTTP}, Workload: smallOrg(t), Stores: []Store{{ID: "x"}},
 		Operation: OpStreamed, Digest: -1, Pool: 10, Duration: 50 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if report.Requests != 0 || report.Failed == 0 || report.Errors["http 404"] != report.Failed || report.Latency.Count != 0 {
+		t.Errorf("%d requests, %d failed, errors %v, %d latencies", report.Requests, report.Failed, report.Errors, report.Latency.Count)
 	}
 }
 
