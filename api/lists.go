@@ -60,7 +60,7 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing
 	if err != nil {
 		return nil, err
 	}
-	query := engine.ListObjectsQuery{Type: req.GetType(), Relation: req.GetRelation(), Subject: subject, Context: req.GetContext().AsMap()}
+	query := engine.ListObjectsQuery{Type: req.GetType(), Relation: req.GetRelation(), Subject: subject, Context: valuesOf(req.GetContext())}
 	work := s.paced(ctx, req.GetStoreId())
 	defer work.end()
 	objects, err := s.engine.ListObjects(work, q.model.Plan, reader, query)
@@ -134,7 +134,7 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 	if err != nil {
 		return nil, err
 	}
-	query := engine.ListUsersQuery{Object: object, Relation: req.GetRelation(), Filter: filter, Context: req.GetContext().AsMap()}
+	query := engine.ListUsersQuery{Object: object, Relation: req.GetRelation(), Filter: filter, Context: valuesOf(req.GetContext())}
 	work := s.paced(ctx, req.GetStoreId())
 	defer work.end()
 	users, err := s.engine.ListUsers(work, q.model.Plan, reader, query)
