@@ -151,8 +151,10 @@ func (r *run) step() bool {
 }
 
 // grow notes that one entry is put into a set and reports whether the question may go on.
-func (r *run) grow() bool {
-	r.entries++
+func (r *run) grow() bool { return r.growMany(1) }
+
+func (r *run) growMany(n int) bool {
+	r.entries += n
 	if r.entries > r.maxEntries && r.err == nil {
 		r.err = fmt.Errorf("put more than %d entries into sets (the bound MaxSetEntries); narrow the question or raise the bound: %w",
 			r.maxEntries, ostiary.ErrTooBroad)
