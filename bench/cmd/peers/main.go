@@ -79,6 +79,7 @@ func loads() []load {
 		{name: "check over HTTP", options: bench.Options{Operation: bench.OpCheck}, protocol: bench.HTTP, clients: []int{16}},
 		{name: "batch check of 50", options: bench.Options{Operation: bench.OpBatchCheck}, clients: []int{4}},
 		{name: "list objects, 1,000 of 2,200", options: bench.Options{Operation: bench.OpList, Named: "list-2200"}, clients: []int{1}},
+		{name: "stream objects, 10,000", options: bench.Options{Operation: bench.OpStreamed, Named: "list-10000", Digest: -1}, clients: []int{1}},
 		{name: "list users, 1,000", options: bench.Options{Operation: bench.OpListUsers, Named: "users-1000"}, clients: []int{1}},
 		{name: "99 checks to a write", options: bench.Options{Operation: bench.OpMixed}, clients: []int{16}},
 		{name: "write 1 tuple", options: bench.Options{Operation: bench.OpWrite}, clients: []int{16}},

@@ -23,13 +23,16 @@ func (r result) writeTable(out io.Writer) error {
 		if _, err := fmt.Fprintf(out, "\n%s\n", load); err != nil {
 			return err
 		}
-		fmt.Fprintln(w, "\trequests/s\titems/s\tp50 us\tp99 us\tp99.9 us\tinside p99\tCPU us\tMiB\tof echo\ttimes openfga\tfailed\tothers\t")
+		fmt.Fprintln(w, "\trequests/s\titems/s\tp50 us\tp99 us\tp99.9 us\tinside p99\tCPU us\tMiB\tof echo\tp50 x echo\tp99 x echo\ttimes openfga\tfailed\tothers\t")
 		for _, e := range byLoad[load] {
 			p := e.Report
-			fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%s\t%.1f\t%d\t%s\t%s\t%d\t%.2f\t\n", e.Server,
+			fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%s\t%.1f\t%d\t%s\t%s\t%s\t%s\t%d\t%.2f\t\n", e.Server,
 				p.RequestsPerSecond, p.ItemsPerSecond, p.Latency.P50, p.Latency.P99, p.Latency.P999, inside(p),
 				p.Server.CPUPerRequest, p.Server.ResidentBytes>>20,
-				ratio(e, byLoad[load], nameEcho, "%.2f"), ratio(e, byLoad[load], nameOpenFGA, "%.1f"), p.Failed, p.Machine.OtherCPUCores)
+				ratio(e, byLoad[load], nameEcho, "%.2f", throughput),
+				ratio(e, byLoad[load], nameEcho, "%.2f", func(r *bench.Report) float64 { return r.Latency.P50 }),
+				ratio(e, byLoad[load], nameEcho, "%.2f", func(r *bench.Report) float64 { return r.Latency.P99 }),
+				ratio(e, byLoad[load], nameOpenFGA, "%.1f", throughput), p.Failed, p.Machine.OtherCPUCores)
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -46,11 +49,13 @@ func inside(r *bench.Report) string {
 	return fmt.Sprintf("%.0f", r.Server.Inside.P99)
 }
 
-// ratio sets the requests of a second beside those of another server under the same load.
-func ratio(e entry, beside []entry, name, format string) string {
+func throughput(r *bench.Report) float64 { return r.RequestsPerSecond }
+
+// ratio sets a figure beside that of another server under the same load.
+func ratio(e entry, beside []entry, name, format string, figure func(*bench.Report) float64) string {
 	for _, other := range beside {
-		if other.Server == name && other.Server != e.Server && other.Report.RequestsPerSecond > 0 {
-			return fmt.Sprintf(format, e.Report.RequestsPerSecond/other.Report.RequestsPerSecond)
+		if other.Server == name && other.Server != e.Server && figure(other.Report) > 0 {
+			return fmt.Sprintf(format, figure(e.Report)/figure(other.Report))
 		}
 	}
 	return "-"
