@@ -21,14 +21,18 @@ func FuzzPackedEdges(f *testing.F) {
 	f.Add([]byte("doc 1 viewer user ann |doc 1 viewer user * |doc 1 viewer group eng member|doc 1 viewer group eng members"))
 	f.Add([]byte("\x01 \x02 \x03 \x01 \x02 \x03|\x01 \x02 \x03 \x03 \x01 |\xff \xff \xff \xff \xff \xff"))
 	f.Add(bytes.Repeat([]byte("a b c d e\x01 |a b c d f |a b c g e h|a b c\x02 g e h|"), 3))
+	stores := []*Store{openCached(f, vfs.NewMem(), 0, 0), openCached(f, vfs.NewMem(), 1<<20, 0)}
+	inputs := 0
 	f.Fuzz(func(t *testing.T, input []byte) {
+		inputs++
+		store := fmt.Sprint("S", inputs)
 		m := &ostiary.Mutation{}
 		for i, line := range bytes.Split(input, []byte("|")) {
 			part := bytes.Split(line, []byte(" "))
 			if len(part) != 6 || len(m.Tuples) == 50 {
 				continue
 			}
-			c := ostiary.TupleChange{Op: ostiary.TupleTouch, Store: testStore, Grant: ostiary.Grant{Owner: ostiary.OwnerAPI}}
+			c := ostiary.TupleChange{Op: ostiary.TupleTouch, Store: store, Grant: ostiary.Grant{Owner: ostiary.OwnerAPI}}
 			c.Tuple = ostiary.Tuple{
 				Object:   ostiary.ObjectRef{Type: string(part[0]), ID: string(part[1])},
 				Relation: string(part[2]),
@@ -41,10 +45,9 @@ func FuzzPackedEdges(f *testing.F) {
 				m.Tuples = append(m.Tuples, c)
 			}
 		}
-		for _, bytes := range []int64{0, 1 << 20} {
-			s := openCached(t, vfs.NewMem(), bytes, 0)
+		for _, s := range stores {
 			mustApply(t, s, m)
-			r := viewOf(t, s).Reader(testStore, 1)
+			r := viewOf(t, s).Reader(store, 1)
 			for _, c := range m.Tuples {
 				samePacked(t, r, c.Tuple)
 			}

@@ -26,6 +26,10 @@ const (
 	quietMemTables = 2
 )
 
+// indexBlockBytes keeps the index of a table in one block: with Pebble's 4 KiB it is itself indexed, and a
+// seek passes one more level (go test ./bench -run '^$' -bench Org/mid/cache=off/cubic/check).
+const indexBlockBytes = 256 << 10
+
 // pebbleFormat pins Pebble's own format, so that a newer Pebble does not raise it unasked and lock
 // out the release before.
 const pebbleFormat = pebble.FormatTableFormatV6
@@ -176,6 +180,7 @@ func (s *Store) pebbleOptions(fs vfs.FS, cache *pebble.Cache) *pebble.Options {
 		L0StopWritesThreshold:       1000,
 	}
 	for i := range o.Levels {
+		o.Levels[i].IndexBlockSize = indexBlockBytes
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].FilterType = pebble.TableFilter
 	}
