@@ -83,7 +83,7 @@ func writeAll(ctx context.Context, t Target, stores []Store, edges func(func(int
 					if err != nil {
 						return err
 					}
-					if err := t.roundTrip(ctx, c, methodWrite, message, &openfgav1.WriteResponse{}); err != nil {
+					if err := writePatiently(ctx, t, c, message); err != nil {
 						return err
 					}
 					progress(int(written.Add(int64(len(next.edges)))))
@@ -123,6 +123,24 @@ func writeAll(ctx context.Context, t Target, stores []Store, edges func(func(int
 		return fmt.Errorf("write the tuples of the workload: %w", err)
 	}
 	return nil
+}
+
+// seedAttempts is how often a call is made that a busy server does not finish before its own deadline.
+const seedAttempts = 5
+
+// writePatiently writes tuples. A call that failed may have written them: they are ignored the next time.
+func writePatiently(ctx context.Context, t Target, c connection, message *openfgav1.WriteRequest) error {
+	store := message.GetStoreId() // encoding for HTTP moves it to the path
+	for attempt := 1; ; attempt++ {
+		message.StoreId = store
+		if attempt > 1 {
+			message.Writes.OnDuplicate = "ignore"
+		}
+		err := t.roundTrip(ctx, c, methodWrite, message, &openfgav1.WriteResponse{})
+		if err == nil || attempt == seedAttempts || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // withConnection calls f with a connection of its own.

@@ -115,11 +115,16 @@ func (s settings) run(ctx context.Context) (err error) {
 			continue
 		}
 		entries, err := s.measureServer(ctx, server)
-		if err != nil {
-			return fmt.Errorf("%s: %w", server.name, err)
-		}
 		all.Runs = append(all.Runs, entries...)
+		if err != nil { // what is measured is kept
+			return errors.Join(fmt.Errorf("%s: %w", server.name, err), s.report(all))
+		}
 	}
+	return s.report(all)
+}
+
+// report writes the reports to their file and prints the table.
+func (s settings) report(all result) error {
 	data, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
 		return err
@@ -141,7 +146,7 @@ func (s settings) measureServer(ctx context.Context, server *server) (entries []
 	say("starting")
 	defer func() { err = errors.Join(err, server.stop()) }()
 	if err := server.start(ctx, server); err != nil {
-		return nil, err
+		return entries, err
 	}
 	var seeded []bench.Store
 	for _, load := range loads() {
@@ -150,17 +155,17 @@ func (s settings) measureServer(ctx context.Context, server *server) (entries []
 		}
 		w, err := workload.New(s.workload, workload.Options{Scale: s.scale, Seed: workload.DefaultSeed, Skew: load.skew})
 		if err != nil {
-			return nil, err
+			return entries, err
 		}
 		if seeded == nil { // a skew changes questions, not tuples
 			began := time.Now()
 			if seeded, err = bench.Seed(ctx, server.target(bench.GRPC), w, func(int) {}); err != nil {
-				return nil, err
+				return entries, err
 			}
 			say("%d tuples written in %.1f s", w.Total(), time.Since(began).Seconds())
 			if server.seeded != nil {
 				if err := server.seeded(ctx, server); err != nil {
-					return nil, err
+					return entries, err
 				}
 			}
 		}
@@ -176,7 +181,7 @@ func (s settings) measureServer(ctx context.Context, server *server) (entries []
 			}
 			report, err := bench.Run(ctx, o)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", load.name, err)
+				return entries, fmt.Errorf("%s: %w", load.name, err)
 			}
 			report.Name = server.name
 			entry := entry{Load: load.title(s, w, clients), Server: server.name, Report: report}
