@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/engine/edges"
@@ -49,17 +50,44 @@ func (e *Engine) listObjects(ctx context.Context, p *Plan, r Reader, q ListObjec
 	if n == nil {
 		return nil, nil
 	}
-	l := &listing{
-		run: e.newRun(ctx, p, r, q.Context), plan: sp, subject: q.Subject,
-		sets: make([]*objectSet, len(sp.nodes)), universes: make([]universe, len(sp.nodes)),
-	}
+	l := listings.Get().(*listing)
+	defer l.release()
+	l.run, l.plan, l.subject = e.newRun(ctx, p, r, q.Context), sp, q.Subject
+	l.sets = resized(l.sets, len(sp.nodes))
+	l.universes = resized(l.universes, len(sp.nodes))
 	return l.objects(n)
+}
+
+// listings holds what lists leave for the next: memory, and nothing of what was in it.
+var listings = sync.Pool{New: func() any { return new(listing) }}
+
+func (l *listing) release() {
+	l.run, l.plan, l.subject, l.cache = run{}, nil, ostiary.SubjectRef{}, nil
+	clear(l.sets[:cap(l.sets)])
+	for i := range l.universes {
+		l.universes[i].reset()
+	}
+	l.made.reset()
+	clear(l.ids)
+	l.ids = l.ids[:0]
+	if cap(l.ids) > 16*maxPooledEntries {
+		l.ids = nil
+	}
+	listings.Put(l)
+}
+
+// resized returns a slice of a length that keeps the elements of s as far as there is room.
+func resized[E any](s []E, n int) []E {
+	if n <= cap(s) {
+		return s[:n]
+	}
+	return append(s[:cap(s)], make([]E, n-cap(s))...)
 }
 
 // objects returns the objects of a relation as the answer to the question.
 func (l *listing) objects(n *node) ([]ostiary.ObjectRef, error) {
 	set, u := l.set(n), l.universe(n.rel)
-	ids := make([]string, 0, set.len())
+	ids := l.ids[:0]
 	doubtful := false
 	for _, id := range set.all() {
 		if !l.step() {
@@ -79,6 +107,7 @@ func (l *listing) objects(n *node) ([]ostiary.ObjectRef, error) {
 			return nil, err
 		}
 	}
+	l.ids = ids
 	sortTexts(ids)
 	objects := make([]ostiary.ObjectRef, len(ids))
 	for i, id := range ids {
@@ -95,6 +124,8 @@ type listing struct {
 	sets    []*objectSet // by relation.index; nil until found, then final
 	// universes number the objects of each type; see universe.
 	universes []universe
+	made      setPool
+	ids       []string // of the answer
 	// cache keeps what was read while a component is solved that reads the same again; nil otherwise.
 	cache map[arrival]arrived
 }
@@ -138,11 +169,11 @@ func (l *listing) lower(n *node, w world) *objectSet { return l.project(l.set(n)
 func (l *listing) withItself(n *node, set *objectSet) *objectSet {
 	if !n.reflexive {
 		if set == nil {
-			return &objectSet{}
+			return l.made.set()
 		}
 		return set
 	}
-	self := &objectSet{}
+	self := l.made.set()
 	l.raise(self, l.universe(n.rel).number(l.subject.ID), yes)
 	return l.union([]*objectSet{set, self})
 }
@@ -170,7 +201,7 @@ func (l *listing) evaluate(x *expr, w world, at lookup) *objectSet {
 	case exprDifference:
 		return l.subtract(x, w, at)
 	}
-	to := &sink{set: &objectSet{}, world: w}
+	to := &sink{set: l.made.set(), world: w}
 	l.direct(x, to)
 	for i := range x.followed() {
 		t := &x.followed()[i]
@@ -196,7 +227,7 @@ func (l *listing) intersect(x *expr, w world, at lookup) *objectSet {
 		if small.len() > large.len() {
 			small, large = large, small
 		}
-		out = &objectSet{}
+		out = l.made.set()
 		for _, id := range small.all() {
 			if level := min(small.level(id), large.level(id)); level != no {
 				l.raise(out, id, level)
@@ -220,7 +251,7 @@ func (l *listing) subtract(x *expr, w world, at lookup) *objectSet {
 	if subtract.len() == 0 {
 		return base
 	}
-	out := &objectSet{}
+	out := l.made.set()
 	for _, id := range base.all() {
 		if level := min(base.level(id), subtract.level(id).not()); level != no {
 			l.raise(out, id, level)

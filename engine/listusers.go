@@ -77,19 +77,23 @@ func (e *Engine) listUsers(ctx context.Context, p *Plan, r Reader, q ListUsersQu
 			return nil, err
 		}
 	}
-	var found []ostiary.SubjectRef
-	if set.rest == yes {
-		found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: ostiary.Wildcard})
-	}
+	ids := make([]string, 0, len(set.named))
 	for id, l := range set.named {
 		if !u.step() {
 			return nil, u.err
 		}
 		if l == yes {
-			found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: id, Relation: q.Filter.Relation})
+			ids = append(ids, id)
 		}
 	}
-	slices.SortFunc(found, compareSubjects)
+	sortTexts(ids)
+	found := make([]ostiary.SubjectRef, 0, len(ids)+1)
+	if set.rest == yes {
+		found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: ostiary.Wildcard})
+	}
+	for _, id := range ids {
+		found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: id, Relation: q.Filter.Relation})
+	}
 	return found, nil
 }
 

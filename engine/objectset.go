@@ -32,6 +32,17 @@ func (u *universe) number(id string) uint32 {
 	return uint32(len(u.ids) - 1)
 }
 
+// reset forgets all, and keeps memory for the next list.
+func (u *universe) reset() {
+	if cap(u.ids) > 16*maxPooledEntries {
+		*u = universe{}
+		return
+	}
+	clear(u.ids)
+	clear(u.table)
+	u.ids, u.hashes = u.ids[:0], u.hashes[:0]
+}
+
 // expect makes room for more ids.
 func (u *universe) expect(n int) {
 	size := max(64, len(u.table))
@@ -60,6 +71,59 @@ func (u *universe) grow(size int) {
 type objectSet struct {
 	pages   []*page
 	members []uint32 // in the order in which they came
+	pool    *setPool
+}
+
+// setPool makes the sets of a list out of those of the one before.
+type setPool struct {
+	sets  []*objectSet
+	used  int     // of sets
+	pages []*page // wiped
+}
+
+// maxPooledSets and maxPooledPages bound the memory that is kept for the next list.
+const (
+	maxPooledSets  = 64
+	maxPooledPages = 1024
+)
+
+// set returns an empty set.
+func (p *setPool) set() *objectSet {
+	if p.used == len(p.sets) {
+		p.sets = append(p.sets, &objectSet{pool: p})
+	}
+	p.used++
+	return p.sets[p.used-1]
+}
+
+func (p *setPool) page() *page {
+	if n := len(p.pages); n > 0 {
+		last := p.pages[n-1]
+		p.pages = p.pages[:n-1]
+		return last
+	}
+	return new(page)
+}
+
+func (p *setPool) reset() {
+	for _, s := range p.sets[:p.used] {
+		for i, old := range s.pages {
+			if old != nil && len(p.pages) < maxPooledPages {
+				*old = page{}
+				p.pages = append(p.pages, old)
+			}
+			s.pages[i] = nil
+		}
+		s.pages, s.members = emptied(s.pages), s.members[:0]
+		if cap(s.members) > 16*maxPooledEntries {
+			s.members = nil
+		}
+	}
+	if len(p.sets) > maxPooledSets {
+		clear(p.sets[maxPooledSets:])
+		p.sets = p.sets[:maxPooledSets]
+	}
+	p.used = 0
 }
 
 // page holds the levels of some consecutive numbers.
@@ -100,7 +164,7 @@ func (s *objectSet) at(id uint32) *level {
 		s.pages = append(s.pages, nil)
 	}
 	if s.pages[i] == nil {
-		s.pages[i] = new(page)
+		s.pages[i] = s.pool.page()
 	}
 	return &s.pages[i][id%(1<<pageBits)]
 }
@@ -125,7 +189,7 @@ func (l *listing) project(s *objectSet, w world) *objectSet {
 	if w == exact {
 		return s
 	}
-	out := &objectSet{}
+	out := l.made.set()
 	for _, id := range s.all() {
 		l.raise(out, id, w.project(s.level(id)))
 		if l.err != nil {
@@ -168,18 +232,18 @@ func (l *listing) union(sets []*objectSet) *objectSet {
 
 // clone returns a copy that may be changed.
 func (l *listing) clone(s *objectSet) *objectSet {
-	out := &objectSet{}
+	out := l.made.set()
 	if s.len() == 0 || !l.growMany(s.len()) {
 		return out
 	}
-	out.members = make([]uint32, len(s.members), len(s.members)+len(s.members)/4+1)
-	copy(out.members, s.members)
-	out.pages = make([]*page, len(s.pages))
-	for i, p := range s.pages {
+	out.members = append(out.members, s.members...)
+	for _, p := range s.pages {
 		if p != nil {
-			copied := *p
-			out.pages[i] = &copied
+			copied := l.made.page()
+			*copied = *p
+			p = copied
 		}
+		out.pages = append(out.pages, p)
 	}
 	return out
 }

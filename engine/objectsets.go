@@ -38,7 +38,7 @@ func (l *listing) solvePositive(n *node) {
 	members := l.plan.components[n.component]
 	f := &flow{listing: l, component: n.component, listeners: map[*node][]listener{}}
 	for _, m := range members {
-		l.sets[m.rel.index] = &objectSet{}
+		l.sets[m.rel.index] = l.made.set()
 	}
 	for _, m := range members {
 		if m.reflexive {
@@ -102,7 +102,7 @@ func (f *flow) open(p *pipe) {
 	default:
 		p.kids = make([]*objectSet, len(x.operands))
 		for i, operand := range x.operands {
-			p.kids[i] = &objectSet{}
+			p.kids[i] = f.made.set()
 			f.open(&pipe{x: operand, n: p.n, up: p, operand: i})
 			if !operand.inside && p.kids[i].len() == 0 {
 				return // nothing can come through
@@ -189,7 +189,7 @@ func (l *listing) solveNegative(n *node) {
 		stands = sizes == 0 // the underestimate only grows
 	}
 	for _, m := range members {
-		out := &objectSet{}
+		out := l.made.set()
 		for _, id := range high[m].all() {
 			l.raise(out, id, between(low[m].level(id), yes))
 			if l.err != nil {

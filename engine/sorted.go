@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"sync"
 )
 
 // sortKey stands for a text in sorting: eight bytes of it, behind what all texts have in common.
@@ -11,6 +12,8 @@ type sortKey struct {
 	key  uint64
 	text string
 }
+
+var sortRooms = sync.Pool{New: func() any { return new([]sortKey) }}
 
 // sortTexts sorts texts without NUL, all different, bytewise. Ids mostly differ within a few bytes: those
 // that do are sorted byte by byte, from the last to the first (radix sort), in time linear in the texts.
@@ -33,7 +36,16 @@ func sortTexts(texts []string) {
 			common++
 		}
 	}
-	keys, other := make([]sortKey, len(texts)), make([]sortKey, len(texts))
+	room := sortRooms.Get().(*[]sortKey)
+	*room = slices.Grow((*room)[:0], 2*len(texts))[:2*len(texts)]
+	defer func() {
+		clear(*room)
+		if cap(*room) > 32*maxPooledEntries {
+			*room = nil
+		}
+		sortRooms.Put(room)
+	}()
+	keys, other := (*room)[:len(texts)], (*room)[len(texts):]
 	differ, first := uint64(0), leadingBytes(texts[0][common:])
 	for i, t := range texts {
 		keys[i] = sortKey{leadingBytes(t[common:]), t}
