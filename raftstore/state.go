@@ -90,3 +90,8 @@ func (s *state) Checkpoint(dir string) (err error) {
 	s.with(func(c *storage.Store) { err = c.Checkpoint(dir) })
 	return err
 }
+
+func (s *state) CacheStats() (stats storage.CacheStats) {
+	s.with(func(c *storage.Store) { stats = c.CacheStats() })
+	return stats
+}

@@ -29,6 +29,8 @@ type Options struct {
 	FS storage.FS
 	// CacheBytes bounds the block cache of the storage. Zero means storage's default.
 	CacheBytes int64
+	// EdgeCacheBytes bounds the storage's cache of edges. Zero means none.
+	EdgeCacheBytes int64
 	// MaxMutationBytes bounds one encoded mutation. Zero means 16 MiB. A larger one is refused with
 	// ostiary.ErrTooBroad.
 	MaxMutationBytes int
@@ -244,7 +246,7 @@ func (s *Store) openStorage() error {
 
 func (s *Store) openDatabase(folder string) (*storage.Store, error) {
 	return storage.Open(filepath.Join(s.options.Dir, folder), storage.Options{
-		FS: s.options.FS, CacheBytes: s.options.CacheBytes, Logger: s.options.Logger, OnFatal: s.fatal,
+		FS: s.options.FS, CacheBytes: s.options.CacheBytes, EdgeCacheBytes: s.options.EdgeCacheBytes, Logger: s.options.Logger, OnFatal: s.fatal,
 	})
 }
 

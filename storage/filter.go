@@ -95,6 +95,17 @@ func (s *scan) key(t ostiary.Tuple) []byte {
 	return appendTupleKey(nil, s.filter.Store, t)
 }
 
+// reads returns the table that s reads.
+func (s *scan) reads() tables {
+	switch s.table {
+	case tableReverse:
+		return inReverses
+	case tableOwner:
+		return inOwners
+	}
+	return inTuples
+}
+
 // matches reports whether a tuple of the filter's store matches the filter.
 func matches(f *ostiary.Filter, t ostiary.StoredTuple) bool {
 	switch {
