@@ -105,6 +105,14 @@ func TestSnapshotOverUncommittedEntries(t *testing.T) {
 	c.start(cut)
 	c.formed()
 	c.write(cut, 5000)
+	// Images alone would keep its state new, again and again: it must follow the log.
+	until(t, "the node does not follow the log", func() error {
+		ours, theirs := c.nodes[cut].log.LastIndex(), c.nodes[c.leader()].log.LastIndex()
+		if ours != theirs {
+			return fmt.Errorf("its log ends at %d and the leader's at %d", ours, theirs)
+		}
+		return nil
+	})
 	for n := range 120 {
 		if !c.holds(cut, n, linearizable) {
 			t.Errorf("tuple %d is missing", n)
