@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"time"
 
@@ -32,10 +33,10 @@ func (s *Store) findCluster(ctx context.Context) error {
 		return err
 	}
 	reported := time.Now()
-	var told error // the newest reason that is not only that the time is over
+	var told error // the newest reason, but for one that says only that the time is over
 	for {
 		cluster, fresh, err := s.askAround(ctx, others)
-		if ctx.Err() == nil || told == nil {
+		if told == nil || !timedOut(err) {
 			told = err
 		}
 		if cluster != (ostiary.ClusterID{}) {
@@ -58,6 +59,11 @@ func (s *Store) findCluster(ctx context.Context) error {
 			return fmt.Errorf("join a cluster: asked %q: %w", others, errors.Join(ctx.Err(), told))
 		}
 	}
+}
+
+func timedOut(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // others returns the addresses of the nodes that this one was told of, itself left out.
