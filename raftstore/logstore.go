@@ -114,7 +114,8 @@ func (s *logStore) StoreLogs(entries []*raft.Log) error {
 
 // DeleteRange removes the entries from first to last, both included.
 func (s *logStore) DeleteRange(first, last uint64) error {
-	if first <= s.log.FirstIndex() && last >= s.log.LastIndex() && last > 0 {
+	// Of an empty log raft may ask to remove what it has forgotten: that says nothing of its end.
+	if held := s.log.LastIndex(); held > 0 && first <= s.log.FirstIndex() && last >= held {
 		s.gone.Store(last)
 	}
 	return s.written("truncate the log", s.log.DeleteRange(first, last))
