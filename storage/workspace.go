@@ -36,6 +36,7 @@ type workspace struct {
 
 // recent is the last sets that a reader has read.
 type recent struct {
+	hashes [recentSets]uint64 // of the labels of sets
 	sets   [recentSets]*packed
 	victim int // the place that is given up next
 }
