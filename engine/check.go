@@ -117,9 +117,12 @@ func (c *check) release() {
 	checks.Put(c)
 }
 
+// maxPooledLinks bounds the slices that are wiped whole, since how much of them was used is not known.
+const maxPooledLinks = 256
+
 // emptied returns a slice without elements whose memory is that of s, wiped, unless that is large.
 func emptied[E any](s []E) []E {
-	if cap(s) > maxPooledEntries {
+	if cap(s) > maxPooledLinks {
 		return nil
 	}
 	clear(s[:cap(s)])
