@@ -21,6 +21,7 @@
 //
 //	make bench
 //	go test ./bench -run '^$' -bench Pebble/Check -benchmem
+//	go test ./bench -run '^$' -bench Org/mid
 //
 // Beside time and allocations the read benchmarks report seeks/op and keys/op: how often a question
 // positioned a Pebble iterator and how many rows it read. They do not depend on the machine, so they

@@ -254,3 +254,63 @@ func (c *cancelling) Usersets(ctx context.Context, o ostiary.ObjectRef, relation
 		}
 	}
 }
+
+// However a question reads, it notices within pollEvery reads that it was cancelled.
+func TestCancelledQuestionsReadNoFurther(t *testing.T) {
+	const n = 2000
+	var line []ostiary.Edge
+	for i := range n {
+		line = append(line, groupIn(i, i+1))
+	}
+	line = append(line, edges(t, fmt.Sprintf("group:%d#member@user:ann", n))...)
+	e := engine.New(engine.Options{MaxDepth: 2 * n, UserSteps: -1})
+	ann := ostiary.SubjectRef{Type: "user", ID: "ann"}
+	for name, question := range map[string]func(context.Context, engine.Reader) error{
+		"check": func(ctx context.Context, r engine.Reader) error {
+			_, err := e.Check(ctx, groups(), r, query(t, "group:0#member@user:bob"))
+			return err
+		},
+		"list objects": func(ctx context.Context, r engine.Reader) error {
+			_, err := e.ListObjects(ctx, groups(), r, engine.ListObjectsQuery{Type: "group", Relation: "member", Subject: ann})
+			return err
+		},
+		"list users": func(ctx context.Context, r engine.Reader) error {
+			_, err := e.ListUsers(ctx, groups(), r, engine.ListUsersQuery{
+				Object: ostiary.ObjectRef{Type: "group", ID: "0"}, Relation: "member", Filter: engine.UserFilter{Type: "user"}})
+			return err
+		},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		r := &stopping{Reader: engine.NewMemory(line), after: 500, cancel: cancel}
+		if err := question(ctx, r); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: got %v, want context.Canceled", name, err)
+		}
+		if r.reads > r.after+64 {
+			t.Errorf("%s: read %d objects or subjects after the end", name, r.reads-r.after)
+		}
+		cancel()
+	}
+}
+
+// stopping cancels the question after some reads of objects or subjects.
+type stopping struct {
+	engine.Reader
+	reads, after int
+	cancel       func()
+}
+
+func (s *stopping) read() {
+	if s.reads++; s.reads == s.after {
+		s.cancel()
+	}
+}
+
+func (s *stopping) ObjectEdges(ctx context.Context, o ostiary.ObjectRef) (*packed.Set, error) {
+	s.read()
+	return s.Reader.ObjectEdges(ctx, o)
+}
+
+func (s *stopping) SubjectEdges(ctx context.Context, subject ostiary.SubjectRef, typ, relation string, limit int) (packed.Group, error) {
+	s.read()
+	return s.Reader.SubjectEdges(ctx, subject, typ, relation, limit)
+}

@@ -1,16 +1,20 @@
 package engine
 
+import "hash/maphash"
+
 // memo keeps what was found of relations of objects: a handful in most questions, which are looked
-// through one by one; an index finds them once they are more.
+// through one by one; a table of hashes finds them once they are more.
 type memo struct {
 	entries []memoEntry
-	index   map[ground]int32 // of all entries once they are more than fewEntries
+	table   []int32 // by hash, once entries are more than fewEntries: a place among them and one, or zero
 }
 
 type memoEntry struct {
 	ground
 	found
-	known bool // found says something
+	known bool   // found says something
+	item  uint32 // which question of a batch has found it
+	hash  uint32 // where there is a table
 	// flood is the number of the last flood that came by; see there.
 	flood uint32
 }
@@ -23,10 +27,12 @@ type found struct {
 	depth int
 	// rank grows with each value found. What made a value yes has a lower rank than it.
 	rank int
+	// height is no less than how much deeper than depth the search for it has come.
+	height int
 }
 
 const (
-	fewEntries = 12
+	fewEntries = 8
 	// maxPooledEntries bounds the memory that is kept from one question for the next.
 	maxPooledEntries = 1024
 )
@@ -34,10 +40,8 @@ const (
 // find returns the entry for g, or nil. It is valid until the next one is entered.
 func (m *memo) find(g ground) *memoEntry {
 	if len(m.entries) > fewEntries {
-		if i, ok := m.index[g]; ok {
-			return &m.entries[i]
-		}
-		return nil
+		e, _ := m.lookUp(g, g.hash())
+		return e
 	}
 	for i := len(m.entries) - 1; i >= 0; i-- {
 		if e := &m.entries[i]; e.n == g.n && e.id == g.id {
@@ -47,25 +51,67 @@ func (m *memo) find(g ground) *memoEntry {
 	return nil
 }
 
+func (g ground) hash() uint32 {
+	return uint32(maphash.String(textSeed, g.id)) ^ uint32(g.n.rel.index)*0x9e3779b1
+}
+
+// lookUp returns the entry for g, or nil and where in the table it belongs.
+func (m *memo) lookUp(g ground, hash uint32) (*memoEntry, uint32) {
+	mask := uint32(len(m.table) - 1)
+	at := hash & mask
+	for ; m.table[at] != 0; at = (at + 1) & mask {
+		if e := &m.entries[m.table[at]-1]; e.hash == hash && e.n == g.n && e.id == g.id {
+			return e, at
+		}
+	}
+	return nil, at
+}
+
 // enter returns the entry for g, a new one where there is none.
 func (m *memo) enter(g ground) *memoEntry {
-	if e := m.find(g); e != nil {
+	if len(m.entries) <= fewEntries {
+		if e := m.find(g); e != nil {
+			return e
+		}
+		if len(m.entries) < fewEntries {
+			m.entries = append(m.entries, memoEntry{ground: g})
+			return &m.entries[len(m.entries)-1]
+		}
+		m.rebuild()
+	} else if 2*len(m.entries) >= len(m.table) {
+		m.rebuild()
+	}
+	hash := g.hash()
+	e, at := m.lookUp(g, hash)
+	if e != nil {
 		return e
 	}
-	at := len(m.entries)
-	m.entries = append(m.entries, memoEntry{ground: g})
-	switch {
-	case at > fewEntries:
-		m.index[g] = int32(at)
-	case at == fewEntries:
-		if m.index == nil {
-			m.index = make(map[ground]int32, 4*fewEntries)
-		}
-		for i := range m.entries {
-			m.index[m.entries[i].ground] = int32(i)
-		}
+	m.entries = append(m.entries, memoEntry{ground: g, hash: hash})
+	m.table[at] = int32(len(m.entries))
+	return &m.entries[len(m.entries)-1]
+}
+
+// rebuild makes the table, with room for as many entries again.
+func (m *memo) rebuild() {
+	size := max(len(m.table), 8*fewEntries)
+	for size < 4*len(m.entries) {
+		size *= 2
 	}
-	return &m.entries[at]
+	if size == len(m.table) {
+		clear(m.table)
+	} else {
+		m.table = make([]int32, size)
+	}
+	mask := uint32(size - 1)
+	for i := range m.entries {
+		e := &m.entries[i]
+		e.hash = e.ground.hash()
+		at := e.hash & mask
+		for m.table[at] != 0 {
+			at = (at + 1) & mask
+		}
+		m.table[at] = int32(i + 1)
+	}
 }
 
 // get returns what is known of g.
@@ -81,7 +127,9 @@ func (m *memo) reset() {
 		*m = memo{}
 		return
 	}
+	if len(m.entries) > fewEntries {
+		clear(m.table)
+	}
 	clear(m.entries)
 	m.entries = m.entries[:0]
-	clear(m.index)
 }

@@ -12,14 +12,15 @@ type universe struct {
 	table  []uint32 // by hash: a number and one, or zero
 }
 
-var universeSeed = maphash.MakeSeed()
+// textSeed is that of all hashes of ids.
+var textSeed = maphash.MakeSeed()
 
 // number returns the number of an id, a new one for a new id.
 func (u *universe) number(id string) uint32 {
 	if 2*(len(u.ids)+1) > len(u.table) {
 		u.grow(2 * len(u.table))
 	}
-	hash := uint32(maphash.String(universeSeed, id))
+	hash := uint32(maphash.String(textSeed, id))
 	mask := uint32(len(u.table) - 1)
 	at := hash & mask
 	for ; u.table[at] != 0; at = (at + 1) & mask {

@@ -66,9 +66,9 @@ func (r *Reader) objectEdges(ctx context.Context, object ostiary.ObjectRef) (*ed
 // cache knows it at the view's revision.
 func (r *Reader) remembered(hash, owner uint64) *packed {
 	recent := r.recentOf(r.lower[0])
-	for _, p := range recent.sets {
-		if p != nil && p.hash == hash && p.set.Label() == string(r.lower) {
-			return p
+	for i, h := range recent.hashes {
+		if h == hash && recent.sets[i] != nil && recent.sets[i].set.Label() == string(r.lower) {
+			return recent.sets[i]
 		}
 	}
 	c := r.cache()
@@ -98,7 +98,7 @@ func (r *Reader) cache() *edgeCache {
 
 func (r *Reader) keep(p *packed) {
 	recent := r.recentOf(r.lower[0])
-	recent.sets[recent.victim] = p
+	recent.hashes[recent.victim], recent.sets[recent.victim] = p.hash, p
 	recent.victim = (recent.victim + 1) % recentSets
 }
 

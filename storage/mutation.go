@@ -354,9 +354,14 @@ func (m *mutation) put(key []byte) error {
 	return m.batch.Set(key, m.value, nil)
 }
 
+// hasOwnerRow reports whether a grant of an owner has a row in the owner table. One of Write has none:
+// nearly every tuple has such a grant, so the table would hold every tuple a third time, at a third of
+// what it costs to apply one (go test ./storage -bench Apply).
+func hasOwnerRow(owner string) bool { return owner != ostiary.OwnerAPI }
+
 func (m *mutation) writeOwners(store string, t ostiary.Tuple, from, to []ostiary.Grant) error {
 	for _, g := range from {
-		if grantOf(to, g.Owner) >= 0 {
+		if !hasOwnerRow(g.Owner) || grantOf(to, g.Owner) >= 0 {
 			continue
 		}
 		m.key = appendOwnerKey(m.key[:0], store, g.Owner, t)
@@ -365,7 +370,7 @@ func (m *mutation) writeOwners(store string, t ostiary.Tuple, from, to []ostiary
 		}
 	}
 	for _, g := range to {
-		if grantOf(from, g.Owner) >= 0 {
+		if !hasOwnerRow(g.Owner) || grantOf(from, g.Owner) >= 0 {
 			continue
 		}
 		m.key = appendOwnerKey(m.key[:0], store, g.Owner, t)
