@@ -159,6 +159,9 @@ func Open(ctx context.Context, options Options) (_ *Store, err error) {
 }
 
 func (s *Store) openStores() (err error) {
+	if err := finishedRestore(s.options.FS, s.options.Dir); err != nil {
+		return err
+	}
 	s.log, err = wal.Open(filepath.Join(s.options.Dir, "log"), wal.Options{
 		FS: s.options.FS, Logger: s.options.Logger, OnFatal: s.fatal,
 	})

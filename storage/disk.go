@@ -21,3 +21,11 @@ func FreeBytes(fs FS, dir string) (uint64, error) {
 	}
 	return usage.AvailBytes, nil
 }
+
+// OrDisk returns fs, and the file system of the machine where it is nil.
+func OrDisk(fs FS) FS {
+	if fs == nil {
+		return vfs.Default
+	}
+	return fs
+}
