@@ -24,7 +24,9 @@ func (s *Server) begin(ctx context.Context, sent sent, method string) (context.C
 	if isHealth(method) {
 		return r, r, nil
 	}
-	r.within(s.limits.RequestTimeout)
+	if !unboundedMethods[method] {
+		r.within(s.limits.RequestTimeout)
+	}
 	authenticated, err := s.authenticate(r, sent.authorization)
 	switch {
 	case err != nil:
@@ -178,7 +180,9 @@ type serverStream struct {
 func (w *serverStream) Context() context.Context { return w.ctx }
 
 func (w *serverStream) RecvMsg(m any) error {
-	if err := w.within(func() error { return w.ServerStream.RecvMsg(m) }); err != nil {
+	ctx, cancel := context.WithTimeout(w.ctx, w.server.limits.RequestTimeout) // where the method has none
+	defer cancel()
+	if err := within(ctx, func() error { return w.ServerStream.RecvMsg(m) }); err != nil {
 		return err
 	}
 	w.call.of(m)
@@ -189,20 +193,20 @@ func (w *serverStream) SendMsg(m any) error {
 	if !w.sent {
 		w.sendHeaders()
 	}
-	return w.within(func() error { return w.ServerStream.SendMsg(m) })
+	return within(w.ctx, func() error { return w.ServerStream.SendMsg(m) })
 }
 
 // within passes a message, and gives up at the deadline of the call: that of the stream's own context is
 // the client's, who need not have one. What it leaves behind ends with the stream, when the handler has
 // returned.
-func (w *serverStream) within(pass func() error) error {
+func within(ctx context.Context, pass func() error) error {
 	passed := make(chan error, 1)
 	go func() { passed <- pass() }()
 	select {
 	case err := <-passed:
 		return err
-	case <-w.ctx.Done():
-		return w.ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

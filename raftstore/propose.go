@@ -33,7 +33,7 @@ func (s *Store) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Recei
 		return ostiary.Receipt{}, fmt.Errorf("propose mutation of %d bytes: maxMutationBytes is %d: %w",
 			len(command), s.options.MaxMutationBytes, ostiary.ErrTooBroad)
 	}
-	if err := s.disk.admit(); err != nil {
+	if err := s.disk.admit(m); err != nil {
 		return ostiary.Receipt{}, err
 	}
 	future, err := s.enqueue(ctx, command, m.TimeNanos)
