@@ -63,6 +63,8 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		Logger:        o.logger,
 		Limits:        o.limits,
 		CORS:          o.cors,
+		Backup:        backUp(store),
+		Writable:      store.Writable,
 		OnServing:     o.ready,
 
 		AuthZENBaseURL: o.authzenBaseURL,
