@@ -13,6 +13,8 @@
 //	R3. Time in the log never goes back.
 //	R4. The log is never truncated past what storage has made durable.
 //	R5. An entry that cannot be decoded or applied ends the node: a replica that guesses diverges.
+//	R6. A data folder that a restore has not finished is never opened, and a restored one is never of the
+//	    cluster that its backups are of.
 //
 // # Concurrency
 //
