@@ -7,7 +7,7 @@ LDFLAGS := -X main.version=$(VERSION)
 TOOLS   := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint fmt gen gen-check bench conformance fuzz e2e check clean
+.PHONY: help build demo test race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ gen-check: gen ## regenerate and fail when the tree changed
 
 bench: ## run the Go benchmarks: ns/op, allocs/op and Pebble reads/op
 	$(GO) test -run '^$$' -bench . -benchmem ./dsl ./engine ./storage ./bench
+
+bench-peers: build ## measure an echo, Ostiary and OpenFGA on PostgreSQL in one run (about 7 minutes; BENCH_SECONDS)
+	bash bench/peers.sh
 
 e2e: build ## ask the built server through OpenFGA's published Go and npm clients (needs node and npm)
 	cd e2e && $(GO) vet ./... && $(GO) test -count=1 ./...

@@ -63,6 +63,10 @@ func (o *ostiaryService) CreateBackup(req *ostiaryv1.CreateBackupRequest, stream
 		case <-ctx.Done():
 		}
 	}()
+	// The headers go first: from then on a message that a client does not take may outlast the handler.
+	if err := callOf(stream.Context()).together(func() error { return nil }); err != nil {
+		return err
+	}
 	log := s.logger.With("request_id", callOf(stream.Context()).requestID, "principal", who.Kind+":"+who.Name,
 		"since", req.GetSinceRevision())
 	log.Info("backup begins")

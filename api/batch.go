@@ -63,7 +63,7 @@ func (s *Server) checkItems(
 		return cmp.Or(cmp.Compare(x.GetObject(), y.GetObject()), cmp.Compare(x.GetUser(), y.GetUser()))
 	})
 	answers := make([]*openfgav1.BatchCheckSingleResult, len(items))
-	same := make(map[string]*openfgav1.BatchCheckSingleResult, len(items))
+	same := make(map[asked]*openfgav1.BatchCheckSingleResult, len(items))
 	for _, i := range order {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -72,24 +72,36 @@ func (s *Server) checkItems(
 		if err != nil {
 			return nil, err
 		}
-		if same[asked] == nil {
-			same[asked] = s.checkItem(ctx, q, items[i])
+		answer := same[asked]
+		if answer == nil {
+			answer = s.checkItem(ctx, q, items[i])
+			same[asked] = answer
 		}
-		answers[i] = same[asked]
+		answers[i] = answer
 	}
 	return answers, nil
 }
 
-// whatIsAsked returns a text that two items share if and only if they differ at most in their
-// correlation ids.
-func whatIsAsked(item *openfgav1.BatchCheckItem) (string, error) {
-	asked, err := proto.MarshalOptions{Deterministic: true}.Marshal(&openfgav1.BatchCheckItem{
-		TupleKey: item.GetTupleKey(), ContextualTuples: item.GetContextualTuples(), Context: item.GetContext(),
+// asked is what two items have in common if and only if they differ at most in their correlation ids.
+type asked struct {
+	user, relation, object string
+	with                   string // contextual tuples and context; empty without
+}
+
+func whatIsAsked(item *openfgav1.BatchCheckItem) (asked, error) {
+	k := item.GetTupleKey()
+	a := asked{user: k.GetUser(), relation: k.GetRelation(), object: k.GetObject()}
+	if item.GetContextualTuples() == nil && item.GetContext() == nil {
+		return a, nil
+	}
+	with, err := proto.MarshalOptions{Deterministic: true}.Marshal(&openfgav1.BatchCheckItem{
+		ContextualTuples: item.GetContextualTuples(), Context: item.GetContext(),
 	})
 	if err != nil {
-		return "", fmt.Errorf("encode a check of a batch: %w", err)
+		return a, fmt.Errorf("encode a check of a batch: %w", err)
 	}
-	return string(asked), nil
+	a.with = string(with)
+	return a, nil
 }
 
 func (s *Server) checkItem(ctx context.Context, q *question, item *openfgav1.BatchCheckItem) *openfgav1.BatchCheckSingleResult {

@@ -10,6 +10,7 @@ import (
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/api"
 	"github.com/ostiary/ostiary/engine"
+	"github.com/ostiary/ostiary/engine/edges"
 )
 
 // counting is the real backend, and counts what evaluation reads and the views that are taken.
@@ -41,6 +42,11 @@ type countingReader struct {
 func (r countingReader) Has(ctx context.Context, t ostiary.Tuple) (ostiary.Edge, bool, error) {
 	r.reads.Add(1)
 	return r.Reader.Has(ctx, t)
+}
+
+func (r countingReader) ObjectEdges(ctx context.Context, o ostiary.ObjectRef) (*edges.Set, error) {
+	r.reads.Add(1)
+	return r.Reader.ObjectEdges(ctx, o)
 }
 
 func (r countingReader) Usersets(ctx context.Context, o ostiary.ObjectRef, relation string) iter.Seq2[ostiary.Edge, error] {

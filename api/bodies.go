@@ -24,7 +24,8 @@ const headerRefused = "ostiary-refused"
 // its bound, and passes the request on when the body may be decoded. A request that is refused goes on
 // without its body, for the interceptors to refuse in the words of its surface.
 func (s *Server) withBody(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	if _, err := s.authenticate(r.Context(), r.Header.Values("Authorization")); err != nil {
+	ctx, err := s.authenticate(r.Context(), r.Header.Values("Authorization"))
+	if err != nil {
 		io.CopyN(io.Discard, r.Body, s.limits.MaxBodyBytes) // most clients read an answer once they have sent all
 		r.Body, r.ContentLength = http.NoBody, 0
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), refusedKey{}, true)))
@@ -48,12 +49,17 @@ func (s *Server) withBody(w http.ResponseWriter, r *http.Request, next http.Hand
 		return
 	}
 	defer release()
-	next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), decodedKey{}, release)))
+	next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, decodedKey{}, release)))
 }
 
 // decodingTurn waits until one more body may be decoded. The function it returns ends that, and may be
 // called more than once.
 func (s *Server) decodingTurn(ctx context.Context) (release func(), err error) {
+	select {
+	case s.decoding <- struct{}{}:
+		return sync.OnceFunc(func() { <-s.decoding }), nil
+	default:
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.limits.RequestTimeout)
 	defer cancel()
 	select {
@@ -100,7 +106,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// leaveHTTP is called where a request of HTTP goes over to gRPC: its body is a message by then.
+// leaveHTTP is called where a request of HTTP goes over to its handler: its body is a message by then.
 func leaveHTTP(ctx context.Context) context.Context {
 	if release, ok := ctx.Value(decodedKey{}).(func()); ok {
 		release()
@@ -109,12 +115,6 @@ func leaveHTTP(ctx context.Context) context.Context {
 		ctx = metadata.AppendToOutgoingContext(ctx, headerRefused, "true")
 	}
 	return ctx
-}
-
-func leaveHTTPUnary(
-	ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
-) error {
-	return invoke(leaveHTTP(ctx), method, req, reply, conn, opts...)
 }
 
 func leaveHTTPStream(

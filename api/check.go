@@ -87,7 +87,15 @@ func (q *question) checkQuery(k tupleKey, context *structpb.Struct) (engine.Chec
 	if err != nil {
 		return engine.CheckQuery{}, wrapFault("invalid relation: ", err)
 	}
-	return engine.CheckQuery{Object: t.Object, Relation: t.Relation, Subject: t.Subject, Context: context.AsMap()}, nil
+	return engine.CheckQuery{Object: t.Object, Relation: t.Relation, Subject: t.Subject, Context: valuesOf(context)}, nil
+}
+
+// valuesOf returns the values of a context, and nil where there are none.
+func valuesOf(context *structpb.Struct) map[string]any {
+	if len(context.GetFields()) == 0 {
+		return nil
+	}
+	return context.AsMap()
 }
 
 // check answers one check of a question.

@@ -3,7 +3,8 @@
 //
 // A request passes, in this order and once whichever listener it came in by: a request id, recovery
 // from panics, authentication, OpenFGA's field validation, then its handler. HTTP is translated by
-// OpenFGA's generated gateway and enters the same gRPC server over a connection in memory.
+// OpenFGA's generated gateway, which calls the same functions; streams alone enter the gRPC server, over
+// a connection in memory.
 //
 // A handler takes one view, reads the store's document and its authorization model from it, judges the
 // request by the model, and asks package engine; or builds one mutation and proposes it. Stores, models
@@ -25,7 +26,8 @@
 //
 // # Concurrency
 //
-// A Server may be used by any number of goroutines. Serve owns every goroutine that it starts.
+// A Server may be used by any number of goroutines. Serve owns every goroutine that it starts. A list that
+// has taken a while goes on in one of a few turns, and never in the way of a check (admission.go).
 //
 // # Not here
 //

@@ -35,7 +35,8 @@ type call struct {
 	revision  ostiary.Revision
 	seen      bool // revision is set
 	truncated bool
-	resume    string // where a truncated list goes on
+	resume    string        // where a truncated list goes on
+	stream    *serverStream // nil for a unary request
 }
 
 type callKey struct{}

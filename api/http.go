@@ -29,14 +29,13 @@ import (
 // loopBytes is the buffer of each direction of the connection in memory.
 const loopBytes = 1 << 20
 
-// newLoopback serves grpcServer on a listener in memory and returns a connection to it. The returned
+// newLoopback serves grpcServer on a listener in memory and returns a connection to it, for streams. The returned
 // function closes the connection and waits for the serving goroutine; call it once the server stopped.
 func (s *Server) newLoopback(grpcServer *grpc.Server) (*grpc.ClientConn, func(), error) {
 	listener := bufconn.Listen(loopBytes)
 	conn, err := grpc.NewClient("passthrough:loopback",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
-		grpc.WithUnaryInterceptor(leaveHTTPUnary),
 		grpc.WithStreamInterceptor(leaveHTTPStream),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)), // the server bounds its answers itself
 	)
@@ -56,8 +55,8 @@ func (s *Server) newLoopback(grpcServer *grpc.Server) (*grpc.ClientConn, func(),
 	}, nil
 }
 
-// newGateway returns the handler of the HTTP surface.
-func (s *Server) newGateway(conn *grpc.ClientConn) (http.Handler, error) {
+// newGateway returns the handler of the HTTP surface. Streams go over the connection.
+func (s *Server) newGateway(streams *grpc.ClientConn) (http.Handler, error) {
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{
 			MarshalOptions:   protojson.MarshalOptions{EmitUnpopulated: true},
@@ -71,6 +70,7 @@ func (s *Server) newGateway(conn *grpc.ClientConn) (http.Handler, error) {
 		runtime.WithRoutingErrorHandler(writeRoutingError),
 		runtime.WithDisableHTTPMethodOverride(),
 	)
+	conn := s.newDirect(streams)
 	ctx := context.Background() // the connection outlives every request; Serve closes it
 	if err := openfgav1.RegisterOpenFGAServiceHandlerClient(ctx, mux, openfgav1.NewOpenFGAServiceClient(conn)); err != nil {
 		return nil, fmt.Errorf("register openfga.v1 over HTTP: %w", err)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -19,19 +20,22 @@ import (
 
 // begin gives a request its id, its deadline and, except for health checks, its principal. The returned
 // context belongs to the call even with an error. The caller ends the request.
-func (s *Server) begin(ctx context.Context, sent sent, method string) (context.Context, *request, error) {
+func (s *Server) begin(ctx context.Context, sent sent, method string, now time.Time) (context.Context, *request, error) {
 	r := &request{Context: ctx, call: call{sent: sent, requestID: requestIDFrom(sent.requestID)}}
 	if isHealth(method) {
 		return r, r, nil
 	}
 	if !unboundedMethods[method] {
-		r.within(s.limits.RequestTimeout)
+		r.endBy(now.Add(s.limits.RequestTimeout))
 	}
-	authenticated, err := s.authenticate(r, sent.authorization)
-	switch {
-	case err != nil:
-		return r, r, err
-	case len(sent.refused) > 0:
+	authenticated := context.Context(r)
+	if _, known := ostiary.PrincipalOf(ctx); !known { // not by withBody
+		var err error
+		if authenticated, err = s.authenticate(r, sent.authorization); err != nil {
+			return r, r, err
+		}
+	}
+	if len(sent.refused) > 0 {
 		return r, r, errUnauthenticated
 	}
 	return authenticated, r, judgeHeaders(&r.call.sent, method)
@@ -48,18 +52,30 @@ func isOwn(method string) bool {
 func (s *Server) interceptUnary(
 	ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler,
 ) (resp any, err error) {
-	ctx, r, err := s.begin(ctx, sentIn(incoming(ctx)), info.FullMethod)
-	defer r.end()
-	if err == nil {
-		resp, err = s.handle(ctx, &r.call, req, func() (any, error) { return handler(ctx, req) })
+	resp, c, err := s.unary(ctx, sentIn(incoming(ctx)), info.FullMethod, req, handler)
+	if headerErr := grpc.SetHeader(ctx, s.metadata(c)); headerErr != nil {
+		s.logger.Warn("response headers not set", "request_id", c.requestID, "error", headerErr)
 	}
-	if headerErr := grpc.SetHeader(ctx, s.metadata(&r.call)); headerErr != nil {
-		s.logger.Warn("response headers not set", "request_id", r.call.requestID, "error", headerErr)
+	return resp, err
+}
+
+// unary answers one request, whichever way it came, and returns its call for the headers of the answer.
+// The error is one for the wire.
+func (s *Server) unary(
+	ctx context.Context, sent sent, method string, req any, handler grpc.UnaryHandler,
+) (resp any, c *call, err error) {
+	begun := time.Now()
+	ctx, r, err := s.begin(ctx, sent, method, begun)
+	defer r.end()
+	c = &r.call
+	if err == nil {
+		resp, err = s.handle(ctx, c, req, func() (any, error) { return handler(ctx, req) })
 	}
 	if err != nil {
-		return nil, s.report(ctx, &r.call, info.FullMethod, err)
+		resp, err = nil, s.report(ctx, c, method, err)
 	}
-	return resp, nil
+	s.observe(method, begun, err)
+	return resp, c, err
 }
 
 // handle validates the fields of a request and runs its handler. A panic becomes an error.
@@ -143,11 +159,13 @@ func boundText(code codes.Code, text string) string {
 func (s *Server) interceptStream(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler,
 ) error {
-	ctx, r, err := s.begin(stream.Context(), sentIn(incoming(stream.Context())), info.FullMethod)
+	begun := time.Now()
+	ctx, r, err := s.begin(stream.Context(), sentIn(incoming(stream.Context())), info.FullMethod, begun)
 	defer r.end()
 	c := &r.call
 	if err == nil {
 		wrapped := &serverStream{ServerStream: stream, server: s, ctx: ctx, call: c}
+		c.stream = wrapped
 		_, err = s.handle(ctx, c, nil, func() (any, error) { return nil, handler(srv, wrapped) })
 		if !wrapped.sent {
 			wrapped.sendHeaders()
@@ -156,9 +174,10 @@ func (s *Server) interceptStream(
 		s.setStreamHeaders(stream, c)
 	}
 	if err != nil {
-		return s.report(ctx, c, info.FullMethod, err)
+		err = s.report(ctx, c, info.FullMethod, err)
 	}
-	return nil
+	s.observe(info.FullMethod, begun, err)
+	return err
 }
 
 func (s *Server) setStreamHeaders(stream grpc.ServerStream, c *call) {
@@ -175,6 +194,21 @@ type serverStream struct {
 	ctx    context.Context
 	call   *call
 	sent   bool
+	bulk   bool // see together
+}
+
+// together runs a function that sends many messages of a stream, and gives up at the deadline of the call as
+// SendMsg does. It costs one goroutine in place of one for each message.
+func (c *call) together(send func() error) error {
+	w := c.stream
+	if w == nil {
+		return send()
+	}
+	if !w.sent {
+		w.sendHeaders()
+	}
+	w.bulk = true // from here on nothing of w changes: send may outlast the handler
+	return within(w.ctx, send)
 }
 
 func (w *serverStream) Context() context.Context { return w.ctx }
@@ -190,6 +224,9 @@ func (w *serverStream) RecvMsg(m any) error {
 }
 
 func (w *serverStream) SendMsg(m any) error {
+	if w.bulk {
+		return w.ServerStream.SendMsg(m)
+	}
 	if !w.sent {
 		w.sendHeaders()
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -27,6 +28,12 @@ type Limits struct {
 	// means RequestTimeout.
 	ListObjectsDeadline time.Duration
 	ListUsersDeadline   time.Duration
+	// MaxHeavyLists bounds the lists that are worked out at once, of those that take more than 2 ms. Zero
+	// means one less than the cores (GOMAXPROCS), and at least one.
+	MaxHeavyLists int
+	// MaxWaitingLists bounds the lists of one store that wait for that; one more is refused. Eight times
+	// as many may wait of all stores. Zero means 32 for each core.
+	MaxWaitingLists int
 	// RequestTimeout bounds every request but health checks. Zero means 10 s.
 	RequestTimeout time.Duration
 	// MaxMessageBytes bounds a gRPC request. Zero means 602 KiB, which is 512 KiB and room for a key.
@@ -63,6 +70,9 @@ func (l Limits) withDefaults() (Limits, error) {
 	count("PageSize", &l.PageSize, 50, 1)
 	count("MaxChangesPageSize", &l.MaxChangesPageSize, 100, 1)
 	count("MaxCachedModels", &l.MaxCachedModels, 500, 1)
+	cores := runtime.GOMAXPROCS(0)
+	count("MaxHeavyLists", &l.MaxHeavyLists, max(1, cores-1), 1)
+	count("MaxWaitingLists", &l.MaxWaitingLists, 32*cores, 1)
 	if l.ListObjectsMaxResults == 0 {
 		l.ListObjectsMaxResults = 1000
 	}

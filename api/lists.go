@@ -60,8 +60,10 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing
 	if err != nil {
 		return nil, err
 	}
-	query := engine.ListObjectsQuery{Type: req.GetType(), Relation: req.GetRelation(), Subject: subject, Context: req.GetContext().AsMap()}
-	objects, err := s.engine.ListObjects(ctx, q.model.Plan, reader, query)
+	query := engine.ListObjectsQuery{Type: req.GetType(), Relation: req.GetRelation(), Subject: subject, Context: valuesOf(req.GetContext())}
+	work := s.paced(ctx, req.GetStoreId())
+	defer work.end()
+	objects, err := s.engine.ListObjects(work, q.model.Plan, reader, query)
 	return page(request, s, l, q, objects, limit, err)
 }
 
@@ -90,12 +92,16 @@ func (s *Server) StreamedListObjects(
 	if err != nil {
 		return err
 	}
-	for _, o := range objects {
-		if err := stream.Send(&openfgav1.StreamedListObjectsResponse{Object: o.String()}); err != nil {
-			return err
+	return callOf(stream.Context()).together(func() error {
+		var resp openfgav1.StreamedListObjectsResponse // encoded when Send returns
+		for _, o := range objects {
+			resp.Object = o.String()
+			if err := stream.Send(&resp); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // ListUsers returns the users of one shape that have a relation to an object, sorted. A wildcard among
@@ -128,8 +134,10 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 	if err != nil {
 		return nil, err
 	}
-	query := engine.ListUsersQuery{Object: object, Relation: req.GetRelation(), Filter: filter, Context: req.GetContext().AsMap()}
-	users, err := s.engine.ListUsers(ctx, q.model.Plan, reader, query)
+	query := engine.ListUsersQuery{Object: object, Relation: req.GetRelation(), Filter: filter, Context: valuesOf(req.GetContext())}
+	work := s.paced(ctx, req.GetStoreId())
+	defer work.end()
+	users, err := s.engine.ListUsers(work, q.model.Plan, reader, query)
 	if users, err = page(request, s, l, q, users, s.limits.ListUsersMaxResults, err); err != nil {
 		return nil, err
 	}

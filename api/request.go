@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/metadata"
@@ -48,16 +49,20 @@ type request struct {
 	call     call
 	deadline time.Time // zero: that of Context alone
 
-	mu     sync.Mutex
-	timed  context.Context    // guarded by mu; nil until somebody asked for Done
-	cancel context.CancelFunc // guarded by mu; of timed
+	mu    sync.Mutex
+	timed atomic.Pointer[timed] // set under mu, once; nil until somebody asked for Done
+}
+
+// timed is a context with a timer.
+type timed struct {
+	context.Context
+	cancel context.CancelFunc
 }
 
 var _ context.Context = (*request)(nil)
 
-// within bounds the request in time.
-func (r *request) within(bound time.Duration) {
-	deadline := time.Now().Add(bound)
+// endBy bounds the request in time.
+func (r *request) endBy(deadline time.Time) {
 	if earlier, ok := r.Context.Deadline(); !ok || deadline.Before(earlier) {
 		r.deadline = deadline
 	}
@@ -76,18 +81,21 @@ func (r *request) Done() <-chan struct{} {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.timed == nil {
-		r.timed, r.cancel = context.WithDeadline(r.Context, r.deadline)
+	t := r.timed.Load()
+	if t == nil {
+		t = &timed{}
+		t.Context, t.cancel = context.WithDeadline(r.Context, r.deadline)
+		r.timed.Store(t)
 	}
-	return r.timed.Done()
+	return t.Done()
 }
 
 func (r *request) Err() error {
 	if r.deadline.IsZero() {
 		return r.Context.Err()
 	}
-	if timed := r.inner(); timed != r.Context {
-		return timed.Err()
+	if t := r.timed.Load(); t != nil {
+		return t.Err()
 	}
 	if err := r.Context.Err(); err != nil {
 		return err
@@ -104,23 +112,15 @@ func (r *request) Value(key any) any {
 	if key == (callKey{}) {
 		return &r.call
 	}
-	return r.inner().Value(key)
-}
-
-func (r *request) inner() context.Context {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.timed != nil {
-		return r.timed
+	if t := r.timed.Load(); t != nil {
+		return t.Value(key)
 	}
-	return r.Context
+	return r.Context.Value(key)
 }
 
 // end frees what the deadline holds.
 func (r *request) end() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.cancel != nil {
-		r.cancel()
+	if t := r.timed.Load(); t != nil {
+		t.cancel()
 	}
 }

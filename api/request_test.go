@@ -30,7 +30,7 @@ func TestRequestDeadline(t *testing.T) {
 					}
 					start := time.Now()
 					r := &request{Context: parent}
-					r.within(bound)
+					r.endBy(start.Add(bound))
 					defer r.end()
 					if deadline, ok := r.Deadline(); !ok || deadline.Sub(start) != c.ends {
 						t.Fatalf("deadline after %v, %v, want %v", deadline.Sub(start), ok, c.ends)
@@ -69,7 +69,7 @@ func TestRequestCancelled(t *testing.T) {
 	for _, waits := range []bool{false, true} {
 		parent, cancel := context.WithCancel(t.Context())
 		r := &request{Context: parent}
-		r.within(time.Hour)
+		r.endBy(time.Now().Add(time.Hour))
 		if waits {
 			r.Done()
 		}

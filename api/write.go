@@ -217,7 +217,7 @@ func (s *Server) fittingTuple(model *authModel, k *openfgav1.TupleKey) (ostiary.
 // the log. What it passes may still be refused there. A view may lag behind, so a fault found in one is
 // looked for again in a linearizable view.
 func (s *Server) foresee(ctx context.Context, v View, m *ostiary.Mutation) error {
-	if foreseeIn(v, m) == nil {
+	if foreseeIn(ctx, v, m) == nil {
 		return nil
 	}
 	newest, err := s.backend.View(ctx, ostiary.Freshness{AtLeast: v.Revision(), Linearizable: true})
@@ -226,35 +226,68 @@ func (s *Server) foresee(ctx context.Context, v View, m *ostiary.Mutation) error
 	}
 	defer newest.Close()
 	callOf(ctx).at(newest.Revision())
-	return foreseeIn(newest, m)
+	return foreseeIn(ctx, newest, m)
 }
 
 // foreseeIn looks for the tuples of m in a view, and returns the fault that it finds. Where it sees that
 // none of those to be created is there, m says so, and who applies it need not look again.
-func foreseeIn(v View, m *ostiary.Mutation) error {
-	absent := true
+func foreseeIn(ctx context.Context, v View, m *ostiary.Mutation) error {
+	var refusable, ignorable []*ostiary.TupleChange
 	for i := range m.Tuples {
-		c := &m.Tuples[i]
-		if c.IfMissing || c.IfExists && !absent {
-			continue
+		switch c := &m.Tuples[i]; {
+		case c.IfExists:
+			ignorable = append(ignorable, c)
+		case !c.IfMissing:
+			refusable = append(refusable, c)
 		}
-		stored, there, err := v.Tuple(c.Store, c.Tuple)
-		if err != nil {
-			return err
-		}
-		switch creates := c.Op == ostiary.TupleCreate; {
-		case creates && there:
-			if absent = false; !c.IfExists && ownGrantLives(stored, m.TimeNanos) {
-				return &ostiary.TupleError{Tuple: c.Tuple, Part: "tuple", Err: ostiary.ErrTupleExists}
+	}
+	absent := true // of what is to be created
+	there := make([]bool, len(refusable))
+	twice := -1 // the first that cannot be created
+	err := lookUp(ctx, v, refusable, func(i int, t ostiary.StoredTuple) bool {
+		there[i] = true
+		if refusable[i].Op == ostiary.TupleCreate {
+			absent = false
+			if ownGrantLives(t, m.TimeNanos) {
+				twice = i
 			}
-		case !creates && !there:
+		}
+		return twice < 0
+	})
+	if err != nil {
+		return err
+	}
+	for i, c := range refusable {
+		switch {
+		case i == twice:
+			return &ostiary.TupleError{Tuple: c.Tuple, Part: "tuple", Err: ostiary.ErrTupleExists}
+		case c.Op == ostiary.TupleDelete && !there[i]:
 			return &ostiary.TupleError{Tuple: c.Tuple, Part: "tuple", Err: ostiary.ErrTupleMissing}
 		}
 	}
-	if absent {
+	if !absent {
+		return nil
+	}
+	err = lookUp(ctx, v, ignorable, func(int, ostiary.StoredTuple) bool {
+		absent = false
+		return false
+	})
+	if err == nil && absent {
 		m.Observed = v.Revision()
 	}
-	return nil
+	return err
+}
+
+// lookUp looks for the tuples of changes, which are of one store.
+func lookUp(ctx context.Context, v View, changes []*ostiary.TupleChange, found func(int, ostiary.StoredTuple) bool) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	tuples := make([]ostiary.Tuple, len(changes))
+	for i, c := range changes {
+		tuples[i] = c.Tuple
+	}
+	return v.LookUp(ctx, changes[0].Store, tuples, found)
 }
 
 func ownGrantLives(t ostiary.StoredTuple, nowNanos int64) bool {

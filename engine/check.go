@@ -3,8 +3,10 @@ package engine
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine/edges"
 )
 
 // CheckQuery asks whether Subject has Relation to Object.
@@ -29,34 +31,41 @@ func (q CheckQuery) String() string {
 // depends on a condition that cannot be evaluated it is a *ConditionError, which is
 // ostiary.ErrConditionUndecided; above MaxReads it wraps ostiary.ErrTooBroad. Beside an error the decision has no meaning.
 func (e *Engine) Check(ctx context.Context, p *Plan, r Reader, q CheckQuery) (ostiary.Decision, error) {
-	c, n, err := e.newCheck(ctx, p, r, q)
-	if err != nil {
-		return ostiary.Denied, fmt.Errorf("check %s: %w", q, err)
-	}
-	if n == nil {
-		return ostiary.Denied, nil
-	}
-	d, err := c.decide(c.value(n, q.Object.ID, 0))
+	c := checks.Get().(*check)
+	d, err := e.check(ctx, c, p, r, &q)
+	c.release()
 	if err != nil {
 		return ostiary.Denied, fmt.Errorf("check %s: %w", q, err)
 	}
 	return d, nil
 }
 
-// newCheck resolves the names of q. The node is nil when no tuples could make the answer "allowed".
-func (e *Engine) newCheck(ctx context.Context, p *Plan, r Reader, q CheckQuery) (*check, *node, error) {
+func (e *Engine) check(ctx context.Context, c *check, p *Plan, r Reader, q *CheckQuery) (ostiary.Decision, error) {
+	n, err := e.begin(ctx, c, p, r, q)
+	if err != nil || n == nil {
+		return ostiary.Denied, err
+	}
+	return c.decide(c.value(n, q.Object.ID, 0))
+}
+
+// begin resolves the names of q and makes c ready for it. The node is nil when no tuples could make the
+// answer "allowed".
+func (e *Engine) begin(ctx context.Context, c *check, p *Plan, r Reader, q *CheckQuery) (*node, error) {
 	rel, err := p.relation(q.Object.Type, q.Relation)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	sp, err := p.shapeFor(shapeOf(q.Subject))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return &check{walk: walk{run: e.newRun(ctx, p, r, q.Context)}, subject: q.Subject}, sp.node(rel), nil
+	c.run = e.newRun(ctx, p, r, q.Context)
+	c.subject = q.Subject
+	c.userFrom, c.userSteps = e.userFrom, e.userSteps
+	return sp.node(rel), nil
 }
 
 // check evaluates questions about one subject. Since the subject is fixed, a relation of an object has
@@ -64,18 +73,51 @@ func (e *Engine) newCheck(ctx context.Context, p *Plan, r Reader, q CheckQuery) 
 type check struct {
 	walk
 	subject ostiary.SubjectRef
-	memo    map[ground]found
-	rank    int // of the newest entry of memo
+	memo    memo
+	rank    int // of the newest value of memo
+	// explained: the ranks of all values are needed, and every relation on the way from the object.
+	explained bool
+
+	flooded []ground // see flood
+	depths  []int    // of flooded
+	floods  uint32   // how many there were
+
+	// The user's side, see userSide: how many usersets must wait before it begins, and how many of its
+	// tuples may be read for each that was met. A negative number of steps: it is never walked.
+	userFrom, userSteps int
+	sides               []userSide
+	entered             int // usersets that were met outside of recursion
+	met                 int // all usersets that were met
 }
 
-// found is the value of a relation of an object.
-type found struct {
-	level level
-	// depth is where the value was found. A maybe may have come of the depth limit and is found again
-	// nearer to the question; yes and no hold everywhere.
-	depth int
-	// rank grows with each value found. What made a value yes has a lower rank than it.
-	rank int
+// checks holds what questions leave for the next: memory, and nothing of what was in it.
+var checks = sync.Pool{New: func() any { return new(check) }}
+
+// release makes c ready for another question, of whatever store.
+func (c *check) release() {
+	c.run = run{}
+	c.subject = ostiary.SubjectRef{}
+	c.sets.reset()
+	c.memo.reset()
+	c.links = emptied(c.links)
+	c.flooded = emptied(c.flooded)
+	c.depths = c.depths[:0]
+	c.rank, c.floods, c.explained = 0, 0, false
+	for i := range c.sides {
+		c.sides[i].reset()
+	}
+	c.sides = c.sides[:0]
+	c.entered, c.met = 0, 0
+	checks.Put(c)
+}
+
+// emptied returns a slice without elements whose memory is that of s, wiped, unless that is large.
+func emptied[E any](s []E) []E {
+	if cap(s) > maxPooledEntries {
+		return nil
+	}
+	clear(s[:cap(s)])
+	return s[:0]
 }
 
 func (c *check) decide(l level) (ostiary.Decision, error) {
@@ -112,34 +154,40 @@ func (c *check) value(n *node, id string, depth int) level {
 	if depth > c.maxDepth {
 		return c.cutOff()
 	}
+	var l level
 	switch {
 	case n.negative:
 		return c.solveNegative(g, depth)
 	case n.recursive:
-		return c.solvePositive([]link{{g, yes}}, depth)
+		base := len(c.links)
+		c.links = append(c.links, link{g, yes})
+		l = c.reach(base, base+1, n.component, depth)
+		c.links = c.links[:base]
+		if l != yes || c.explained {
+			return l // and kept
+		}
+	default:
+		l = c.eval(n.expr, id, depth)
 	}
-	l := c.eval(n.expr, id, depth)
 	c.keep(g, l, depth)
 	return l
 }
 
 func (c *check) known(g ground, depth int) (level, bool) {
-	f, ok := c.memo[g]
-	if !ok || f.level == maybe && depth < f.depth {
+	e := c.memo.find(g)
+	if e == nil || !e.known || e.level == maybe && depth < e.depth {
 		return no, false
 	}
-	return f.level, true
+	return e.level, true
 }
 
 func (c *check) keep(g ground, l level, depth int) {
 	if c.err != nil {
 		return
 	}
-	if c.memo == nil {
-		c.memo = map[ground]found{}
-	}
 	c.rank++
-	c.memo[g] = found{level: l, depth: depth, rank: c.rank}
+	e := c.memo.enter(g)
+	e.known, e.found = true, found{level: l, depth: depth, rank: c.rank}
 }
 
 // eval evaluates a rewrite none of whose references leads back to where it stands.
@@ -150,7 +198,7 @@ func (c *check) eval(x *expr, id string, depth int) level {
 	case exprComputed:
 		return c.value(x.targets[0].node, id, depth)
 	case exprTTU:
-		return c.follow(c.readTupleset(x, id), no, depth+1)
+		return c.follow(c.readTupleset(x, id), no, depth+1, false)
 	case exprUnion:
 		l := no
 		for _, operand := range x.operands {
@@ -190,12 +238,15 @@ func (c *check) direct(x *expr, id string, depth int) level {
 		c.links = c.links[:base]
 		return yes
 	}
-	return c.follow(base, l, depth+1)
+	return c.follow(base, l, depth+1, true)
 }
 
-// probe reads the tuples that name the subject itself or, where no usersets will be read and the
-// wildcard with them, its wildcard.
+// probe finds the tuples that name the subject itself or its wildcard.
 func (c *check) probe(x *expr, id string) level {
+	if !x.self.any() && !x.wildcard.any() {
+		return no
+	}
+	set := c.tuplesOf(x.rel, id)
 	t := ostiary.Tuple{
 		Object:   ostiary.ObjectRef{Type: x.rel.typ, ID: id},
 		Relation: x.rel.relation,
@@ -203,19 +254,73 @@ func (c *check) probe(x *expr, id string) level {
 	}
 	l := no
 	if x.self.any() {
-		l = c.has(t, x.self)
+		l = c.exact(set.Find(x.selfHead), &t, &x.self)
 	}
-	if l != yes && x.wildcard.any() && len(x.usersets) == 0 {
+	if l != yes && x.wildcard.any() {
 		t.Subject = ostiary.SubjectRef{Type: c.subject.Type, ID: ostiary.Wildcard}
-		l = max(l, c.has(t, x.wildcard))
+		l = max(l, c.exact(set.Find(x.wildcardHead), &t, &x.wildcard))
 	}
 	return l
 }
 
-// readUsersets reads the wildcards and usersets of a relation. It raises l by those that hold the
-// subject without a further step and pushes the others on c.links, from base on.
+// readUsersets reads the usersets of a relation. It raises l by those that are the subject and pushes
+// the others on c.links, from base on.
 func (c *check) readUsersets(x *expr, id string, l level) (base int, raised level) {
 	base = len(c.links)
+	set := c.tuplesOf(x.rel, id)
+	open := false
+	for i := range x.usersets {
+		t := &x.usersets[i]
+		g := set.Find(t.head)
+		from := len(c.links)
+		if s := c.settledFor(g, t); s == nil && !g.Open {
+			c.push(g, t)
+		} else if s != nil && !g.Open {
+			c.pushSettled(g, t, s)
+		} else if s == nil || !c.pushProbed(g, x, id, t, s) {
+			open = true
+			continue
+		}
+		if t.node.reflexive {
+			if l = max(l, c.takeSubject(from)); l == yes {
+				return base, l
+			}
+		}
+	}
+	if open && c.err == nil {
+		l = max(l, c.streamUsersets(x, id, set))
+	}
+	return base, l
+}
+
+// settledFor returns the user's side for the usersets of a group where it has been walked to its end, or is
+// now because they are many; else nil.
+func (c *check) settledFor(g edges.Group, t *target) *userSide {
+	n := g.Len() + len(g.Odd())
+	if g.Open {
+		n = max(n, openWeight)
+	}
+	if n == 0 || n < c.userFrom {
+		return nil
+	}
+	return c.settled(t.node, n)
+}
+
+// takeSubject takes the link to the subject itself, if it is there, from those from on, and returns what
+// its tuple is worth.
+func (c *check) takeSubject(from int) level {
+	for i := from; i < len(c.links); i++ {
+		if k := c.links[i]; k.to.id == c.subject.ID {
+			c.links = append(c.links[:i], c.links[i+1:]...)
+			return k.cap
+		}
+	}
+	return no
+}
+
+// streamUsersets is readUsersets for the targets whose groups are open.
+func (c *check) streamUsersets(x *expr, id string, set *edges.Set) level {
+	l := no
 	object := ostiary.ObjectRef{Type: x.rel.typ, ID: id}
 	for e, err := range c.reader.Usersets(c.ctx, object, x.rel.relation) {
 		if err != nil {
@@ -225,55 +330,105 @@ func (c *check) readUsersets(x *expr, id string, l level) (base int, raised leve
 		if !c.count() {
 			break
 		}
-		if e.Subject.IsWildcard() {
-			if e.Subject.Type == c.subject.Type && x.wildcard.any() {
-				l = max(l, c.judge(e, x.wildcard))
-			}
-		} else if t := find(x.usersets, e.Subject.Type, e.Subject.Relation); t != nil {
-			switch cap := c.judge(e, t.restriction); {
-			case cap == no:
-			case e.Subject == c.subject:
-				l = max(l, cap)
-			default:
-				c.links = append(c.links, link{ground{t.node, e.Subject.ID}, cap})
-			}
+		if !e.Subject.IsUserset() {
+			continue
+		}
+		t := find(x.usersets, e.Subject.Type, e.Subject.Relation)
+		if t == nil || !set.Find(t.head).Open {
+			continue
+		}
+		switch cap := c.judge(e, t.restriction); {
+		case cap == no:
+		case e.Subject == c.subject:
+			l = max(l, cap)
+		default:
+			c.links = append(c.links, link{ground{t.node, e.Subject.ID}, cap})
 		}
 		if l == yes {
 			break
 		}
 	}
-	return base, l
+	return l
 }
 
 // follow takes the links from base on off the stack and returns the union of l and what they lead to, all
-// at depth. Those that exact reads settle go first, those into recursion last.
-func (c *check) follow(base int, l level, depth int) level {
+// at depth. usersets says that they are usersets, which the user's side may know. Those that exact reads
+// settle go first, those into recursion last, component by component.
+func (c *check) follow(base int, l level, depth int, usersets bool) level {
 	end := len(c.links)
-	var recursive []link
+	if usersets {
+		c.entered += end - base
+		l = c.followFromUser(base, l, depth, c.entered, true)
+		end = len(c.links)
+	}
+	recursive := 0
 	for _, probes := range [...]bool{true, false} {
 		for i := base; i < end && l != yes && c.err == nil; i++ {
 			switch k := c.links[i]; {
 			case k.to.n.probe() != probes:
 			case k.to.n.recursive && !k.to.n.negative:
-				recursive = append(recursive, k)
+				recursive++
 			default:
 				l = max(l, min(k.cap, c.value(k.to.n, k.to.id, depth)))
 			}
 		}
 	}
-	c.links = c.links[:base]
-	for len(recursive) > 0 && l != yes && c.err == nil {
-		component := recursive[0].to.n.component
-		var together, others []link
-		for _, k := range recursive {
-			if k.to.n.component == component {
-				together = append(together, k)
-			} else {
-				others = append(others, k)
-			}
+	for i := base; i < end && recursive > 0 && l != yes && c.err == nil; i++ {
+		n := c.links[i].to.n
+		if !n.recursive || n.negative || c.reachedBefore(base, i) {
+			continue
 		}
-		l = max(l, c.solvePositive(together, depth))
-		recursive = others
+		l = max(l, c.reach(base, end, n.component, depth))
 	}
+	c.links = c.links[:base]
 	return l
+}
+
+// followFromUser looks the links from base on up on the user's side, returns the union of l and what that
+// knows, and leaves the other links. waiting is as in fromUser; but where entry says that the links lead
+// into recursion from outside, the second is reason enough to begin: what lies behind it may be anything.
+func (c *check) followFromUser(base int, l level, depth, waiting int, entry bool) level {
+	n := len(c.links) - base
+	if l == yes || n == 0 {
+		return l
+	}
+	c.met += n
+	kept := base
+	for i := base; i < len(c.links); i++ {
+		k := c.links[i]
+		at := waiting
+		if entry && k.to.n.recursive && c.entered >= min(2, c.userFrom) {
+			at = max(at, c.userFrom)
+		}
+		if known, ok := c.fromUser(k.to, depth, at); !ok {
+			c.links[kept] = k
+			kept++
+		} else if l = max(l, min(k.cap, known)); l == yes {
+			break
+		}
+	}
+	c.links = c.links[:kept]
+	return l
+}
+
+// reachedBefore reports whether a link before the one at i leads into the same component.
+func (c *check) reachedBefore(base, i int) bool {
+	component := c.links[i].to.n.component
+	for j := base; j < i; j++ {
+		if c.links[j].to.n.component == component {
+			return true
+		}
+	}
+	return false
+}
+
+// reach returns the union of what those of the links from base to end lead to that lead into a component
+// without subtraction, all at depth, and keeps what else became known.
+func (c *check) reach(base, end, component, depth int) level {
+	if !c.explained {
+		if l, ok := c.flood(base, end, component, depth); ok {
+			return l
+		}
+	}
+	return c.solvePositive(base, end, component, depth)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/engine"
+	packed "github.com/ostiary/ostiary/engine/edges"
 )
 
 // groups is the smallest recursive model.
@@ -45,32 +46,26 @@ func TestCheckCliqueReadsEachGroupOnce(t *testing.T) {
 		{"group:0#member@user:ann", ostiary.Allowed},
 		{"group:0#member@user:bob", ostiary.Denied},
 	} {
-		reader.reads = 0
+		reader.objects = 0
 		got, err := e.Check(t.Context(), groups(), reader, query(t, test.question))
 		if err != nil || got != test.want {
 			t.Errorf("%s: got %v, %v, want %v", test.question, got, err, test.want)
 		}
-		if reader.reads > n {
-			t.Errorf("%s: scanned %d relations of %d objects: some were read twice", test.question, reader.reads, n)
+		if reader.objects > n {
+			t.Errorf("%s: read %d objects where there are %d: some were read twice", test.question, reader.objects, n)
 		}
 	}
 }
 
-// counting counts scans.
+// counting counts the objects whose tuples are read.
 type counting struct {
 	engine.Reader
-	reads    int // of usersets
-	subjects int
+	objects int
 }
 
-func (c *counting) Subjects(ctx context.Context, o ostiary.ObjectRef, relation string) edgeSeq {
-	c.subjects++
-	return c.Reader.Subjects(ctx, o, relation)
-}
-
-func (c *counting) Usersets(ctx context.Context, o ostiary.ObjectRef, relation string) edgeSeq {
-	c.reads++
-	return c.Reader.Usersets(ctx, o, relation)
+func (c *counting) ObjectEdges(ctx context.Context, o ostiary.ObjectRef) (*packed.Set, error) {
+	c.objects++
+	return c.Reader.ObjectEdges(ctx, o)
 }
 
 func TestCheckCliqueBehindIntersection(t *testing.T) {
@@ -270,7 +265,7 @@ func TestCheckUnknownNames(t *testing.T) {
 
 func TestCheckBounds(t *testing.T) {
 	r := engine.NewMemory(clique(30))
-	_, err := engine.New(engine.Options{MaxReads: 100}).Check(t.Context(), groups(), r, query(t, "group:0#member@user:ann"))
+	_, err := engine.New(engine.Options{MaxReads: 100, UserSteps: -1}).Check(t.Context(), groups(), r, query(t, "group:0#member@user:ann"))
 	if !errors.Is(err, ostiary.ErrTooBroad) {
 		t.Errorf("got %v, want an error that is ErrTooBroad", err)
 	}
@@ -278,5 +273,79 @@ func TestCheckBounds(t *testing.T) {
 	cancel()
 	if _, err := engine.New(engine.Options{}).Check(ctx, groups(), r, query(t, "group:0#member@user:ann")); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
+	}
+}
+
+// layers returns groups in layers: each group of a layer is in all groups of the one above, from group:0
+// on, and the last layer is width groups.
+func layers(depth, width int) []ostiary.Edge {
+	all := make([]ostiary.Edge, 0, depth*width*width)
+	for layer := range depth - 1 {
+		for i := range width {
+			for j := range width {
+				all = append(all, groupIn(layer*width+i, (layer+1)*width+j))
+			}
+		}
+	}
+	return all
+}
+
+// A miss costs what the smaller side costs: a document shared with very many groups, and a user in few.
+func TestCheckFromTheUser(t *testing.T) {
+	const n = 5000
+	p := plan(typ("user"), typ("group", relation("member", or(this(), computed("owner")), "user, user:*, group#member"),
+		relation("owner", this(), "user")), typ("doc", relation("viewer", this(), "group#member")))
+	all := edges(t, `group:7#member@user:ann group:staff#owner@user:bob group:staff#member@group:x#member
+		group:8#member@group:staff#member group:open#member@user:* group:other#member@group:open#member`)
+	for i := range n {
+		all = append(all, edges(t, fmt.Sprintf("doc:1#viewer@group:%d#member group:%d#member@user:u%d", i, i, i))...)
+	}
+	all = append(all, edges(t, "doc:2#viewer@group:other#member")...)
+	memory := engine.NewMemory(all)
+	for name, r := range map[string]engine.Reader{"packed": memory, "open": halfOpen{memory}} {
+		counter := &counting{Reader: r}
+		check(t, p, counter, map[string]string{
+			"doc:1#viewer@user:ann":         "allowed",
+			"doc:1#viewer@user:bob":         "allowed",
+			"doc:1#viewer@user:cat":         "denied",
+			"doc:1#viewer@group:x#member":   "allowed",
+			"doc:1#viewer@group:y#member":   "denied",
+			"doc:1#viewer@group:7#member":   "allowed",
+			"doc:2#viewer@user:cat":         "allowed",
+			"doc:2#viewer@user:*":           "allowed",
+			"doc:1#viewer@user:*":           "denied",
+			"doc:2#viewer@group:lay#member": "denied",
+		})
+		if counter.objects > 20 {
+			t.Errorf("%s: read the tuples of %d objects", name, counter.objects)
+		}
+	}
+}
+
+// halfOpen packs what subjects have and nothing of objects.
+type halfOpen struct{ engine.Reader }
+
+func (h halfOpen) ObjectEdges(ctx context.Context, o ostiary.ObjectRef) (*packed.Set, error) {
+	return sequences{h.Reader}.ObjectEdges(ctx, o)
+}
+
+// Depth counts from both ends, and whichever side is walked a path that is too long is an error.
+func TestCheckDepthFromBothEnds(t *testing.T) {
+	for _, steps := range []int{-1, 0, 1, 1000} {
+		e := engine.New(engine.Options{UserSteps: steps, MaxDepth: 6})
+		for depth := 5; depth <= 8; depth++ {
+			r := engine.NewMemory(append(layers(depth, 5), edges(t, fmt.Sprintf("group:%d#member@user:ann", (depth-1)*5))...))
+			got, err := e.Check(t.Context(), groups(), r, query(t, "group:0#member@user:ann"))
+			switch {
+			case depth <= 7 && (err != nil || got != ostiary.Allowed):
+				t.Errorf("steps %d, %d layers: got %v, %v, want allowed", steps, depth, got, err)
+			case depth > 7 && !errors.Is(err, ostiary.ErrDepthExceeded):
+				t.Errorf("steps %d, %d layers: got %v, %v, want a depth error", steps, depth, got, err)
+			}
+			got, err = e.Check(t.Context(), groups(), r, query(t, "group:0#member@user:bob"))
+			if got == ostiary.Allowed || err != nil && (depth <= 7 || !errors.Is(err, ostiary.ErrDepthExceeded)) {
+				t.Errorf("steps %d, %d layers: got %v, %v for a stranger", steps, depth, got, err)
+			}
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/ostiary/ostiary/dsl/model"
+	"github.com/ostiary/ostiary/engine/edges"
 )
 
 // compileShape makes the plan for one subject shape in four steps: find the relations that the shape
@@ -95,13 +96,21 @@ func (c *compiler) cutDirect(rel *relation) *expr {
 		case a.relation != "":
 			if c.isReached(a.typ, a.relation) {
 				found := c.plan.byName[relationName{typ: a.typ, relation: a.relation}]
-				x.usersets = append(x.usersets, target{node: c.out.node(found), restriction: a.restriction})
+				x.usersets = append(x.usersets, target{
+					node: c.out.node(found), restriction: a.restriction,
+					head: edges.HeadUserset(rel.relation, a.typ, a.relation),
+				})
 			}
 		case a.typ != c.shape.typ || c.shape.relation != "":
 		case a.wildcard == c.shape.wildcard:
 			x.self = a.restriction
+			x.selfHead = edges.HeadPlain(rel.relation, a.typ)
+			if a.wildcard {
+				x.selfHead = edges.HeadWildcard(rel.relation, a.typ)
+			}
 		case a.wildcard:
 			x.wildcard = a.restriction
+			x.wildcardHead = edges.HeadWildcard(rel.relation, a.typ)
 		}
 	}
 	if !x.self.any() && !x.wildcard.any() && len(x.usersets) == 0 {
@@ -115,7 +124,10 @@ func (c *compiler) cutTTU(rel *relation, rw model.TupleToUserset) *expr {
 	for _, a := range c.plan.tuplesetOf(rel, rw) {
 		if a.plainObject() && c.isReached(a.typ, rw.Computed) {
 			computed := c.plan.byName[relationName{typ: a.typ, relation: rw.Computed}]
-			x.targets = append(x.targets, target{node: c.out.node(computed), restriction: a.restriction})
+			x.targets = append(x.targets, target{
+				node: c.out.node(computed), restriction: a.restriction,
+				head: edges.HeadPlain(rw.Tupleset, a.typ),
+			})
 		}
 	}
 	if len(x.targets) == 0 {
@@ -241,6 +253,47 @@ func finish(members []*node) {
 			n.cost = n.expr.cost
 		}
 	}
+	floods, walkable := recursive && !negative, true
+	for _, n := range members {
+		floods = floods && n.expr.joinsInside()
+		walkable = walkable && n.expr.walkable(n.component)
+	}
+	for _, n := range members {
+		n.floods, n.walkable = floods, walkable
+	}
+}
+
+// walkable reports whether x is made of tuples, usersets and unions of relations of the same object that
+// are, if they lie in lower components, walkable.
+func (x *expr) walkable(component int) bool {
+	if x == nil {
+		return true
+	}
+	for _, list := range [...][]target{x.usersets, x.targets} {
+		for _, t := range list {
+			if t.node.component != component && !t.node.walkable {
+				return false
+			}
+		}
+	}
+	switch x.kind {
+	case exprDirect, exprComputed:
+		return true
+	case exprUnion:
+		return !slices.ContainsFunc(x.operands, func(operand *expr) bool { return !operand.walkable(component) })
+	}
+	return false
+}
+
+// joinsInside reports whether nothing but unions stands above the references of x into its own component.
+func (x *expr) joinsInside() bool {
+	switch {
+	case x == nil || !x.inside:
+		return true
+	case x.kind == exprIntersection || x.kind == exprDifference:
+		return false
+	}
+	return !slices.ContainsFunc(x.operands, func(operand *expr) bool { return !operand.joinsInside() })
 }
 
 // weigh sets the cost of x and orders the operands of unions and intersections, cheapest first. The

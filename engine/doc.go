@@ -8,10 +8,13 @@
 //
 // The plan holds, for the subject shapes that have been asked about ("user", "user:*",
 // "group#member"), the rewrites without the branches that the shape cannot reach, operands ordered by
-// cost, and the strongly connected components of the relations (compile.go, reach.go). Relations that
-// are not recursive are evaluated by descent, each relation of an object once (check.go). Recursion
-// without subtraction is reachability (positive.go); recursion through a subtracted side is written
-// down as equations and solved as the alternating fixed point (equations.go, negative.go). ListUsers
+// cost, and the strongly connected components of the relations (compile.go, reach.go). An object is asked
+// once for its tuples, packed (packed.go, package edges). Relations that are not recursive are evaluated
+// by descent, each relation of an object once (check.go). Recursion without subtraction is reachability:
+// explored as a flood where unions alone make it (flood.go), else solved (positive.go); recursion through
+// a subtracted side is written down as equations and solved as the alternating fixed point (equations.go,
+// negative.go). Where the object has many usersets they are looked up among what holds the subject, which
+// is walked upward meanwhile (userside.go, docs/adr/0006-both-ended-check.md). ListUsers
 // solves the same equations for sets of subjects, one for all that must be equal (listusers.go,
 // userset.go, sharing.go). ListObjects walks from the subject and passes each object that enters a set
 // on once (listobjects.go, objectsets.go). Every value is no, maybe or yes; maybe stands for what an

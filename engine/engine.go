@@ -29,6 +29,11 @@ type Options struct {
 	// entry that is put into two sets counts twice. Zero means 5,000,000. Above it the list fails with
 	// ostiary.ErrTooBroad.
 	MaxSetEntries int
+	// UserSteps is how many tuples Check may read upward from the subject for each userset that it has met
+	// on its way from the object. Zero leaves the choice to the engine. A positive number has Check walk
+	// from the subject at the first userset, a negative one never. No number changes an answer; but a
+	// question that fails with ostiary.ErrDepthExceeded by one may be answered by another.
+	UserSteps int
 	// MaxConditionCost bounds the cost of one evaluation of a condition, in the units of CEL's cost
 	// model. Zero means condition.DefaultMaxCost.
 	MaxConditionCost uint64
@@ -40,11 +45,22 @@ type Engine struct {
 	maxReads   int
 	maxEntries int
 	maxCost    uint64
+	userFrom   int
+	userSteps  int
 }
+
+// maxUserSteps is more than any question reads, and leaves room to multiply.
+const maxUserSteps = 1 << 30
 
 // New returns an engine.
 func New(o Options) *Engine {
 	e := &Engine{maxDepth: o.MaxDepth, maxReads: o.MaxReads, maxEntries: o.MaxSetEntries, maxCost: o.MaxConditionCost}
+	switch e.userFrom = 1; {
+	case o.UserSteps == 0:
+		e.userFrom, e.userSteps = defaultUserFrom, defaultUserSteps
+	default:
+		e.userSteps = min(o.UserSteps, maxUserSteps)
+	}
 	if e.maxDepth == 0 {
 		e.maxDepth = DefaultMaxDepth
 	}
@@ -101,12 +117,17 @@ func (e *Engine) newRun(ctx context.Context, p *Plan, r Reader, request map[stri
 	}
 }
 
-// pollEvery is how many reads, or entries of sets, may pass between two looks at the context.
-const pollEvery = 256
+// pollEvery is how many reads, or entries of sets, may pass between two looks at the context: a tenth of
+// a millisecond where reads come from disk.
+const pollEvery = 64
 
 // count notes one read and reports whether the question may go on.
-func (r *run) count() bool {
-	r.reads++
+func (r *run) count() bool { return r.countMany(1) }
+
+// countMany notes reads and reports whether the question may go on.
+func (r *run) countMany(n int) bool {
+	before := r.reads
+	r.reads += n
 	switch {
 	case r.err != nil:
 		return false
@@ -114,7 +135,7 @@ func (r *run) count() bool {
 		r.err = fmt.Errorf("read more than %d tuples (the bound MaxReads); narrow the question or raise the bound: %w",
 			r.maxReads, ostiary.ErrTooBroad)
 		return false
-	case r.reads%pollEvery == 0:
+	case r.reads/pollEvery != before/pollEvery:
 		return r.alive()
 	}
 	return true
@@ -130,8 +151,10 @@ func (r *run) step() bool {
 }
 
 // grow notes that one entry is put into a set and reports whether the question may go on.
-func (r *run) grow() bool {
-	r.entries++
+func (r *run) grow() bool { return r.growMany(1) }
+
+func (r *run) growMany(n int) bool {
+	r.entries += n
 	if r.entries > r.maxEntries && r.err == nil {
 		r.err = fmt.Errorf("put more than %d entries into sets (the bound MaxSetEntries); narrow the question or raise the bound: %w",
 			r.maxEntries, ostiary.ErrTooBroad)

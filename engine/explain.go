@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ostiary/ostiary"
 )
@@ -43,10 +45,12 @@ const (
 )
 
 // Explain answers q as Check does and says why. The outcome of the root is Check's: allowed, denied,
-// depth for ostiary.ErrDepthExceeded, error for ostiary.ErrConditionUndecided, with its text in Note.
+// depth for ostiary.ErrDepthExceeded, error for ostiary.ErrConditionUndecided, with its text in Note. It
+// walks from the object alone, so it may report one of these two where Check, from the subject, denies.
 // Other errors of Check, such as unknown names and failed reads, are returned.
 func (e *Engine) Explain(ctx context.Context, p *Plan, r Reader, q CheckQuery) (*Explanation, error) {
-	c, n, err := e.newCheck(ctx, p, r, q)
+	c := &check{explained: true}
+	n, err := e.begin(ctx, c, p, r, &q)
 	if err != nil {
 		return nil, fmt.Errorf("explain %s: %w", q, err)
 	}
@@ -128,10 +132,15 @@ func (x *explainer) relation(g ground, l level, depth int) *Explanation {
 		return out
 	}
 	x.path[g], x.shown[g] = true, true
-	s := &site{ground: g, depth: depth, rank: x.memo[g].rank}
+	s := &site{ground: g, depth: depth, rank: x.rankOf(g)}
 	out.Children = []*Explanation{x.rewrite(s, g.n.expr, l)}
 	delete(x.path, g)
 	return out
+}
+
+func (x *explainer) rankOf(g ground) int {
+	f, _ := x.memo.get(g)
+	return f.rank
 }
 
 // site is the relation of an object whose rewrite is being explained.
@@ -152,7 +161,7 @@ func (x *explainer) at(s *site, to ground, depth int) level {
 	if to.n.reflexive && to.id == x.subject.ID {
 		return yes
 	}
-	f, ok := x.memo[to]
+	f, ok := x.memo.get(to)
 	switch {
 	case !ok && depth > x.maxDepth:
 		return maybe
@@ -225,7 +234,11 @@ func (x *explainer) readSteps(s *site, leaf *expr) []step {
 		}
 	}
 	x.noticed = nil
-	for _, k := range x.take(base) {
+	links := x.take(base)
+	slices.SortStableFunc(links, func(a, b link) int { // as tuples lie, however they were read
+		return cmp.Or(cmp.Compare(a.to.n.rel.typ, b.to.n.rel.typ), cmp.Compare(a.to.id, b.to.id), cmp.Compare(a.to.n.rel.relation, b.to.n.rel.relation))
+	})
+	for _, k := range links {
 		t.Subject = ostiary.SubjectRef{Type: k.to.n.rel.typ, ID: k.to.id}
 		if leaf.kind == exprDirect {
 			t.Subject.Relation = k.to.n.rel.relation
@@ -277,7 +290,7 @@ func (x *explainer) rewrite(s *site, part *expr, l level) *Explanation {
 		return x.leaf(s, part, l)
 	case exprComputed:
 		if part := (ground{part.targets[0].node, s.id}); part.n.rel.part {
-			inner := &site{ground: part, depth: s.depth, rank: x.memo[part].rank}
+			inner := &site{ground: part, depth: s.depth, rank: x.rankOf(part)}
 			return x.rewrite(inner, part.n.expr, l)
 		}
 		out := newExplanation(KindComputed, x.outcome(l))

@@ -1,12 +1,12 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
+	"sync"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine/edges"
 )
 
 // ListObjectsQuery asks which objects of Type the Subject has Relation to.
@@ -50,21 +50,56 @@ func (e *Engine) listObjects(ctx context.Context, p *Plan, r Reader, q ListObjec
 	if n == nil {
 		return nil, nil
 	}
-	l := &listing{run: e.newRun(ctx, p, r, q.Context), plan: sp, subject: q.Subject, sets: make([]objectSet, len(sp.nodes))}
-	set := l.set(n)
-	objects := make([]ostiary.ObjectRef, 0, len(set))
+	l := listings.Get().(*listing)
+	defer l.release()
+	l.run, l.plan, l.subject = e.newRun(ctx, p, r, q.Context), sp, q.Subject
+	l.sets = resized(l.sets, len(sp.nodes))
+	l.universes = resized(l.universes, len(sp.nodes))
+	return l.objects(n)
+}
+
+// listings holds what lists leave for the next: memory, and nothing of what was in it.
+var listings = sync.Pool{New: func() any { return new(listing) }}
+
+func (l *listing) release() {
+	l.run, l.plan, l.subject, l.cache = run{}, nil, ostiary.SubjectRef{}, nil
+	clear(l.sets[:cap(l.sets)])
+	for i := range l.universes {
+		l.universes[i].reset()
+	}
+	l.made.reset()
+	clear(l.ids)
+	l.ids = l.ids[:0]
+	if cap(l.ids) > 16*maxPooledEntries {
+		l.ids = nil
+	}
+	listings.Put(l)
+}
+
+// resized returns a slice of a length that keeps the elements of s as far as there is room.
+func resized[E any](s []E, n int) []E {
+	if n <= cap(s) {
+		return s[:n]
+	}
+	return append(s[:cap(s)], make([]E, n-cap(s))...)
+}
+
+// objects returns the objects of a relation as the answer to the question.
+func (l *listing) objects(n *node) ([]ostiary.ObjectRef, error) {
+	set, u := l.set(n), l.universe(n.rel)
+	ids := l.ids[:0]
 	doubtful := false
-	for id, level := range set {
+	for _, id := range set.all() {
 		if !l.step() {
 			return nil, l.err
 		}
-		if level == yes {
-			objects = append(objects, ostiary.ObjectRef{Type: q.Type, ID: id})
+		if set.level(id) == yes {
+			ids = append(ids, u.ids[id])
 		} else {
 			doubtful = true
 		}
 	}
-	if l.err != nil {
+	if !l.alive() {
 		return nil, l.err
 	}
 	if doubtful {
@@ -72,83 +107,13 @@ func (e *Engine) listObjects(ctx context.Context, p *Plan, r Reader, q ListObjec
 			return nil, err
 		}
 	}
-	slices.SortFunc(objects, func(a, b ostiary.ObjectRef) int { return cmp.Compare(a.ID, b.ID) })
+	l.ids = ids
+	sortTexts(ids)
+	objects := make([]ostiary.ObjectRef, len(ids))
+	for i, id := range ids {
+		objects[i] = ostiary.ObjectRef{Type: n.rel.typ, ID: id}
+	}
 	return objects, nil
-}
-
-// objectSet holds ids of objects of one type, each with maybe or yes. No is absent. Once finished it
-// does not change, and may be shared.
-type objectSet map[string]level
-
-// raise lifts the level of an object in a set that is being made, and says whether that changed it.
-func (l *listing) raise(s objectSet, id string, to level) bool {
-	before := s[id]
-	if to <= before {
-		l.step()
-		return false
-	}
-	s[id] = to
-	if before == no {
-		l.grow()
-	}
-	return true
-}
-
-// project reads a set in a world; see world.
-func (l *listing) project(s objectSet, w world) objectSet {
-	if w == exact {
-		return s
-	}
-	out := make(objectSet, len(s))
-	for id, level := range s {
-		l.raise(out, id, w.project(level))
-		if l.err != nil {
-			break
-		}
-	}
-	return out
-}
-
-// union returns the union of sets. The largest is copied only once another has something to add.
-func (l *listing) union(sets []objectSet) objectSet {
-	largest := 0
-	for i, s := range sets {
-		if len(s) > len(sets[largest]) {
-			largest = i
-		}
-	}
-	out, shared := sets[largest], true
-	for i, s := range sets {
-		if i == largest {
-			continue
-		}
-		for id, level := range s {
-			if shared && level > out[id] {
-				out, shared = l.clone(out), false
-			}
-			if !shared {
-				l.raise(out, id, level)
-			} else {
-				l.step()
-			}
-			if l.err != nil {
-				return out
-			}
-		}
-	}
-	return out
-}
-
-// clone returns a copy that may be changed.
-func (l *listing) clone(s objectSet) objectSet {
-	out := make(objectSet, len(s)+1)
-	for id, level := range s {
-		l.raise(out, id, level)
-		if l.err != nil {
-			break
-		}
-	}
-	return out
 }
 
 // listing evaluates relations as sets of the objects that one subject has them to.
@@ -156,10 +121,17 @@ type listing struct {
 	run
 	plan    *shapePlan
 	subject ostiary.SubjectRef
-	sets    []objectSet // by relation.index; nil until found, then final
+	sets    []*objectSet // by relation.index; nil until found, then final
+	// universes number the objects of each type; see universe.
+	universes []universe
+	made      setPool
+	ids       []string // of the answer
 	// cache keeps what was read while a component is solved that reads the same again; nil otherwise.
-	cache map[arrival][]ostiary.Edge
+	cache map[arrival]arrived
 }
+
+// universe returns the numbers of the objects of a relation.
+func (l *listing) universe(rel *relation) *universe { return &l.universes[rel.first] }
 
 // arrival names the tuples that join a subject to objects of a type by a relation.
 type arrival struct {
@@ -168,8 +140,14 @@ type arrival struct {
 	relation string
 }
 
+// arrived is what was read: packed, or where there is very much of it edge by edge.
+type arrived struct {
+	group edges.Group
+	edges []ostiary.Edge // where group is open, instead of it
+}
+
 // set returns the objects of a relation. The set must not be changed.
-func (l *listing) set(n *node) objectSet {
+func (l *listing) set(n *node) *objectSet {
 	i := n.rel.index
 	if l.sets[i] == nil && l.alive() {
 		switch {
@@ -185,25 +163,27 @@ func (l *listing) set(n *node) objectSet {
 }
 
 // lower is the lookup of a rewrite that refers to lower components alone.
-func (l *listing) lower(n *node, w world) objectSet { return l.project(l.set(n), w) }
+func (l *listing) lower(n *node, w world) *objectSet { return l.project(l.set(n), w) }
 
 // withItself adds the subject's own object where the relation is the subject's own.
-func (l *listing) withItself(n *node, set objectSet) objectSet {
+func (l *listing) withItself(n *node, set *objectSet) *objectSet {
 	if !n.reflexive {
 		if set == nil {
-			return objectSet{}
+			return l.made.set()
 		}
 		return set
 	}
-	return l.union([]objectSet{set, {l.subject.ID: yes}})
+	self := l.made.set()
+	l.raise(self, l.universe(n.rel).number(l.subject.ID), yes)
+	return l.union([]*objectSet{set, self})
 }
 
 // lookup returns the set of a relation that a rewrite refers to, as read in a world.
-type lookup func(n *node, w world) objectSet
+type lookup func(n *node, w world) *objectSet
 
 // evaluate returns the objects of a rewrite in world w when all that it refers to is known. The result
 // may be shared and must not be changed.
-func (l *listing) evaluate(x *expr, w world, at lookup) objectSet {
+func (l *listing) evaluate(x *expr, w world, at lookup) *objectSet {
 	if x == nil || l.err != nil {
 		return nil
 	}
@@ -211,7 +191,7 @@ func (l *listing) evaluate(x *expr, w world, at lookup) objectSet {
 	case exprComputed:
 		return at(x.targets[0].node, w)
 	case exprUnion:
-		sets := make([]objectSet, len(x.operands))
+		sets := make([]*objectSet, len(x.operands))
 		for i, operand := range x.operands {
 			sets[i] = l.evaluate(operand, w, at)
 		}
@@ -221,39 +201,39 @@ func (l *listing) evaluate(x *expr, w world, at lookup) objectSet {
 	case exprDifference:
 		return l.subtract(x, w, at)
 	}
-	out := objectSet{}
-	emit := func(id string, level level) {
-		if level = w.project(level); level != no {
-			l.raise(out, id, level)
-		}
-	}
-	l.direct(x, emit)
+	to := &sink{set: l.made.set(), world: w}
+	l.direct(x, to)
 	for i := range x.followed() {
 		t := &x.followed()[i]
-		for id, level := range at(t.node, w) {
+		from := at(t.node, w)
+		for _, id := range from.all() {
 			if !l.step() {
-				return out
+				return to.set
 			}
-			l.follow(x, t, id, level, emit)
+			l.follow(x, t, id, from.level(id), to)
 		}
 	}
-	return out
+	return to.set
 }
 
 // intersect stops at the first operand that is empty.
-func (l *listing) intersect(x *expr, w world, at lookup) objectSet {
+func (l *listing) intersect(x *expr, w world, at lookup) *objectSet {
 	out := l.evaluate(x.operands[0], w, at)
 	for _, operand := range x.operands[1:] {
-		if len(out) == 0 {
+		if out.len() == 0 {
 			return nil
 		}
 		small, large := out, l.evaluate(operand, w, at)
-		if len(small) > len(large) {
+		if small.len() > large.len() {
 			small, large = large, small
 		}
-		out = objectSet{}
-		for id, level := range small {
-			l.raise(out, id, min(level, large[id]))
+		out = l.made.set()
+		for _, id := range small.all() {
+			if level := min(small.level(id), large.level(id)); level != no {
+				l.raise(out, id, level)
+			} else {
+				l.step()
+			}
 			if l.err != nil {
 				return nil
 			}
@@ -262,18 +242,22 @@ func (l *listing) intersect(x *expr, w world, at lookup) objectSet {
 	return out
 }
 
-func (l *listing) subtract(x *expr, w world, at lookup) objectSet {
+func (l *listing) subtract(x *expr, w world, at lookup) *objectSet {
 	base := l.evaluate(x.operands[0], w, at)
-	if len(base) == 0 {
+	if base.len() == 0 {
 		return nil
 	}
 	subtract := l.evaluate(x.operands[1], w.other(), at)
-	if len(subtract) == 0 {
+	if subtract.len() == 0 {
 		return base
 	}
-	out := objectSet{}
-	for id, level := range base {
-		l.raise(out, id, min(level, subtract[id].not()))
+	out := l.made.set()
+	for _, id := range base.all() {
+		if level := min(base.level(id), subtract.level(id).not()); level != no {
+			l.raise(out, id, level)
+		} else {
+			l.step()
+		}
 		if l.err != nil {
 			break
 		}
@@ -289,57 +273,114 @@ func (x *expr) followed() []target {
 	return x.targets
 }
 
+// sink is where the objects go that are read: into a set, as read in a world, or into a pipe of a
+// component that is being solved.
+type sink struct {
+	set   *objectSet
+	world world
+	flow  *flow // else
+	pipe  *pipe
+}
+
+func (l *listing) emit(to *sink, id uint32, level level) {
+	if to.flow != nil {
+		to.flow.rise(to.pipe, id, level)
+	} else if level = to.world.project(level); level != no {
+		l.raise(to.set, id, level)
+	}
+}
+
 // direct emits the objects whose tuples name the subject itself or its wildcard.
-func (l *listing) direct(x *expr, emit func(id string, l level)) {
+func (l *listing) direct(x *expr, to *sink) {
 	if x.self.any() {
-		l.arrivals(arrival{l.subject, x.rel.typ, x.rel.relation}, x.self, emit)
+		l.arrivals(arrival{l.subject, x.rel.typ, x.rel.relation}, x.rel, &x.self, yes, to)
 	}
 	if x.wildcard.any() {
 		everyone := ostiary.SubjectRef{Type: l.subject.Type, ID: ostiary.Wildcard}
-		l.arrivals(arrival{everyone, x.rel.typ, x.rel.relation}, x.wildcard, emit)
+		l.arrivals(arrival{everyone, x.rel.typ, x.rel.relation}, x.rel, &x.wildcard, yes, to)
 	}
 }
 
 // follow emits the objects that a leaf reaches from one object of a relation it goes on from: by tuples
 // that name the relation as a userset, or for a TTU by tuples that name the object.
-func (l *listing) follow(x *expr, t *target, id string, from level, emit func(id string, l level)) {
-	a := arrival{ostiary.SubjectRef{Type: t.node.rel.typ, ID: id}, x.rel.typ, x.tupleset}
+func (l *listing) follow(x *expr, t *target, id uint32, from level, to *sink) {
+	a := arrival{ostiary.SubjectRef{Type: t.node.rel.typ, ID: l.universe(t.node.rel).ids[id]}, x.rel.typ, x.tupleset}
 	if x.kind == exprDirect {
 		a.subject.Relation, a.relation = t.node.rel.relation, x.rel.relation
 	}
-	l.arrivals(a, t.restriction, func(id string, worth level) { emit(id, min(from, worth)) })
+	l.arrivals(a, x.rel, &t.restriction, from, to)
 }
 
-// arrivals emits the objects of the tuples that a names, as far as the type restrictions allow them.
-func (l *listing) arrivals(a arrival, allowed restriction, emit func(id string, l level)) {
-	kept, ok := l.cache[a]
-	if ok {
-		for _, e := range kept {
-			if !l.step() {
-				return
-			}
-			if level := l.judge(e, allowed); level != no {
-				emit(e.Object.ID, level)
-			}
-		}
+// arrivals emits the objects of the tuples that a names, as far as the type restrictions allow them, with
+// no more than a level. rel has the type of the objects.
+func (l *listing) arrivals(a arrival, rel *relation, allowed *restriction, from level, to *sink) {
+	read, ok := l.read(a)
+	if !ok {
 		return
 	}
-	for e, err := range l.reader.Objects(l.ctx, a.subject, a.typ, a.relation) {
-		if err != nil {
-			l.err = fmt.Errorf("read the %s objects with relation %s to %s: %w", a.typ, a.relation, a.subject, err)
+	u := l.universe(rel)
+	for i := range read.edges {
+		if level := min(from, l.judge(read.edges[i], *allowed)); level != no {
+			l.emit(to, u.number(read.edges[i].Object.ID), level)
+		}
+		if l.err != nil {
 			return
 		}
-		if !l.count() {
-			return
+	}
+	if read.group.Open {
+		return
+	}
+	if n := read.group.Len(); allowed.plain && n > 0 {
+		u.expect(n)
+		for i := range n {
+			l.emit(to, u.number(read.group.ID(i)), from)
+			if l.err != nil {
+				return
+			}
 		}
-		if l.cache != nil {
-			kept = append(kept, e)
+	}
+	odd := read.group.Odd()
+	for i := range odd {
+		if level := min(from, l.judgeStored(&odd[i], allowed)); level != no {
+			l.emit(to, u.number(odd[i].Object.ID), level)
 		}
-		if level := l.judge(e, allowed); level != no {
-			emit(e.Object.ID, level)
+	}
+}
+
+// listLimit is how many tuples of a subject are read at once. More are read one by one.
+const listLimit = 1 << 16
+
+// read returns the tuples that a names, and whether the question may go on.
+func (l *listing) read(a arrival) (arrived, bool) {
+	if kept, ok := l.cache[a]; ok {
+		return kept, l.step()
+	}
+	g, err := l.reader.SubjectEdges(l.ctx, a.subject, a.typ, a.relation, listLimit)
+	if err != nil {
+		l.err = a.failed(err)
+		return arrived{}, false
+	}
+	if !l.countMany(1 + g.Len() + len(g.Odd())) {
+		return arrived{}, false
+	}
+	read := arrived{group: g}
+	if g.Open {
+		for e, err := range l.reader.Objects(l.ctx, a.subject, a.typ, a.relation) {
+			if err != nil {
+				l.err = a.failed(err)
+			}
+			if l.err != nil || !l.count() {
+				return arrived{}, false
+			}
+			read.edges = append(read.edges, e)
 		}
 	}
 	if l.cache != nil {
-		l.cache[a] = kept
+		l.cache[a] = read
 	}
+	return read, true
+}
+
+func (a arrival) failed(err error) error {
+	return fmt.Errorf("read the %s objects with relation %s to %s: %w", a.typ, a.relation, a.subject, err)
 }

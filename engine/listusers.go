@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine/edges"
 )
 
 // UserFilter is a subject shape: plain objects of a type, or with Relation the usersets of it.
@@ -76,19 +77,23 @@ func (e *Engine) listUsers(ctx context.Context, p *Plan, r Reader, q ListUsersQu
 			return nil, err
 		}
 	}
-	var found []ostiary.SubjectRef
-	if set.rest == yes {
-		found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: ostiary.Wildcard})
-	}
+	ids := make([]string, 0, len(set.named))
 	for id, l := range set.named {
 		if !u.step() {
 			return nil, u.err
 		}
 		if l == yes {
-			found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: id, Relation: q.Filter.Relation})
+			ids = append(ids, id)
 		}
 	}
-	slices.SortFunc(found, compareSubjects)
+	sortTexts(ids)
+	found := make([]ostiary.SubjectRef, 0, len(ids)+1)
+	if set.rest == yes {
+		found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: ostiary.Wildcard})
+	}
+	for _, id := range ids {
+		found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: id, Relation: q.Filter.Relation})
+	}
 	return found, nil
 }
 
@@ -119,43 +124,89 @@ func (u *users) local(x *expr, id string) (userSet, int) {
 		return userSet{}, u.readTupleset(x, id)
 	}
 	base := len(u.links)
-	object := ostiary.ObjectRef{Type: x.rel.typ, ID: id}
-	seq := u.reader.Usersets(u.ctx, object, x.rel.relation)
-	if x.self.any() {
-		seq = u.reader.Subjects(u.ctx, object, x.rel.relation)
-	}
+	tuples := u.tuplesOf(x.rel, id)
 	var set userSet
-	for e, err := range seq {
-		if err != nil {
-			u.err = fmt.Errorf("read the tuples of %s#%s: %w", object, x.rel.relation, err)
-			break
+	if x.wildcard.any() {
+		everyone := ostiary.Tuple{
+			Object:   ostiary.ObjectRef{Type: x.rel.typ, ID: id},
+			Relation: x.rel.relation,
+			Subject:  ostiary.SubjectRef{Type: u.filter.Type, ID: ostiary.Wildcard},
 		}
-		if !u.count() {
-			break
+		set.rest = u.exact(tuples.Find(x.wildcardHead), &everyone, &x.wildcard)
+	}
+	open := false
+	for i := range x.usersets {
+		t := &x.usersets[i]
+		if g := tuples.Find(t.head); g.Open {
+			open = true
+		} else {
+			u.push(g, t)
 		}
-		u.add(&set, x, e)
+	}
+	named := edges.Group{}
+	if x.self.any() {
+		named = tuples.Find(x.selfHead)
+	}
+	if open || named.Open {
+		u.stream(&set, x, id, tuples)
+	}
+	if !named.Open {
+		u.addGroup(&set, x, named)
 	}
 	return set, base
 }
 
-// add takes up one tuple: into the set, or as a link to be followed.
-func (u *users) add(set *userSet, x *expr, e ostiary.Edge) {
-	s := e.Subject
-	switch {
-	case s.IsUserset():
-		if t := find(x.usersets, s.Type, s.Relation); t != nil {
-			if worth := u.judge(e, t.restriction); worth != no {
-				u.links = append(u.links, link{ground{t.node, s.ID}, worth})
+// addGroup takes up the tuples to subjects of the shape asked for.
+func (u *users) addGroup(set *userSet, x *expr, g edges.Group) {
+	n, odd := g.Len(), g.Odd()
+	if n+len(odd) == 0 || !u.countMany(n+len(odd)) {
+		return
+	}
+	if x.self.plain {
+		if set.named == nil {
+			set.named = make(map[string]level, n+len(odd))
+		}
+		for i := range n {
+			if !u.put(set, g.ID(i), yes) {
+				return
 			}
 		}
-	case s.Type != u.filter.Type:
-	case s.IsWildcard():
-		if x.wildcard.any() {
-			set.rest = max(set.rest, u.judge(e, x.wildcard))
+	}
+	for i := range odd {
+		u.addNamed(set, odd[i].Subject.ID, u.judgeStored(&odd[i], &x.self))
+	}
+}
+
+func (u *users) addNamed(set *userSet, id string, l level) {
+	if l != no {
+		u.put(set, id, max(l, set.rest))
+	}
+}
+
+// stream reads the tuples of a relation whose groups are open.
+func (u *users) stream(set *userSet, x *expr, id string, tuples *edges.Set) {
+	object := ostiary.ObjectRef{Type: x.rel.typ, ID: id}
+	seq := u.reader.Usersets(u.ctx, object, x.rel.relation)
+	if x.self.any() && tuples.Find(x.selfHead).Open {
+		seq = u.reader.Subjects(u.ctx, object, x.rel.relation)
+	}
+	for e, err := range seq {
+		if err != nil {
+			u.err = fmt.Errorf("read the tuples of %s#%s: %w", object, x.rel.relation, err)
+			return
 		}
-	case x.self.any():
-		if l := u.judge(e, x.self); l != no {
-			u.put(set, s.ID, max(l, set.rest)) // wildcards come first
+		if !u.count() {
+			return
+		}
+		switch s := e.Subject; {
+		case s.IsUserset():
+			if t := find(x.usersets, s.Type, s.Relation); t != nil && tuples.Find(t.head).Open {
+				if worth := u.judge(e, t.restriction); worth != no {
+					u.links = append(u.links, link{ground{t.node, s.ID}, worth})
+				}
+			}
+		case s.Type == u.filter.Type && !s.IsWildcard() && x.self.any():
+			u.addNamed(set, s.ID, u.judge(e, x.self))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/engine/edges"
@@ -16,6 +17,9 @@ import (
 type Memory struct {
 	forward []ostiary.Edge // by ostiary.Tuple.Compare
 	reverse []ostiary.Edge // by compareReverse
+
+	// What was packed already: by ostiary.ObjectRef, and by arrival.
+	objects, subjects sync.Map
 }
 
 // NewMemory returns a reader over the given tuples. Of tuples that are given twice the first counts.
@@ -117,25 +121,41 @@ func (m *Memory) Objects(_ context.Context, subject ostiary.SubjectRef, objectTy
 
 // ObjectEdges implements Reader.
 func (m *Memory) ObjectEdges(_ context.Context, object ostiary.ObjectRef) (*edges.Set, error) {
+	if set, ok := m.objects.Load(object); ok {
+		return set.(*edges.Set), nil
+	}
 	i := sort.Search(len(m.forward), func(i int) bool { return compareRelation(&m.forward[i].Tuple, object, "") >= 0 })
 	var b edges.Builder
+	if i == len(m.forward) || m.forward[i].Object != object {
+		return b.Set(), nil // whoever asks chooses what is not there: it is not kept
+	}
 	for ; i < len(m.forward) && m.forward[i].Object == object; i++ {
 		e := &m.forward[i]
 		add(&b, edges.HeadOf(e.Relation, e.Subject), e.Subject.ID, e)
 	}
-	return b.Set(), nil
+	set := b.Set()
+	m.objects.Store(object, set)
+	return set, nil
 }
 
 // SubjectEdges implements Reader.
 func (m *Memory) SubjectEdges(
 	ctx context.Context, subject ostiary.SubjectRef, objectType, relation string, _ int,
 ) (edges.Group, error) {
+	key := arrival{subject, objectType, relation}
+	if g, ok := m.subjects.Load(key); ok {
+		return g.(edges.Group), nil
+	}
 	var b edges.Builder
 	head := edges.HeadObjects(objectType, relation)
 	for e := range m.Objects(ctx, subject, objectType, relation) {
 		add(&b, head, e.Object.ID, &e)
 	}
-	return b.Set().Find(head), nil
+	g := b.Set().Find(head)
+	if !g.Empty() {
+		m.subjects.Store(key, g)
+	}
+	return g, nil
 }
 
 func add(b *edges.Builder, head, id string, e *ostiary.Edge) {

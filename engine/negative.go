@@ -45,7 +45,7 @@ func (c checkSource) local(x *expr, id string) (level, int) {
 func (c checkSource) outside(links []link, depth int) level {
 	base := len(c.links)
 	c.links = append(c.links, links...)
-	return c.follow(base, no, depth)
+	return c.follow(base, no, depth, false)
 }
 
 func (c checkSource) cut() level { return c.cutOff() }

@@ -1,7 +1,5 @@
 package engine
 
-import "github.com/ostiary/ostiary"
-
 // flow solves a component without subtraction for ListObjects, semi-naively: each object that enters a
 // set is passed on once to whatever refers to that set (and once more if its level rises), until
 // nothing moves.
@@ -9,7 +7,12 @@ type flow struct {
 	*listing
 	component int
 	listeners map[*node][]listener
-	moved     []ground // whose level has risen since listeners were told
+	moved     []movedObject // whose level has risen since listeners were told
+}
+
+type movedObject struct {
+	n  *node
+	id uint32
 }
 
 // listener takes the objects of a relation into a rewrite that refers to it.
@@ -26,60 +29,63 @@ type pipe struct {
 	operand int   // which of up it is
 	// kids are the objects that have come from each operand of an intersection; subtract is the whole
 	// of what a difference takes away.
-	kids     []objectSet
-	subtract objectSet
+	kids     []*objectSet
+	subtract *objectSet
+	sink     sink // into this pipe
 }
 
 func (l *listing) solvePositive(n *node) {
 	members := l.plan.components[n.component]
 	f := &flow{listing: l, component: n.component, listeners: map[*node][]listener{}}
 	for _, m := range members {
-		l.sets[m.rel.index] = objectSet{}
+		l.sets[m.rel.index] = l.made.set()
 	}
 	for _, m := range members {
 		if m.reflexive {
-			f.enter(m, l.subject.ID, yes)
+			f.enter(m, l.universe(m.rel).number(l.subject.ID), yes)
 		}
 		f.open(&pipe{x: m.expr, n: m})
 	}
 	for len(f.moved) > 0 && l.alive() {
 		g := f.moved[len(f.moved)-1]
 		f.moved = f.moved[:len(f.moved)-1]
-		level := l.sets[g.n.rel.index][g.id]
+		level := l.sets[g.n.rel.index].level(g.id)
 		for _, listener := range f.listeners[g.n] {
 			f.hear(listener, g.id, level)
 		}
 	}
 }
 
-func (f *flow) hear(to listener, id string, l level) {
+func (f *flow) hear(to listener, id uint32, l level) {
 	if to.via == nil {
 		f.rise(to.into, id, l)
 		return
 	}
-	f.follow(to.into.x, to.via, id, l, func(id string, l level) { f.rise(to.into, id, l) })
+	f.follow(to.into.x, to.via, id, l, &to.into.sink)
 }
 
-func (f *flow) enter(n *node, id string, l level) {
+func (f *flow) enter(n *node, id uint32, l level) {
 	if f.raise(f.sets[n.rel.index], id, l) {
-		f.moved = append(f.moved, ground{n, id})
+		f.moved = append(f.moved, movedObject{n, id})
 	}
 }
 
 // open feeds a pipe with what lies outside the component and makes it listen to what lies inside.
 func (f *flow) open(p *pipe) {
 	x := p.x
+	p.sink = sink{flow: f, pipe: p}
 	switch {
 	case f.err != nil:
 	case !x.inside:
-		for id, l := range f.evaluate(x, exact, f.lower) {
+		set := f.evaluate(x, exact, f.lower)
+		for _, id := range set.all() {
 			if !f.step() {
 				return
 			}
-			f.rise(p, id, l)
+			f.rise(p, id, set.level(id))
 		}
 	case x.kind == exprDirect || x.kind == exprTTU:
-		f.direct(x, func(id string, l level) { f.rise(p, id, l) })
+		f.direct(x, &p.sink)
 		for i := range x.followed() {
 			f.listen(p, &x.followed()[i])
 		}
@@ -94,11 +100,11 @@ func (f *flow) open(p *pipe) {
 			f.open(&pipe{x: operand, n: p.n, up: p})
 		}
 	default:
-		p.kids = make([]objectSet, len(x.operands))
+		p.kids = make([]*objectSet, len(x.operands))
 		for i, operand := range x.operands {
-			p.kids[i] = objectSet{}
+			p.kids[i] = f.made.set()
 			f.open(&pipe{x: operand, n: p.n, up: p, operand: i})
-			if !operand.inside && len(p.kids[i]) == 0 {
+			if !operand.inside && p.kids[i].len() == 0 {
 				return // nothing can come through
 			}
 		}
@@ -110,16 +116,17 @@ func (f *flow) listen(p *pipe, t *target) {
 		f.listeners[t.node] = append(f.listeners[t.node], listener{into: p, via: t})
 		return
 	}
-	for id, l := range f.set(t.node) {
+	set := f.set(t.node)
+	for _, id := range set.all() {
 		if !f.step() {
 			return
 		}
-		f.hear(listener{into: p, via: t}, id, l)
+		f.hear(listener{into: p, via: t}, id, set.level(id))
 	}
 }
 
 // rise moves an object up from p.
-func (f *flow) rise(p *pipe, id string, l level) {
+func (f *flow) rise(p *pipe, id uint32, l level) {
 	up := p.up
 	if up == nil {
 		f.enter(p.n, id, l)
@@ -131,10 +138,10 @@ func (f *flow) rise(p *pipe, id string, l level) {
 			return
 		}
 		for _, kid := range up.kids {
-			l = min(l, kid[id])
+			l = min(l, kid.level(id))
 		}
 	case exprDifference:
-		l = min(l, up.subtract[id].not())
+		l = min(l, up.subtract.level(id).not())
 	}
 	if l != no {
 		f.rise(up, id, l)
@@ -146,10 +153,10 @@ func (f *flow) rise(p *pipe, id string, l level) {
 // points are found naively; what was read is kept meanwhile.
 func (l *listing) solveNegative(n *node) {
 	members := l.plan.components[n.component]
-	low, high := map[*node]objectSet{}, map[*node]objectSet{}
-	defer func(outer map[arrival][]ostiary.Edge) { l.cache = outer }(l.cache)
-	l.cache = map[arrival][]ostiary.Edge{}
-	at := func(m *node, w world) objectSet {
+	low, high := map[*node]*objectSet{}, map[*node]*objectSet{}
+	defer func(outer map[arrival]arrived) { l.cache = outer }(l.cache)
+	l.cache = map[arrival]arrived{}
+	at := func(m *node, w world) *objectSet {
 		switch {
 		case m.component != n.component:
 			return l.lower(m, w)
@@ -158,13 +165,13 @@ func (l *listing) solveNegative(n *node) {
 		}
 		return low[m]
 	}
-	solve := func(w world, sets map[*node]objectSet) {
+	solve := func(w world, sets map[*node]*objectSet) {
 		clear(sets)
 		for changed := true; changed && l.alive(); {
 			changed = false
 			for _, m := range members {
 				set := l.withItself(m, l.evaluate(m.expr, w, at))
-				changed = changed || len(set) != len(sets[m])
+				changed = changed || set.len() != sets[m].len()
 				sets[m] = set
 			}
 		}
@@ -173,18 +180,18 @@ func (l *listing) solveNegative(n *node) {
 		solve(above, high)
 		sizes := 0
 		for _, set := range low {
-			sizes -= len(set)
+			sizes -= set.len()
 		}
 		solve(below, low)
 		for _, set := range low {
-			sizes += len(set)
+			sizes += set.len()
 		}
 		stands = sizes == 0 // the underestimate only grows
 	}
 	for _, m := range members {
-		out := objectSet{}
-		for id := range high[m] {
-			l.raise(out, id, between(low[m][id], yes))
+		out := l.made.set()
+		for _, id := range high[m].all() {
+			l.raise(out, id, between(low[m].level(id), yes))
 			if l.err != nil {
 				return
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/dsl/model"
@@ -32,6 +33,7 @@ type relationName struct{ typ, relation string }
 type relation struct {
 	relationName
 	index   int // in Plan.relations
+	first   int // index of the first relation of the type, which stands for the type
 	def     *model.Relation
 	rewrite model.Rewrite // of def, with parts taken out
 	// part: this is not the relation itself but a part of its rewrite that has a set of its own. It
@@ -72,7 +74,7 @@ func (p *Plan) takeOut(rel *relation, rw model.Rewrite, subtracted bool) model.R
 		if !subtracted {
 			return out
 		}
-		part := &relation{relationName: rel.relationName, index: len(p.relations), def: rel.def, rewrite: out, part: true, allowed: rel.allowed}
+		part := &relation{relationName: rel.relationName, index: len(p.relations), first: rel.first, def: rel.def, rewrite: out, part: true, allowed: rel.allowed}
 		p.relations = append(p.relations, part)
 		return partReference{Rewrite: out, relation: part}
 	}
@@ -96,12 +98,13 @@ func Compile(m *model.Model) *Plan {
 	p := &Plan{model: m, byName: map[relationName]*relation{}}
 	p.mu.shapes = map[shape]*shapePlan{}
 	for _, t := range m.Types {
+		first := len(p.relations)
 		for _, r := range t.Relations {
 			name := relationName{typ: t.Name, relation: r.Name}
 			if _, taken := p.byName[name]; taken {
 				continue
 			}
-			rel := &relation{relationName: name, index: len(p.relations), def: r, allowed: allowances(r.Restrictions)}
+			rel := &relation{relationName: name, index: len(p.relations), first: first, def: r, allowed: allowances(r.Restrictions)}
 			p.relations = append(p.relations, rel)
 			p.byName[name] = rel
 		}
@@ -204,7 +207,12 @@ type node struct {
 	component int
 	recursive bool // the component refers to itself
 	negative  bool // and does so on the subtracted side of a "but not"
-	cost      int
+	floods    bool // and does so by unions alone
+	// walkable: it can be found from the subject, since nothing but tuples, usersets and unions of
+	// relations of the same object make it.
+	walkable bool
+	side     atomic.Pointer[sidePlan]
+	cost     int
 }
 
 // probe reports whether a node is settled by exact reads alone, so that keeping its value in a table
@@ -243,9 +251,11 @@ type expr struct {
 	inside bool
 
 	// exprDirect: which tuples may name the subject itself, and which usersets may hold it.
-	self     restriction // of the subject's own shape
-	wildcard restriction // of "type:*", for a plain subject
-	usersets []target
+	self         restriction // of the subject's own shape
+	selfHead     string      // of the group that such tuples are in, among those of the object
+	wildcard     restriction // of "type:*", for a plain subject
+	wildcardHead string
+	usersets     []target
 
 	// exprComputed: one target, no restriction. exprTTU: the targets by type of the object found.
 	tupleset string
@@ -271,6 +281,7 @@ func (x *expr) parts() int {
 type target struct {
 	node *node
 	restriction
+	head string // of the group that such tuples are in, among those of the object
 }
 
 // find returns the target of a type and relation, or nil. There are few, so it scans.

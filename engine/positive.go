@@ -56,11 +56,17 @@ type gate struct {
 	cap    level // the least level of the operands evaluated on the spot
 }
 
-// solvePositive returns the union of what the links lead to, all of one component and all at depth, and
-// keeps what else became known. Solving them together finds each cell at its least depth and reads it
-// once, whichever link comes first.
-func (c *check) solvePositive(links []link, depth int) level {
-	s := &solver{check: c, component: links[0].to.n.component}
+// solvePositive returns the union of what those of the links from base to end lead to that lead into a
+// component, all at depth, and keeps what else became known. Solving them together finds each cell at its
+// least depth and reads it once, whichever link comes first.
+func (c *check) solvePositive(base, end, component, depth int) level {
+	var links []link
+	for _, k := range c.links[base:end] {
+		if k.to.n.component == component {
+			links = append(links, k)
+		}
+	}
+	s := &solver{check: c, component: component}
 	for round := 0; ; round++ {
 		s.run(links, depth)
 		if c.err != nil {
@@ -190,11 +196,11 @@ func (s *solver) open(g *gate) {
 		}
 		base, l := s.readUsersets(x, c.id, l)
 		s.raise(g, l)
-		s.followInside(g, base)
+		s.followInside(g, base, true)
 	case x.kind == exprComputed:
 		s.watch(g, link{ground{x.targets[0].node, c.id}, yes}, c.depth)
 	case x.kind == exprTTU:
-		s.followInside(g, s.readTupleset(x, c.id))
+		s.followInside(g, s.readTupleset(x, c.id), false)
 	case x.kind == exprUnion:
 		for _, operand := range x.operands {
 			if g.level == yes || s.err != nil {
@@ -210,13 +216,17 @@ func (s *solver) open(g *gate) {
 
 // followInside takes the links from base on off the stack: those out of the component are evaluated,
 // probes first, the others are watched.
-func (s *solver) followInside(g *gate, base int) {
-	end, depth := len(s.links), g.cell.depth+1
+func (s *solver) followInside(g *gate, base int, usersets bool) {
+	depth := g.cell.depth + 1
+	if usersets {
+		s.raise(g, s.followFromUser(base, g.level, depth, 0, false)) // a flood would have begun the user's side
+	}
+	end := len(s.links)
 	for _, pass := range [...]int{passProbe, passOutside, passInside} {
 		for i := base; i < end && g.level != yes && s.err == nil; i++ {
 			k := s.links[i]
 			switch {
-			case s.pass(k.to.n) != pass:
+			case passOf(k.to.n, s.component) != pass:
 			case pass == passInside:
 				s.watch(g, k, depth)
 			default:
@@ -233,9 +243,10 @@ const (
 	passInside
 )
 
-func (s *solver) pass(n *node) int {
+// passOf returns when a link to n is followed from within a component.
+func passOf(n *node, component int) int {
 	switch {
-	case n.component == s.component:
+	case n.component == component:
 		return passInside
 	case n.probe():
 		return passProbe

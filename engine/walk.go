@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/ostiary/ostiary"
@@ -27,6 +26,7 @@ type walk struct {
 	// links is a stack: the tuples that the evaluation of each relation on the current path has read
 	// and not followed yet.
 	links []link
+	sets  heldSets
 }
 
 // take removes the links from base on from the stack and returns a copy.
@@ -43,28 +43,4 @@ func (w *walk) within(depth int) bool { return depth <= w.maxDepth }
 func (w *walk) cutOff() level {
 	w.tooDeep = true
 	return maybe
-}
-
-// readTupleset pushes the objects that a TTU leads to on w.links and returns where they begin.
-func (w *walk) readTupleset(x *expr, id string) (base int) {
-	base = len(w.links)
-	object := ostiary.ObjectRef{Type: x.rel.typ, ID: id}
-	for e, err := range w.reader.Subjects(w.ctx, object, x.tupleset) {
-		if err != nil {
-			w.err = fmt.Errorf("read the tuples of %s#%s: %w", object, x.tupleset, err)
-			break
-		}
-		if !w.count() {
-			break
-		}
-		if e.Subject.IsUserset() || e.Subject.IsWildcard() {
-			continue
-		}
-		if t := findType(x.targets, e.Subject.Type); t != nil {
-			if cap := w.judge(e, t.restriction); cap != no {
-				w.links = append(w.links, link{ground{t.node, e.Subject.ID}, cap})
-			}
-		}
-	}
-	return base
 }

@@ -100,7 +100,7 @@ func (s *Store) backupView(ctx context.Context) (*storage.View, int64, error) {
 
 func (s *Store) manifest(view *storage.View, taken int64, o BackupOptions) (m backup.Manifest, err error) {
 	m = backup.Manifest{
-		StorageFormat: storage.FormatVersion, Cluster: hex.EncodeToString(s.cluster[:]),
+		StorageFormat: storage.RowsVersion, Cluster: hex.EncodeToString(s.cluster[:]),
 		Since: o.Since, Revision: view.Revision(), Term: view.Term(), TakenNanos: taken, Release: o.Release,
 	}
 	if m.LowWater, err = view.LowWater(); err != nil {

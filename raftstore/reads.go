@@ -56,3 +56,6 @@ func (s *Store) waitApplied(ctx context.Context, revision ostiary.Revision) erro
 	}
 	return nil
 }
+
+// CacheStats counts what the storage's cache of edges was asked and what it holds.
+func (s *Store) CacheStats() storage.CacheStats { return s.storage.CacheStats() }

@@ -27,6 +27,8 @@ type Options struct {
 	FS storage.FS
 	// CacheBytes bounds the block cache of the storage. Zero means storage's default.
 	CacheBytes int64
+	// EdgeCacheBytes bounds the storage's cache of edges. Zero means none.
+	EdgeCacheBytes int64
 	// MaxMutationBytes bounds one encoded mutation. Zero means 16 MiB. A larger one is refused with
 	// ostiary.ErrTooBroad.
 	MaxMutationBytes int
@@ -170,7 +172,7 @@ func (s *Store) openStores() (err error) {
 		return err
 	}
 	s.storage, err = storage.Open(filepath.Join(s.options.Dir, "storage"), storage.Options{
-		FS: s.options.FS, CacheBytes: s.options.CacheBytes, Logger: s.options.Logger, OnFatal: s.fatal,
+		FS: s.options.FS, CacheBytes: s.options.CacheBytes, EdgeCacheBytes: s.options.EdgeCacheBytes, Logger: s.options.Logger, OnFatal: s.fatal,
 	})
 	return err
 }

@@ -63,10 +63,15 @@ type applier struct {
 	batch   *pebble.Batch // effects of the entries since the last commit
 	progress
 	committed uint64 // the apply index in the database
+	cache     *edgeCache
+	prefix    []byte // scratch
 
 	// Tests lower these. Neither changes what is stored.
 	maxBatchBytes  int
 	minRangeDelete int
+	// beforeLateRaise breaks the cache: cells are raised after the picture is published and this is run.
+	beforeLateRaise func()
+	late            []func()
 	// maxCollected is the bound of that name. Unlike the others it is part of what entries mean.
 	maxCollected int
 }
@@ -159,7 +164,25 @@ func (a *applier) commit(s *Store) error {
 	}
 	a.committed = a.index
 	s.publish(a.progress)
+	if a.beforeLateRaise != nil {
+		a.beforeLateRaise()
+		for _, raise := range a.late {
+			raise()
+		}
+		a.late = nil
+	}
 	return nil
+}
+
+// raise tells the cache of edges that a tuple changes, before anybody can see it.
+func (a *applier) raise(store string, t ostiary.Tuple, r ostiary.Revision) {
+	switch {
+	case a.cache == nil:
+	case a.beforeLateRaise != nil:
+		a.late = append(a.late, func() { a.cache.raise(nil, store, t, r) })
+	default:
+		a.prefix = a.cache.raise(a.prefix, store, t, r)
+	}
 }
 
 // applyEntry gives the entry its outcome. The error is a failure of the database.

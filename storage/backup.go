@@ -9,8 +9,9 @@ import (
 	"github.com/ostiary/ostiary"
 )
 
-// FormatVersion is the version of the rows that BackupRows yields and that a Builder takes.
-const FormatVersion = formatVersion
+// RowsVersion is the version of the rows that BackupRows yields and that a Builder takes: that of the
+// format in which a table of a backup last changed. A later format that changes others only leaves it.
+const RowsVersion = 2
 
 // Row is a row of a backup: one that is there, or, in an increment, one that is there no longer.
 type Row struct {

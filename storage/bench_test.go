@@ -170,3 +170,64 @@ func BenchmarkReader(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLookUp looks for 100 tuples that are not there, as Write does: one by one, and at once. One
+// operation is one tuple of 400,000 stored ones, in tables of several levels.
+func BenchmarkLookUp(b *testing.B) {
+	s := openBench(b)
+	n := 0
+	for index := uint64(1); n < 400_000; index++ {
+		m := &ostiary.Mutation{}
+		for range 1000 {
+			m.Tuples = append(m.Tuples, ostiary.TupleChange{
+				Op: ostiary.TupleCreate, Store: testStore, Tuple: benchTuple(n), Grant: ostiary.Grant{Owner: ostiary.OwnerAPI},
+			})
+			n++
+		}
+		if _, err := s.Apply([]Entry{{Index: index, Term: 1, Mutation: m}}); err != nil {
+			b.Fatal(err)
+		}
+		if n == 300_000 {
+			if err := s.db.Compact(b.Context(), []byte{0}, []byte{0xff}, false); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	if err := s.db.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	v, err := s.View()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(v.Close)
+	tuples := make([]ostiary.Tuple, 100)
+	next := func() {
+		for i := range tuples {
+			tuples[i] = benchTuple(n)
+			n++
+		}
+	}
+	b.Run("one by one", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			if i%len(tuples) == 0 {
+				next()
+			}
+			if _, there, err := v.Tuple(testStore, tuples[i%len(tuples)]); err != nil || there {
+				b.Fatal(there, err)
+			}
+		}
+	})
+	b.Run("at once", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			if i%len(tuples) != 0 {
+				continue
+			}
+			next()
+			err := v.LookUp(b.Context(), testStore, tuples, func(int, ostiary.StoredTuple) bool { return true })
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -251,6 +251,9 @@ func (b *Builder) derive(ctx context.Context) error {
 			return err
 		}
 		for _, g := range state.grants {
+			if !hasOwnerRow(g.Owner) {
+				continue
+			}
 			b.key = appendOwnerKey(b.key[:0], store, g.Owner, t)
 			if err := b.put(b.key, nil); err != nil {
 				return err

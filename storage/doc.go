@@ -20,11 +20,15 @@
 //	    view did when that revision was the newest, or cannot be had.
 //	S6. Stored bytes that cannot be what was written are an error that is ostiary.ErrCorrupt, never
 //	    an absent row.
+//	S7. A reader with a cache of edges answers as one without: what the cache holds is given to a view
+//	    only where it is what the database shows at the view's revision (edgeCache says how).
 //
 // # Concurrency
 //
 // Apply is called by one goroutine at a time. Everything else on a Store may be called from any
-// number. Views may be opened and read from any number; a Reader serves one goroutine.
+// number. Views may be opened and read from any number; a Reader serves one goroutine. Readers take
+// turns with scratch memory, and readers of one picture with its iterators: up to 8 idle ones live as
+// long as the picture does, and keep tables on the disk that compactions have replaced.
 //
 // # Not here
 //

@@ -1,18 +1,36 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"math"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/engine/edges"
 )
 
-// NowNanos is the time that the reader judges expiry by.
-func (r *Reader) NowNanos() int64 { return r.nowNanos }
+// Bounds on what is read at once and kept in one set. What a set lacks because of them is asked for by
+// itself.
+const (
+	// firstRows is how many tuples of a group are read for one question. Where an object has more, the
+	// set is cut: the usersets of the relation, which a walker follows, come before, and whether a
+	// subject is among the rest is found from the subject's side.
+	firstRows = 8
+	// groupRows is how many are read for a cache, which passes over the rest with a seek.
+	groupRows = 64
+	// usersetRows is that bound for all usersets of a type in one relation of an object, which lie
+	// mixed. They are what a walker follows, so it is wider.
+	usersetRows = 256
+	// setRows, setGroups and setSeeks bound a set. One that meets them is cut.
+	setRows   = 1024
+	setGroups = 128
+	setSeeks  = 32
+)
 
-// ObjectEdges returns the tuples of an object, packed. The set is cut where the object has more rows
-// than the reader reads at once.
+// ObjectEdges returns the tuples of an object, packed. Groups with many tuples are open, and the set is
+// cut where the object has more of them than are read at once.
 func (r *Reader) ObjectEdges(ctx context.Context, object ostiary.ObjectRef) (*edges.Set, error) {
 	set, err := r.objectEdges(ctx, object)
 	if err != nil {
@@ -22,48 +40,80 @@ func (r *Reader) ObjectEdges(ctx context.Context, object ostiary.ObjectRef) (*ed
 }
 
 func (r *Reader) objectEdges(ctx context.Context, object ostiary.ObjectRef) (*edges.Set, error) {
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
+	r.lower = appendObjectPrefix(r.lower[:0], r.store, object)
+	hash := hashKey(r.lower)
+	// What is remembered has a label of exactly four parts. So no forged part can find it, if none is
+	// empty.
+	if object.Type != "" && object.ID != "" {
+		if p := r.remembered(hash, hash); p != nil {
+			return &p.set, nil
+		}
+	}
 	if err := validateTuple(ostiary.Tuple{Object: object, Relation: "any", Subject: anySubject}); err != nil {
 		return nil, err
 	}
-	b, err := r.object(ctx, object)
-	if err != nil {
-		return nil, err
+	p := packer{Reader: r, table: tableTuple, prefix: len(r.lower), group: firstRows, rows: setRows}
+	if r.cache() != nil { // the more is read, the more often it answers
+		p.group, p.onward = groupRows, true
 	}
-	r.builder.Reset()
-	for i := range b.rows {
-		if err := r.addRow(b.key(i), b.value(i)); err != nil {
-			return nil, err
-		}
-	}
-	if !b.whole {
-		for g := range r.builder.Groups() {
-			r.builder.Open(g)
-		}
-		r.builder.Cut()
-	}
-	return r.builder.Set(), nil
+	return p.remember(ctx, hash, hash)
 }
 
-func (r *Reader) addRow(key, value []byte) error {
-	_, t, err := decodeTupleKey(key)
-	if err != nil {
-		return err
+// remembered returns the set whose label is in r.lower, if the reader has asked for it before or the
+// cache knows it at the view's revision.
+func (r *Reader) remembered(hash, owner uint64) *packed {
+	recent := r.recentOf(r.lower[0])
+	for i, h := range recent.hashes {
+		if h == hash && recent.sets[i] != nil && recent.sets[i].set.Label() == string(r.lower) {
+			return recent.sets[i]
+		}
 	}
-	g := r.builder.Group([]byte(edges.HeadOf(t.Relation, t.Subject)))
-	return r.addTuple(g, t, t.Subject.ID, key, value)
-}
-
-func (r *Reader) addTuple(group int, t ostiary.Tuple, id string, key, value []byte) error {
-	if valueIsPlain(value) {
-		r.builder.Add(group, []byte(id))
+	c := r.cache()
+	if c == nil {
 		return nil
 	}
-	state, err := decodeTupleValue(key, value)
-	if err != nil {
-		return err
+	p, changed := c.get(r.lower, hash, owner, uint64(r.view.Revision()))
+	switch {
+	case p != nil:
+		r.use.hits++
+		r.keep(p)
+	case changed:
+		r.use.changed++
+	default:
+		r.use.misses++
 	}
-	r.builder.AddOdd(group, state.stored(t))
-	return nil
+	return p
+}
+
+// cache returns the cache of edges, or nil where the reader has none.
+func (r *Reader) cache() *edgeCache {
+	if r.view.past {
+		return nil
+	}
+	return r.view.store.cache
+}
+
+func (r *Reader) keep(p *packed) {
+	recent := r.recentOf(r.lower[0])
+	recent.hashes[recent.victim], recent.sets[recent.victim] = p.hash, p
+	recent.victim = (recent.victim + 1) % recentSets
+}
+
+// remember packs the rows whose prefix is in r.lower, for this reader and those after it. owner is the
+// hash of their object or subject.
+func (p *packer) remember(ctx context.Context, hash, owner uint64) (*edges.Set, error) {
+	found := &packed{hash: hash, revision: uint64(p.view.Revision())}
+	if err := p.pack(ctx, &found.set); err != nil {
+		return nil, err
+	}
+	p.Reader.keep(found)
+	if c := p.cache(); c != nil {
+		c.put(found, owner)
+	}
+	return &found.set, nil
 }
 
 // SubjectEdges returns what Objects yields as a group; it is open where that is more than limit.
@@ -71,18 +121,236 @@ func (r *Reader) SubjectEdges(
 	ctx context.Context, subject ostiary.SubjectRef, objectType, relation string, limit int,
 ) (edges.Group, error) {
 	t := ostiary.Tuple{Object: ostiary.ObjectRef{Type: objectType}, Relation: relation, Subject: subject}
-	head := edges.HeadObjects(objectType, relation)
-	r.builder.Reset()
-	g := r.builder.Group([]byte(head))
-	err := r.scanRows(ctx, t, func(t ostiary.Tuple, key, value []byte) (bool, error) {
-		if r.builder.Len() == limit {
-			r.builder.Open(g)
+	g, err := r.subjectEdges(ctx, t, limit)
+	if err != nil {
+		return edges.Group{}, r.objectsError(t, err)
+	}
+	return g, nil
+}
+
+func (r *Reader) subjectEdges(ctx context.Context, t ostiary.Tuple, limit int) (edges.Group, error) {
+	if r.cache() != nil {
+		set, err := r.subjectSet(ctx, t.Subject)
+		if err != nil {
+			return edges.Group{}, err
+		}
+		if g := set.FindObjects(t.Object.Type, t.Relation); enough(g, limit) {
+			return g, nil
+		}
+	}
+	if err := r.boundObjects(t); err != nil { // which ignores the object's id
+		return edges.Group{}, err
+	}
+	prefix := len(r.lower) - len(t.Object.Type) - len(t.Relation) - 2
+	hash, owner := hashKey(r.lower), hashKey(r.lower[:prefix])
+	if p := r.remembered(hash, owner); p != nil {
+		if g := p.set.FindObjects(t.Object.Type, t.Relation); enough(g, limit) {
+			return g, nil
+		}
+	}
+	p := packer{Reader: r, table: tableReverse, prefix: prefix, group: limit, rows: math.MaxInt}
+	set, err := p.remember(ctx, hash, owner)
+	if err != nil {
+		return edges.Group{}, err
+	}
+	return set.FindObjects(t.Object.Type, t.Relation), nil
+}
+
+// enough reports whether g has what it should for a limit.
+func enough(g edges.Group, limit int) bool { return !g.Open || g.Len()+len(g.Odd()) >= limit }
+
+// subjectSet returns all tuples of a subject, packed. It is for readers with a cache: the next question
+// about the subject finds them there.
+func (r *Reader) subjectSet(ctx context.Context, subject ostiary.SubjectRef) (*edges.Set, error) {
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
+	r.lower = appendSubjectPrefix(r.lower[:0], r.store, subject)
+	hash := hashKey(r.lower)
+	if subject.Type != "" && subject.ID != "" { // see objectEdges
+		if p := r.remembered(hash, hash); p != nil {
+			return &p.set, nil
+		}
+	}
+	if err := validateTuple(ostiary.Tuple{Object: anySubject.Object(), Relation: "any", Subject: subject}); err != nil {
+		return nil, err
+	}
+	p := packer{Reader: r, table: tableReverse, prefix: len(r.lower), group: groupRows, rows: setRows, onward: true}
+	return p.remember(ctx, hash, hash)
+}
+
+// packer packs the rows of one object or subject.
+//
+// What follows the prefix of the object or subject in a key names a run, a group and an id. A run is the
+// rows that one range of keys holds: a group, or the usersets of a type in one relation, whose groups
+// take turns.
+type packer struct {
+	*Reader
+	table       byte // tableTuple or tableReverse
+	prefix      int  // the length of the object or subject in a key
+	onward      bool // where a run has more rows than are read, pass over them and go on
+	group, rows int  // how many tuples of a group, and of all, are read
+
+	kind    byte // of the subjects of the run, in the tuple table
+	current int  // the group of the run, unless it is usersets
+	length  int  // the rows of the run so far
+}
+
+// pack makes set the rows whose keys begin with r.lower, which is its label.
+func (p *packer) pack(ctx context.Context, set *edges.Set) error {
+	it, err := p.iterator(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.giveBack(it)
+	p.builder.Reset()
+	p.run = p.run[:0]
+	p.upper = append(p.upper[:0], p.lower...)
+	p.upper[len(p.upper)-1] = separator + 1
+	seeks := 1
+	state := it.SeekGEWithLimit(p.lower, p.upper)
+	for n := 0; state == pebble.IterValid; n++ {
+		if err := checkContext(ctx, n); err != nil {
+			return err
+		}
+		p.stats.Keys++
+		more, err := p.row(it)
+		if err != nil {
+			return err
+		}
+		switch {
+		case p.builder.Len() >= p.rows || p.builder.Groups() >= setGroups || seeks >= setSeeks:
+			p.builder.OpenAll(p.run)
+			p.builder.CutAt(p.run)
+			state = pebble.IterExhausted
+		case more:
+			state = it.NextWithLimit(p.upper)
+		case !p.onward:
+			p.builder.CutAt(p.run)
+			state = pebble.IterExhausted
+		default:
+			seeks++
+			p.skip = append(append(append(p.skip[:0], it.Key()[:p.prefix]...), p.run...), separator+1)
+			state = it.SeekGEWithLimit(p.skip, p.upper)
+		}
+	}
+	p.stats.Seeks += int64(seeks)
+	if err := it.Error(); err != nil {
+		return readError(err)
+	}
+	p.builder.Pack(set, p.lower)
+	return nil
+}
+
+// row adds the row at which it stands. It reports false when no more rows of its run are wanted.
+func (p *packer) row(it cursor) (more bool, err error) {
+	key := it.Key()
+	rest := key[p.prefix:]
+	if n := len(p.run); n == 0 || len(rest) <= n || rest[n] != separator || !bytes.Equal(rest[:n], p.run) {
+		if !p.start(rest) {
+			return false, p.keyError(key)
+		}
+	}
+	group, id := p.current, rest[len(p.run):]
+	if len(id) > 0 {
+		id = id[1:]
+	}
+	switch {
+	case p.kind == kindWildcard:
+		id = wildcardID
+	case p.kind == kindUserset:
+		split := bytes.IndexByte(id, separator)
+		if split <= 0 {
+			return false, p.keyError(key)
+		}
+		p.head = append(append(p.head[:0], p.run...), id[split:]...)
+		if id = id[:split]; !isLast(p.head[len(p.run)+1:]) {
+			return false, p.keyError(key)
+		}
+		if p.length == usersetRows { // others of them may have groups of their own
+			p.builder.OpenAll(p.run)
+			p.builder.CutAt(p.run)
 			return false, nil
 		}
-		return true, r.addTuple(g, t, t.Object.ID, key, value)
-	})
-	if err != nil {
-		return edges.Group{}, fmt.Errorf("read objects of type %q that %q has %q to in store %q: %w", objectType, subject, relation, r.store, err)
+		group = p.builder.Group(p.head)
+	case !isLast(id) || p.kind == kindObject && bytes.Equal(id, wildcardID):
+		return false, p.keyError(key)
+	case p.length >= p.group:
+		p.builder.Open(group)
+		return false, nil
 	}
-	return r.builder.Set().Find(head), nil
+	p.length++
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return false, readError(err)
+	}
+	if valueIsPlain(value) {
+		p.builder.Add(group, id)
+		return true, nil
+	}
+	return true, p.addOdd(group, key, value)
+}
+
+var wildcardID = []byte(ostiary.Wildcard)
+
+// isLast reports whether text can be the last part of a key.
+func isLast(text []byte) bool { return len(text) > 0 && bytes.IndexByte(text, separator) < 0 }
+
+// start begins a run with a row, given the rest of its key, and reports false for a key that cannot be.
+func (p *packer) start(rest []byte) bool {
+	end := bytes.IndexByte(rest, separator) // of the relation, or of the object type
+	if end <= 0 {
+		return false
+	}
+	end++
+	p.kind = 0
+	if p.table == tableTuple {
+		if end == len(rest) {
+			return false
+		}
+		p.kind = rest[end]
+		end++
+	}
+	next := bytes.IndexByte(rest[end:], separator) // of the subject's type, or of the relation
+	switch {
+	case p.kind == kindWildcard:
+		if next >= 0 {
+			return false
+		}
+		next = len(rest) - end
+	case p.table == tableTuple && p.kind != kindUserset && p.kind != kindObject:
+		return false
+	}
+	if next <= 0 {
+		return false
+	}
+	p.run, p.length = append(p.run[:0], rest[:end+next]...), 0
+	if p.kind != kindUserset {
+		p.current = p.builder.Group(p.run)
+	}
+	return true
+}
+
+func (p *packer) addOdd(group int, key, value []byte) error {
+	decode := decodeTupleKey
+	if p.table == tableReverse {
+		decode = decodeReverseKey
+	}
+	_, t, err := decode(key)
+	if err != nil {
+		return err
+	}
+	state, err := decodeTupleValue(key, value)
+	if err != nil {
+		return err
+	}
+	p.builder.AddOdd(group, state.stored(t))
+	return nil
+}
+
+func (p *packer) keyError(key []byte) error {
+	if p.table == tableReverse {
+		return keyError("reverse", key, false)
+	}
+	return keyError("tuple", key, false)
 }

@@ -47,7 +47,7 @@ func planScan(f ostiary.Filter) scan {
 		}
 		s.covered = f.Owner == "" && (f.Object.Type == "" || f.Object.Type == objectType)
 		s.narrow(objectType, f.Relation)
-	case f.Owner != "":
+	case f.Owner != "" && hasOwnerRow(f.Owner):
 		s.table = tableOwner
 		s.lower = appendOwnerPrefix(nil, f.Store, f.Owner)
 		s.covered = f.Object == (ostiary.ObjectRef{}) && f.Relation == ""
@@ -55,11 +55,11 @@ func planScan(f ostiary.Filter) scan {
 	case f.Object.Type != "":
 		s.table = tableTuple
 		s.lower = appendObjectPrefix(nil, f.Store, f.Object)
-		s.covered = f.Relation == "" && f.ObjectType == ""
+		s.covered = f.Relation == "" && f.ObjectType == "" && f.Owner == ""
 	default:
 		s.table = tableTuple
 		s.lower = appendStorePrefix(nil, tableTuple, f.Store)
-		s.covered = f.Relation == ""
+		s.covered = f.Relation == "" && f.Owner == ""
 		s.narrow(f.ObjectType, "")
 	}
 	s.upper = prefixEnd(s.lower)
@@ -93,6 +93,17 @@ func (s *scan) key(t ostiary.Tuple) []byte {
 		return appendOwnerKey(nil, s.filter.Store, s.filter.Owner, t)
 	}
 	return appendTupleKey(nil, s.filter.Store, t)
+}
+
+// reads returns the table that s reads.
+func (s *scan) reads() tables {
+	switch s.table {
+	case tableReverse:
+		return inReverses
+	case tableOwner:
+		return inOwners
+	}
+	return inTuples
 }
 
 // matches reports whether a tuple of the filter's store matches the filter.

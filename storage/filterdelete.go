@@ -24,7 +24,10 @@ type filterDelete struct {
 	max     int
 	matched int
 	covered [][]byte // the first rows of a covered range, deleted at the end
-	err     error
+	// The rows of tables that it does not read, where many of an object or of a subject may go; deleted
+	// at the end too.
+	goneTuples, goneReverses gone
+	err                      error
 }
 
 // deleteFiltered deletes what the i-th filter matches. The batch was cut before this mutation, so
@@ -54,6 +57,12 @@ func (m *mutation) deleteFiltered(i int) error {
 	case d.matched > d.max:
 		return refuse(fmt.Errorf("filter delete %d matches %d tuples, and at most %d may go: %w", i, d.matched, d.max, ostiary.ErrTooBroad))
 	}
+	if err := d.goneTuples.delete(m); err != nil {
+		return err
+	}
+	if err := d.goneReverses.delete(m); err != nil {
+		return err
+	}
 	return d.deleteCovered()
 }
 
@@ -73,12 +82,15 @@ func (d *filterDelete) tuple(t ostiary.StoredTuple) bool {
 	if d.matched++; d.matched > d.max {
 		return d.matched <= ostiary.MaxFilterRows // only to count
 	}
-	skip := byte(0)
+	skip := noTables
 	if d.scan.covered {
-		skip = d.scan.table
+		skip = d.scan.reads()
 		if len(d.covered) < d.applier.minRangeDelete {
 			d.covered = append(d.covered, d.scan.key(t.Tuple))
 		}
+	}
+	if len(left) == 0 {
+		skip |= d.leave(t.Tuple, skip)
 	}
 	from, to := before, before
 	from.grants, to.grants = t.Grants, left
@@ -91,6 +103,23 @@ func (d *filterDelete) tuple(t ostiary.StoredTuple) bool {
 		}
 	}
 	return true
+}
+
+// leave notes rows of a tuple that is deleted, to be deleted with others, and returns their tables. A
+// filter by subject takes few tuples of an object, one by object few of a subject: they are not noted.
+func (d *filterDelete) leave(t ostiary.Tuple, skip tables) tables {
+	f, noted := &d.scan.filter, noTables
+	if skip&inTuples == 0 && f.Subject == (ostiary.SubjectRef{}) {
+		d.key = appendTupleKey(d.key[:0], f.Store, t)
+		d.goneTuples.add(d.key)
+		noted |= inTuples
+	}
+	if skip&inReverses == 0 && f.Object.ID == "" {
+		d.key = appendReverseKey(d.key[:0], f.Store, t)
+		d.goneReverses.add(d.key)
+		noted |= inReverses
+	}
+	return noted
 }
 
 // deleteCovered deletes the rows of a table all of whose rows in the range matched.

@@ -10,11 +10,11 @@ import (
 )
 
 // formatVersion is the version of the keys and values that this release writes.
-const formatVersion = 2
+const formatVersion = 3
 
 // migrations[v] rewrites a database of format v into format v+1. It must be repeatable, for a crash
 // may come before the new version is stored.
-var migrations = map[uint32]func(db *pebble.DB) error{1: beginHistory}
+var migrations = map[uint32]func(db *pebble.DB) error{1: beginHistory, 2: dropOwnerRows}
 
 // beginHistory migrates from version 1, which kept no history: what can be read begins at the apply
 // index.
@@ -33,6 +33,27 @@ func beginHistory(db *pebble.DB) error {
 		return err
 	}
 	return b.Commit(pebble.Sync)
+}
+
+// dropOwnerRows migrates from version 2, which had a row in the owner table for the grants of Write too.
+func dropOwnerRows(db *pebble.DB) (err error) {
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{tableOwner}, UpperBound: []byte{tableOwner + 1}})
+	if err != nil {
+		return readError(err)
+	}
+	defer func() { err = errors.Join(err, readError(it.Close())) }()
+	for ok := it.First(); ok; {
+		store, _, _, err := decodeOwnerKey(it.Key())
+		if err != nil {
+			return err
+		}
+		rows := appendOwnerPrefix(nil, store, ostiary.OwnerAPI)
+		if err := db.DeleteRange(rows, prefixEnd(rows), pebble.Sync); err != nil {
+			return err
+		}
+		ok = it.SeekGE(prefixEnd(appendStorePrefix(nil, tableOwner, store)))
+	}
+	return it.Error()
 }
 
 // openFormat stores the format version in a new database, brings an older one up to date, and

@@ -37,7 +37,7 @@ func formatExamples() map[string][]byte {
 		"reverse key, object":     appendReverseKey(nil, "S", exampleObject),
 		"reverse key, userset":    appendReverseKey(nil, "S", exampleUserset),
 		"reverse key, wildcard":   appendReverseKey(nil, "S", exampleAny),
-		"owner key":               appendOwnerKey(nil, "S", "api", exampleObject),
+		"owner key":               appendOwnerKey(nil, "S", "rule:7", exampleObject),
 		"changelog key":           appendChangelogKey(nil, "S", 300, 2),
 		"document key":            appendDocumentKey(nil, ostiary.DocumentKey{Collection: "store", Key: "S"}),
 		"meta key, format":        metaFormat,

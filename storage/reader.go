@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
+	"sort"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ostiary/ostiary"
@@ -13,25 +15,18 @@ import (
 // Reader reads the tuples of one store for evaluation: at one revision, without those whose every
 // grant has expired at one time. It satisfies engine.Reader.
 //
-// All relations of an object lie together, so the first question about an object reads up to
-// objectRows of its rows at one seek, and questions about its other relations are answered from
-// memory. Where an object has more, a question beyond them costs a seek of its own.
+// All relations of an object lie together, so one seek reads them, packed (ObjectEdges), and Has looks
+// there first. The other questions cost a seek each.
 //
 // A Reader serves one goroutine; a question may be asked in the middle of a sequence of the same
-// Reader. It lives no longer than its view: closing the view closes it, and Close gives its iterators
+// Reader. It lives no longer than its view: closing the view closes it, and Close gives what it holds
 // back earlier. What is yielded may be kept.
 type Reader struct {
 	view     *View
 	store    string
 	nowNanos int64
-
-	idle    []cursor // every open iterator that no sequence is using
-	objects [readerObjects]objectBuffer
-	victim  int // place in objects that is given up next
-	lower   []byte
-	upper   []byte // scratch, never held across a yield
-	builder edges.Builder
-	stats   Stats
+	*workspace
+	stats Stats
 }
 
 // Stats counts what a Reader asked of Pebble.
@@ -48,61 +43,8 @@ func (v *View) Reader(store string, nowNanos int64) *Reader {
 // Stats returns what the reader has asked of Pebble so far.
 func (r *Reader) Stats() Stats { return r.stats }
 
-// Close gives back what the reader holds. The reader may be used again until its view closes.
-func (r *Reader) Close() {
-	r.view.mu.Lock()
-	delete(r.view.mu.readers, r)
-	r.view.mu.Unlock()
-	r.closeIterators()
-}
-
-func (r *Reader) closeIterators() {
-	for _, it := range r.idle {
-		if err := it.Close(); err != nil { // every read has reported its own error before
-			r.view.store.logger.Debug("iterator closed with an error", "error", err)
-		}
-	}
-	r.idle = nil
-}
-
-// iterator returns an iterator that no sequence is using.
-func (r *Reader) iterator(ctx context.Context) (cursor, error) {
-	if n := len(r.idle); n > 0 {
-		it := r.idle[n-1]
-		r.idle = r.idle[:n-1]
-		if past, ok := it.(*pastCursor); ok {
-			past.ctx = ctx
-		}
-		return it, nil
-	}
-	if err := r.view.enlist(r); err != nil {
-		return nil, err
-	}
-	return r.view.newCursor(ctx)
-}
-
-// enlist makes the view close r's iterators when it closes.
-func (v *View) enlist(r *Reader) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.mu.closed {
-		return fmt.Errorf("the view at revision %d is closed: %w", v.Revision(), ostiary.ErrUnavailable)
-	}
-	if v.mu.readers == nil {
-		v.mu.readers = map[*Reader]struct{}{}
-	}
-	v.mu.readers[r] = struct{}{}
-	return nil
-}
-
-// giveBack takes an iterator that a sequence has finished with. One that has failed is not used again.
-func (r *Reader) giveBack(it cursor) {
-	if it.Error() != nil {
-		_ = it.Close() // the error was reported by the read that met it
-		return
-	}
-	r.idle = append(r.idle, it)
-}
+// NowNanos is the time that the reader judges expiry by.
+func (r *Reader) NowNanos() int64 { return r.nowNanos }
 
 // Has returns the exact tuple, and false where there is none.
 func (r *Reader) Has(ctx context.Context, t ostiary.Tuple) (ostiary.Edge, bool, error) {
@@ -117,24 +59,46 @@ func (r *Reader) has(ctx context.Context, t ostiary.Tuple) (ostiary.Edge, bool, 
 	if err := validateTuple(t); err != nil {
 		return ostiary.Edge{}, false, err
 	}
-	b, err := r.object(ctx, t.Object)
+	set, err := r.objectEdges(ctx, t.Object)
 	if err != nil {
 		return ostiary.Edge{}, false, err
 	}
-	r.lower = appendPart(append(r.lower[:0], b.prefix...), t.Relation)
-	r.lower = appendSubject(r.lower, t.Subject)
-	if b.knows(r.lower) {
-		i := b.search(r.lower)
-		if i == len(b.rows) || string(b.key(i)) != string(r.lower) {
-			return ostiary.Edge{}, false, nil
-		}
-		return r.edge(t, b.key(i), b.value(i))
+	g := set.FindOf(t.Relation, t.Subject)
+	if edge, ok, known := r.among(g, t, t.Subject.ID); known {
+		return edge, ok, nil
 	}
+	// A walker asks many objects for one subject.
+	if g, err = r.subjectEdges(ctx, t, groupRows); err != nil {
+		return ostiary.Edge{}, false, err
+	}
+	if edge, ok, known := r.among(g, t, t.Object.ID); known {
+		return edge, ok, nil
+	}
+	return r.probe(ctx, t)
+}
+
+// among looks for t in a group that has it, if at all, under an id. known says that the group tells.
+func (r *Reader) among(g edges.Group, t ostiary.Tuple, id string) (edge ostiary.Edge, ok, known bool) {
+	if g.Has(id) {
+		return ostiary.Edge{Tuple: t}, true, true
+	}
+	odd := g.Odd() // by the part that differs
+	i := sort.Search(len(odd), func(i int) bool { return odd[i].Tuple.Compare(t) >= 0 })
+	if i < len(odd) && odd[i].Tuple == t {
+		edge, live := odd[i].Edge(r.nowNanos)
+		return edge, live, true
+	}
+	return ostiary.Edge{}, false, !g.Open
+}
+
+// probe looks for one row.
+func (r *Reader) probe(ctx context.Context, t ostiary.Tuple) (ostiary.Edge, bool, error) {
 	it, err := r.iterator(ctx)
 	if err != nil {
 		return ostiary.Edge{}, false, err
 	}
 	defer r.giveBack(it)
+	r.lower = appendTupleKey(r.lower[:0], r.store, t)
 	r.stats.Seeks++
 	if !it.SeekPrefixGE(r.lower) || string(it.Key()) != string(r.lower) {
 		return ostiary.Edge{}, false, readError(it.Error())
@@ -196,14 +160,13 @@ func (r *Reader) scanSubjects(ctx context.Context, t ostiary.Tuple, end byte, yi
 	if err := validateTuple(t); err != nil {
 		return err
 	}
-	b, err := r.object(ctx, t.Object)
-	if err != nil {
+	if err := r.begin(); err != nil {
 		return err
 	}
-	r.lower = appendPart(append(r.lower[:0], b.prefix...), t.Relation)
+	r.lower = appendPart(appendObjectPrefix(r.lower[:0], r.store, t.Object), t.Relation)
 	r.upper = append(append(r.upper[:0], r.lower...), end)
 	prefix := len(r.lower)
-	row := func(key, value []byte) (bool, error) {
+	return r.scan(ctx, func(key, value []byte) (bool, error) {
 		p := parts{string(key[prefix:])}
 		var ok bool
 		if t.Subject, ok = p.subject(false); !ok {
@@ -214,19 +177,7 @@ func (r *Reader) scanSubjects(ctx context.Context, t ostiary.Tuple, end byte, yi
 			return err == nil, err
 		}
 		return yield(edge), nil
-	}
-	if !b.knows(r.upper) {
-		return r.scan(ctx, row)
-	}
-	b.pins++
-	defer func() { b.pins-- }()
-	upper := b.search(r.upper)
-	for i := b.search(r.lower); i < upper; i++ {
-		if more, err := row(b.key(i), b.value(i)); !more {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 // Objects yields the tuples that join exactly subject by relation to objects of a type, in the order
@@ -240,14 +191,26 @@ func (r *Reader) Objects(ctx context.Context, subject ostiary.SubjectRef, object
 			return more
 		})
 		if err != nil && more {
-			yield(ostiary.Edge{}, fmt.Errorf("read objects of type %q that %q has %q to in store %q: %w",
-				objectType, subject, relation, r.store, err))
+			yield(ostiary.Edge{}, r.objectsError(t, err))
 		}
 	}
 }
 
+func (r *Reader) objectsError(t ostiary.Tuple, err error) error {
+	return fmt.Errorf("read objects of type %q that %q has %q to in store %q: %w", t.Object.Type, t.Subject, t.Relation, r.store, err)
+}
+
 func (r *Reader) scanObjects(ctx context.Context, t ostiary.Tuple, yield func(ostiary.Edge) bool) error {
-	return r.scanRows(ctx, t, func(t ostiary.Tuple, key, value []byte) (bool, error) {
+	if err := r.boundObjects(t); err != nil {
+		return err
+	}
+	prefix := len(r.lower)
+	return r.scan(ctx, func(key, value []byte) (bool, error) {
+		p := parts{string(key[prefix:])}
+		var ok bool
+		if t.Object.ID, ok = p.last(); !ok {
+			return false, keyError("reverse", key, false)
+		}
 		edge, ok, err := r.edge(t, key, value)
 		if err != nil || !ok {
 			return err == nil, err
@@ -256,25 +219,20 @@ func (r *Reader) scanObjects(ctx context.Context, t ostiary.Tuple, yield func(os
 	})
 }
 
-// scanRows reads the reverse rows of t's subject, object type and relation, until row says no.
-func (r *Reader) scanRows(ctx context.Context, t ostiary.Tuple, row func(t ostiary.Tuple, key, value []byte) (bool, error)) error {
+// boundObjects sets r.lower and r.upper around the reverse rows of t, whose object has no id.
+func (r *Reader) boundObjects(t ostiary.Tuple) error {
 	t.Object.ID = ostiary.Wildcard // any valid id
 	if err := validateTuple(t); err != nil {
+		return err
+	}
+	if err := r.begin(); err != nil {
 		return err
 	}
 	r.lower = appendSubjectPrefix(r.lower[:0], r.store, t.Subject)
 	r.lower = appendPart(appendPart(r.lower, t.Object.Type), t.Relation)
 	r.upper = append(r.upper[:0], r.lower...)
 	r.upper[len(r.upper)-1] = separator + 1
-	prefix := len(r.lower)
-	return r.scan(ctx, func(key, value []byte) (bool, error) {
-		p := parts{string(key[prefix:])}
-		var ok bool
-		if t.Object.ID, ok = p.last(); !ok {
-			return false, keyError("reverse", key, false)
-		}
-		return row(t, key, value)
-	})
+	return nil
 }
 
 // scan reads the rows from r.lower to r.upper with an iterator of its own, until row says no.
@@ -284,7 +242,7 @@ func (r *Reader) scan(ctx context.Context, row func(key, value []byte) (bool, er
 		return err
 	}
 	defer r.giveBack(it)
-	upper := append([]byte(nil), r.upper...) // row may ask other questions of r
+	upper := slices.Clone(r.upper) // row may ask other questions of r
 	r.stats.Seeks++
 	state := it.SeekGEWithLimit(r.lower, upper)
 	for n := 0; state == pebble.IterValid; n++ {

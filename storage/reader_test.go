@@ -13,6 +13,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine/edges"
 )
 
 // readerWorld writes random tuples, some conditional and some expired at time 100, such that some
@@ -165,26 +166,38 @@ func TestReaderReads(t *testing.T) {
 				if _, _, err := r.Has(ctx, ostiary.Tuple{Object: ostiary.ObjectRef{Type: "doc", ID: "1"}, Relation: relation, Subject: ostiary.SubjectRef{Type: "user", ID: "ann"}}); err != nil {
 					t.Fatal(err)
 				}
-				collect(t, r.Usersets(ctx, ostiary.ObjectRef{Type: "doc", ID: "1"}, relation), func() {})
+				objectEdges(t, r, ostiary.ObjectRef{Type: "doc", ID: "1"})
 			}
 		}, Stats{Seeks: 1, Keys: 2}},
 		{"an object that does not exist", func(r *Reader) {
-			collect(t, r.Subjects(ctx, ostiary.ObjectRef{Type: "doc", ID: "2"}, "owner"), func() {})
-			collect(t, r.Subjects(ctx, ostiary.ObjectRef{Type: "doc", ID: "2"}, "viewer"), func() {})
+			objectEdges(t, r, ostiary.ObjectRef{Type: "doc", ID: "2"})
+			objectEdges(t, r, ostiary.ObjectRef{Type: "doc", ID: "2"})
 		}, Stats{Seeks: 1}},
 		{"usersets of a big group", func(r *Reader) {
 			if got := collect(t, r.Usersets(ctx, big, "member"), func() {}); len(got) != 2 {
 				t.Errorf("%d usersets, want 2", len(got))
 			}
-		}, Stats{Seeks: 1, Keys: objectRows}},
-		{"a member of a big group, beyond the buffer", func(r *Reader) {
+		}, Stats{Seeks: 1, Keys: 2}},
+		{"a big group", func(r *Reader) {
+			set := objectEdges(t, r, big)
+			members := set.Find(edges.HeadPlain("member", "user"))
+			if !members.Open || members.Len() != firstRows || set.Find(edges.HeadUserset("member", "group", "member")).Open {
+				t.Errorf("members %+v, want %d and more", members, firstRows)
+			}
+			if zone := set.Find(edges.HeadPlain("zone", "user")); !zone.Open || zone.Len() != 0 {
+				t.Errorf("zone %+v, want it unknown", zone)
+			}
+		}, Stats{Seeks: 1, Keys: firstRows + 3}},
+		{"a member of a big group", func(r *Reader) {
 			if _, ok, err := r.Has(ctx, tuple(t, "group:big#member@user:9999")); !ok || err != nil {
 				t.Errorf("Has = %v, %v", ok, err)
 			}
-		}, Stats{Seeks: 2, Keys: objectRows + 1}},
-		{"a relation behind a big one", func(r *Reader) {
-			collect(t, r.Usersets(ctx, big, "zone"), func() {})
-		}, Stats{Seeks: 2, Keys: objectRows}},
+			for i := range 100 {
+				if _, ok, err := r.Has(ctx, tuple(t, fmt.Sprintf("group:other%d#member@user:9999", i%2))); ok || err != nil {
+					t.Errorf("Has = %v, %v", ok, err)
+				}
+			}
+		}, Stats{Seeks: 4, Keys: firstRows + 4}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -195,6 +208,15 @@ func TestReaderReads(t *testing.T) {
 			}
 		})
 	}
+}
+
+func objectEdges(t testing.TB, r *Reader, o ostiary.ObjectRef) *edges.Set {
+	t.Helper()
+	set, err := r.ObjectEdges(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
 }
 
 // TestReaderForgery: a question whose parts hold NUL, or are empty, matches no other tuple.

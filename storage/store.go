@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine/edges"
 	"github.com/ostiary/ostiary/storage/internal/guard"
 )
 
@@ -25,6 +26,10 @@ const (
 	quietMemTables = 2
 )
 
+// indexBlockBytes keeps the index of a table in one block: with Pebble's 4 KiB it is itself indexed, and a
+// seek passes one more level (go test ./bench -run '^$' -bench Org/mid/cache=off/cubic/check).
+const indexBlockBytes = 256 << 10
+
 // pebbleFormat pins Pebble's own format, so that a newer Pebble does not raise it unasked and lock
 // out the release before.
 const pebbleFormat = pebble.FormatTableFormatV6
@@ -35,7 +40,11 @@ type Options struct {
 	// CacheBytes is what the block cache holds at least. Zero means 64 MiB. Together with Pebble's
 	// memtables it takes up to 64 MiB more.
 	CacheBytes int64
-	Logger     *slog.Logger // nil discards
+	// EdgeCacheBytes bounds the memory of the cache of edges, which answers what was read before and has
+	// not changed since. Zero: none.
+	EdgeCacheBytes int64
+	edgeCells      int          // of the cache; tests alone set it
+	Logger         *slog.Logger // nil discards
 	// OnFatal is told once when the database has failed and the process must end: a write that failed,
 	// on whatever goroutine, or corrupt data. It may be called with locks of Pebble held and must not
 	// call the Store. Every later call on the Store returns the same error. Nil tells nobody.
@@ -55,6 +64,10 @@ type Store struct {
 
 	durable atomic.Uint64 // see Durable; never goes back
 	flushed atomic.Bool   // a flush has ended since durable was last read from the tables
+
+	cache      *edgeCache // nil: none
+	workspaces workspaces
+	shapes     edges.Shapes
 
 	// mu is held for pointer swaps and counts only, never across I/O.
 	mu struct {
@@ -99,14 +112,14 @@ func open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.guard.Run(s.load); err != nil {
+	if err := s.guard.Run(func() error { return s.load(o) }); err != nil {
 		return nil, errors.Join(err, s.guard.Run(s.db.Close))
 	}
 	return s, nil
 }
 
 // load reads what the database says of itself and publishes its state.
-func (s *Store) load() error {
+func (s *Store) load(o Options) error {
 	if err := openFormat(s.db); err != nil {
 		return err
 	}
@@ -129,8 +142,14 @@ func (s *Store) load() error {
 			return err
 		}
 	}
+	if o.EdgeCacheBytes > 0 {
+		if s.cache, err = newEdgeCache(o.EdgeCacheBytes, o.edgeCells, p.index); err != nil {
+			return err
+		}
+	}
 	s.durable.Store(p.index)
 	s.applier.init(s.db, p)
+	s.applier.cache = s.cache
 	s.publish(p)
 	return nil
 }
@@ -161,6 +180,7 @@ func (s *Store) pebbleOptions(fs vfs.FS, cache *pebble.Cache) *pebble.Options {
 		L0StopWritesThreshold:       1000,
 	}
 	for i := range o.Levels {
+		o.Levels[i].IndexBlockSize = indexBlockBytes
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].FilterType = pebble.TableFilter
 	}
@@ -278,6 +298,9 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closeDB() error {
+	if s.cache != nil {
+		s.cache.entries.Close()
+	}
 	if err := s.guard.Failure(); err != nil {
 		return err // a call that the guard gave up on may still be using the applier
 	}

@@ -223,13 +223,15 @@ func TestVerifyFindsDifferences(t *testing.T) {
 		{"a reverse row differs", func(db *pebble.DB) error { return db.Set(appendReverseKey(nil, testStore, ann), other, nil) }},
 		{"a reverse row too many", func(db *pebble.DB) error { return db.Set(appendReverseKey(nil, testStore, bob), other, nil) }},
 		{"a tuple row is missing", func(db *pebble.DB) error { return db.Delete(appendTupleKey(nil, testStore, ann), nil) }},
-		{"an owner row is missing", func(db *pebble.DB) error { return db.Delete(appendOwnerKey(nil, testStore, "api", ann), nil) }},
+		{"an owner row is missing", func(db *pebble.DB) error { return db.Delete(appendOwnerKey(nil, testStore, connector, ann), nil) }},
 		{"an owner row too many", func(db *pebble.DB) error { return db.Set(appendOwnerKey(nil, testStore, "x", ann), nil, nil) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := openTest(t, vfs.NewMem())
-			mustApply(t, s, &ostiary.Mutation{Tuples: []ostiary.TupleChange{change1(t, ostiary.TupleCreate, ann.String())}})
+			mustApply(t, s, &ostiary.Mutation{Tuples: []ostiary.TupleChange{
+				change1(t, ostiary.TupleCreate, ann.String()), granted(t, ostiary.TupleCreate, ann.String(), ostiary.Grant{Owner: connector}),
+			}})
 			if err := tt.do(s.db); err != nil {
 				t.Fatal(err)
 			}

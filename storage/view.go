@@ -17,6 +17,7 @@ type published struct {
 	progress
 	snap *pebble.Snapshot
 	refs int // guarded by Store.mu; the store holds one while it is the newest
+	idlers
 }
 
 // publish makes the committed state what new views show.
@@ -43,7 +44,7 @@ func (s *Store) release(p *published) error {
 	if !last {
 		return nil
 	}
-	err := s.guard.Run(p.snap.Close)
+	err := s.guard.Run(func() error { return errors.Join(p.closeIterators(), p.snap.Close()) })
 	s.mu.Lock()
 	s.mu.live--
 	end := s.mu.closed && s.mu.live == 0
@@ -64,7 +65,7 @@ type View struct {
 
 	mu struct {
 		sync.Mutex
-		readers map[*Reader]struct{} // open readers with iterators
+		readers []*Reader // those with a workspace
 		closed  bool
 	}
 }
@@ -102,8 +103,8 @@ func (v *View) Close() {
 	if closed {
 		return
 	}
-	for r := range readers {
-		r.closeIterators()
+	for _, r := range readers {
+		r.end()
 	}
 	if err := v.store.release(v.shared); err != nil && v.store.guard.Failure() == nil {
 		v.store.logger.Error("view closed with an error", "revision", uint64(v.Revision()), "error", err)

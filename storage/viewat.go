@@ -45,15 +45,6 @@ func (v *View) goBack(r ostiary.Revision) error {
 	return nil
 }
 
-// newCursor returns a cursor over the tables as they stood at the view's revision.
-func (v *View) newCursor(ctx context.Context) (cursor, error) {
-	if v.past {
-		return newPastCursor(ctx, v.shared.snap, v.at)
-	}
-	it, err := v.shared.snap.NewIter(nil)
-	return it, readError(err)
-}
-
 // TimeNanos returns the newest stamp at or below the view's revision, in nanoseconds since 1970 UTC: the
 // time at which a question to the view as it was would have been put. Before the first there is 0.
 func (v *View) TimeNanos() (nanos int64, err error) {

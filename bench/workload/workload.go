@@ -87,6 +87,7 @@ var makers = []struct {
 	{"deep", newDeep},
 	{"iot", newIoT},
 	{"saas", newSaaS},
+	{"idp", newIdP},
 }
 
 // Names returns the names of all workloads.
@@ -143,10 +144,18 @@ func (w *Workload) Tuples(store int) iter.Seq[ostiary.Edge] {
 // differ; so do the tuples that they make.
 func (w *Workload) Questions(seed uint64) *Questions {
 	return &Questions{
-		w:     w,
-		rng:   rand.New(rand.NewPCG(w.Seed, seed)),
-		fresh: "new" + strconv.FormatUint(seed, 36) + "-",
+		w:      w,
+		rng:    rand.New(rand.NewPCG(w.Seed, seed)),
+		fresh:  "new" + strconv.FormatUint(seed, 36) + "-",
+		offset: mix(seed),
 	}
+}
+
+// CanRevoke reports whether Revocable may be called. It is false only for a Replay without any tuple
+// that is enough to let its subject in.
+func (w *Workload) CanRevoke() bool {
+	r, ok := w.shape.(*replay)
+	return !ok || r.revocables() > 0
 }
 
 // Named returns a question that documentation and reports refer to by name, and false where the
@@ -173,6 +182,9 @@ type Questions struct {
 	rng   *rand.Rand
 	fresh string
 	made  int
+
+	offset uint64 // where a replay begins
+	asked  [3]int // checks, lists of objects, lists of users that a replay has asked
 }
 
 // Check returns a check as the users of the workload would ask it.
@@ -190,7 +202,7 @@ func (q *Questions) NewTuple() (store int, e ostiary.Edge) { return q.w.shape.ne
 
 // Revocable returns a tuple that does not exist yet and a check that is allowed while it does and
 // denied as soon as it does not. Successive grants take turns in how they let the subject in: directly,
-// as a member of a group, through a userset, through a parent.
+// as a member of a group, through a userset, through a parent. It panics unless CanRevoke.
 func (q *Questions) Revocable() (store int, grant ostiary.Edge, check Question) {
 	return q.w.shape.revocable(q, q.next())
 }

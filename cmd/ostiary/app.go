@@ -16,6 +16,8 @@ type app struct {
 	out    io.Writer // the answer
 	err    io.Writer // talk
 	getenv func(string) string
+	// executable is the binary that 'bench run' starts a server of; empty means the one that runs.
+	executable string
 	// program is how this run was called, for commands that a person is to copy.
 	program string
 	// outTerminal and errTerminal say whether a person watches out and err.

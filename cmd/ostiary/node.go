@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,11 +23,12 @@ type nodeOptions struct {
 	limits        api.Limits
 	cors          api.CORS
 	// authzenBaseURL is the URL for AuthZEN's discovery; without it there is none.
-	authzenBaseURL   string
-	retention        time.Duration // of the history; zero is raftstore's default
-	maxDepth         int
-	maxConditionCost int // 0: the engine's default
-	logger           *slog.Logger
+	authzenBaseURL string
+	retention      time.Duration // of the history; zero is raftstore's default
+	engine         engine.Options
+	memory         memoryPlan   // zero: raftstore's defaults, and no cache of edges
+	admin          net.Listener // for metrics and profiles; nil: none; closed by runNode
+	logger         *slog.Logger
 	// ready is called once everything acknowledged is applied again and requests are answered.
 	ready func()
 }
@@ -40,10 +42,13 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	defer func() {
 		if !served {
 			err = errors.Join(err, o.grpc.Close(), o.http.Close())
+			if o.admin != nil {
+				err = errors.Join(err, o.admin.Close())
+			}
 		}
 	}()
 	store, err := raftstore.Open(ctx, raftstore.Options{
-		Dir: o.dataDir, HistoryRetention: o.retention, Logger: o.logger, OnFatal: stop,
+		Dir: o.dataDir, HistoryRetention: o.retention, CacheBytes: o.memory.blockCache, EdgeCacheBytes: o.memory.edgeCache, Logger: o.logger, OnFatal: stop,
 	})
 	if errors.Is(err, syscall.EAGAIN) {
 		return fmt.Errorf("%w: another process uses this data folder; stop it, or pass another --data-dir", err)
@@ -56,11 +61,23 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 			err = errors.Join(err, fmt.Errorf("close data folder %q: %w", o.dataDir, closeErr))
 		}
 	}()
+	var observer api.Observer
+	var instruments *instruments
+	if o.admin != nil {
+		if instruments, err = newInstruments(); err == nil {
+			err = instruments.watch(store)
+		}
+		if err != nil {
+			return err
+		}
+		observer = instruments.requests
+	}
 	server, err := api.NewServer(api.Options{
 		Backend:       backend{store},
-		Engine:        engine.New(engine.Options{MaxDepth: o.maxDepth, MaxConditionCost: uint64(o.maxConditionCost)}),
+		Engine:        engine.New(o.engine),
 		Authenticator: o.authenticator,
 		Logger:        o.logger,
+		Observer:      observer,
 		Limits:        o.limits,
 		CORS:          o.cors,
 		Backup:        backUp(store),
@@ -73,6 +90,13 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		return err
 	}
 	served = true
+	if o.admin != nil {
+		var admin sync.WaitGroup
+		defer admin.Wait()
+		adminCtx, stopAdmin := context.WithCancel(context.Background())
+		defer stopAdmin() // after the requests under way, which it measures
+		admin.Go(func() { serveAdmin(adminCtx, o.admin, instruments.handler(), o.logger) })
+	}
 	if err := server.Serve(ctx, o.grpc, o.http); err != nil {
 		return err
 	}

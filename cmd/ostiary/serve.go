@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -30,11 +31,15 @@ type serveFlags struct {
 	cors           api.CORS
 	authzenBaseURL string
 	retention      time.Duration
+	adminAddr      string
+	adminChosen    bool // --admin-addr was given
+	memoryLimit    byteSize
+	cacheSize      byteSize
 	limits         limitFlags
 }
 
 func newServeCommand(a *app) *cobra.Command {
-	var flags serveFlags
+	flags := serveFlags{cacheSize: -1}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a server",
@@ -47,7 +52,10 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
   OSTIARY_AUTHN_PRESHARED_KEYS=secret ostiary serve --data-dir /var/lib/ostiary --authn-method preshared \
     --grpc-addr 0.0.0.0:8081 --http-addr 0.0.0.0:8080`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), flags) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			flags.adminChosen = cmd.Flags().Changed("admin-addr")
+			return a.serve(cmd.Context(), flags)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&flags.dataDir, "data-dir", "./ostiary-data", "folder that holds everything; created when missing")
@@ -63,7 +71,10 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 	f.StringSliceVar(&flags.cors.AllowedHeaders, "http-cors-allowed-headers", []string{"*"}, "request headers that such a page may set (*: all)")
 	f.StringVar(&flags.authzenBaseURL, "authzen-base-url", "", "URL at which clients reach this server, for AuthZEN's discovery (with --dev: the address for HTTP)")
 	f.DurationVar(&flags.retention, "history-retention", 24*time.Hour, "how long past revisions can be read, and ReadChanges reaches back (0: for ever)")
-	fromEnv(f, "history-retention", "data-dir", "grpc-addr", "http-addr", "dev", "authn-method", "authn-preshared-keys", "authn-preshared-keys-file",
+	f.StringVar(&flags.adminAddr, "admin-addr", defaultAdminAddr, "address for metrics (/metrics) and profiles (/debug/pprof), without authentication (empty: none)")
+	f.Var(&flags.memoryLimit, "memory-limit", "memory of the whole process, as 2GiB (0: half of what the machine or the control group has)")
+	f.Var(&flags.cacheSize, "cache-size", "memory of the cache of edges, as 256MiB (0: none; without: a quarter of --memory-limit)")
+	fromEnv(f, "admin-addr", "memory-limit", "cache-size", "history-retention", "data-dir", "grpc-addr", "http-addr", "dev", "authn-method", "authn-preshared-keys", "authn-preshared-keys-file",
 		"log-format", "log-level", "http-cors-allowed-origins", "http-cors-allowed-headers", "authzen-base-url")
 	flags.limits.register(f)
 	return cmd
@@ -90,6 +101,11 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	if err != nil {
 		return err
 	}
+	memory, err := planMemory(flags.memoryLimit, flags.cacheSize, machineMemory())
+	if err != nil {
+		return usagef("%v", err)
+	}
+	debug.SetMemoryLimit(memory.heap)
 	if flags.dev {
 		a.talkf("%s", a.paintErr(red, "DEVELOPMENT MODE: no authentication. Everybody on this machine may read and change everything."))
 	}
@@ -106,12 +122,22 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 			return errors.Join(err, grpcListener.Close(), httpListener.Close())
 		}
 	}
+	adminListener, err := listenAdmin(flags.adminAddr, flags.adminChosen, logger)
+	if err != nil {
+		return errors.Join(err, grpcListener.Close(), httpListener.Close())
+	}
+	if flags.dev && adminListener != nil {
+		if err := boundToLoopback(adminListener); err != nil {
+			return errors.Join(err, grpcListener.Close(), httpListener.Close(), adminListener.Close())
+		}
+	}
 	if flags.dev && flags.authzenBaseURL == "" {
 		flags.authzenBaseURL = "http://" + httpListener.Addr().String()
 	}
 	return runNode(ctx, nodeOptions{
 		dataDir: flags.dataDir, grpc: grpcListener, http: httpListener,
-		authenticator: authenticator, limits: flags.limits.limits(), maxDepth: flags.limits.maxDepth, maxConditionCost: flags.limits.maxConditionCost, cors: flags.cors,
+		authenticator: authenticator, limits: flags.limits.limits(), engine: flags.limits.engine(), cors: flags.cors,
+		memory: memory, admin: adminListener,
 		authzenBaseURL: flags.authzenBaseURL,
 		retention:      keptForEverIfZero(flags.retention),
 		logger:         logger,
@@ -144,7 +170,11 @@ func (f serveFlags) authenticator() (api.Authenticator, error) {
 	case f.dev && (f.authnMethod == "preshared" || len(keys) > 0):
 		return nil, usagef("--dev is the mode without authentication: leave out --dev, or the keys")
 	case f.dev:
-		return api.Anonymous(), errors.Join(loopbackOnly("--grpc-addr", f.grpcAddr), loopbackOnly("--http-addr", f.httpAddr))
+		faults := []error{loopbackOnly("--grpc-addr", f.grpcAddr), loopbackOnly("--http-addr", f.httpAddr)}
+		if f.adminAddr != "" {
+			faults = append(faults, loopbackOnly("--admin-addr", f.adminAddr))
+		}
+		return api.Anonymous(), errors.Join(faults...)
 	case f.authnMethod == "":
 		return nil, usagef("no authentication method: pass --authn-method preshared with keys in OSTIARY_AUTHN_PRESHARED_KEYS or --authn-preshared-keys-file, or --dev to try things out on this machine")
 	case f.authnMethod == "none":

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ostiary/ostiary/api"
+	"github.com/ostiary/ostiary/engine"
 )
 
 // limitFlags are the bounds of what one request may ask for, under OpenFGA's names.
@@ -24,6 +25,10 @@ type limitFlags struct {
 	maxChangesPage      int
 	maxDepth            int
 	maxConditionCost    int
+	maxReads            int
+	maxSetEntries       int
+	maxHeavyLists       int
+	maxWaitingLists     int
 	maxMessageBytes     int
 	requestTimeout      time.Duration
 	shutdownTimeout     time.Duration
@@ -35,6 +40,7 @@ const (
 	maxResolveNodeLimit = 1000 // evaluation is as deep as its limit
 	maxCountLimit       = 1_000_000
 	maxBytesLimit       = 256 << 20
+	maxReadsLimit       = 1_000_000_000
 	maxDurationLimit    = time.Hour
 )
 
@@ -52,6 +58,10 @@ func (l *limitFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&l.maxChangesPage, "readChanges-max-page-size", 100, "changes in one page of ReadChanges")
 	f.IntVar(&l.maxDepth, "resolve-node-limit", 25, "steps on one path of an evaluation")
 	f.IntVar(&l.maxConditionCost, "max-condition-evaluation-cost", 100, "cost of one evaluation of a condition, in CEL's units")
+	f.IntVar(&l.maxReads, "max-reads", engine.DefaultMaxReads, "tuples that one question may read")
+	f.IntVar(&l.maxSetEntries, "max-set-entries", engine.DefaultMaxSetEntries, "entries that one list may put into the sets it is worked out from")
+	f.IntVar(&l.maxHeavyLists, "max-heavy-lists", 0, "lists worked out at once, of those that take more than 2 ms (0: one less than the cores, at least one)")
+	f.IntVar(&l.maxWaitingLists, "max-waiting-lists", 0, "lists of one store that wait for that; eight times as many of all stores (0: 32 for each core)")
 	f.IntVar(&l.maxMessageBytes, "grpc-max-recv-msg-bytes", 616448, "size of one request over gRPC")
 	f.DurationVar(&l.requestTimeout, "request-timeout", 10*time.Second, "time that one request may take")
 	f.DurationVar(&l.shutdownTimeout, "shutdown-timeout", 10*time.Second, "time for requests under way when the server is told to stop")
@@ -82,6 +92,10 @@ func (l limitFlags) judge() error {
 	count("readChanges-max-page-size", l.maxChangesPage, 1, maxCountLimit)
 	count("resolve-node-limit", l.maxDepth, 1, maxResolveNodeLimit)
 	count("max-condition-evaluation-cost", l.maxConditionCost, 1, maxCountLimit)
+	count("max-reads", l.maxReads, 1, maxReadsLimit)
+	count("max-set-entries", l.maxSetEntries, 1, maxReadsLimit)
+	count("max-heavy-lists", l.maxHeavyLists, 0, maxCountLimit)
+	count("max-waiting-lists", l.maxWaitingLists, 0, maxCountLimit)
 	count("grpc-max-recv-msg-bytes", l.maxMessageBytes, 1024, maxBytesLimit)
 	duration("listObjects-deadline", l.listObjectsDeadline, 0)
 	duration("listUsers-deadline", l.listUsersDeadline, 0)
@@ -105,9 +119,18 @@ func (l limitFlags) limits() api.Limits {
 		ListUsersMaxResults:   unboundedIfZero(int(l.maxListUsers)),
 		ListUsersDeadline:     unboundedIfZero(l.listUsersDeadline),
 		MaxChangesPageSize:    l.maxChangesPage,
+		MaxHeavyLists:         l.maxHeavyLists,
+		MaxWaitingLists:       l.maxWaitingLists,
 		MaxMessageBytes:       l.maxMessageBytes,
 		RequestTimeout:        l.requestTimeout,
 		DrainTimeout:          l.shutdownTimeout,
+	}
+}
+
+// engine are the bounds as package engine has them.
+func (l limitFlags) engine() engine.Options {
+	return engine.Options{
+		MaxDepth: l.maxDepth, MaxReads: l.maxReads, MaxSetEntries: l.maxSetEntries, MaxConditionCost: uint64(l.maxConditionCost),
 	}
 }
 

@@ -15,9 +15,10 @@ func TestEngineEqualsOracle(t *testing.T) {
 	for _, f := range append(families, monotone) {
 		t.Run(f.name, rapid.MakeCheck(func(t *rapid.T) {
 			c := cases(f).Draw(t, "case").withStranger()
-			run := comparison{testCase: c, want: newJudge(c), got: newEngine(t.Context(), c, engine.Options{MaxDepth: deep})}
+			w := drawWay(t)
+			run := comparison{testCase: c, want: newJudge(c), got: newEngineBy(t.Context(), c, engine.Options{MaxDepth: deep}, w)}
 			if d := run.run(); d != nil {
-				t.Fatalf("%v%v", c, d)
+				t.Fatalf("%v%s: %v", c, w.name, d)
 			}
 		}))
 	}
@@ -29,9 +30,10 @@ func TestDepthLimit(t *testing.T) {
 		t.Run(f.name, rapid.MakeCheck(func(t *rapid.T) {
 			c := cases(f).Draw(t, "case")
 			limit := rapid.SampledFrom([]int{0, 1, 2, 3, 5, 25}).Draw(t, "limit") // 0 is the default, which is 25
-			run := limited(c, newEngine(t.Context(), c, engine.Options{MaxDepth: limit}))
+			w := drawWay(t)
+			run := limited(c, newEngineBy(t.Context(), c, engine.Options{MaxDepth: limit}, w))
 			if d := run.run(); d != nil {
-				t.Fatalf("limit %d\n%v%v", limit, c, d)
+				t.Fatalf("limit %d\n%v%s: %v", limit, c, w.name, d)
 			}
 		}))
 	}

@@ -3,6 +3,8 @@ package difftest
 import (
 	"context"
 
+	"pgregory.net/rapid"
+
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/engine"
 )
@@ -20,6 +22,40 @@ type underTest struct {
 
 func newEngine(ctx context.Context, c testCase, o engine.Options) underTest {
 	return underTest{ctx: ctx, engine: engine.New(o), plan: engine.Compile(c.model), reader: engine.NewMemory(edges(c.tuples))}
+}
+
+// way is a way in which the engine may go about a question: what its reader packs, and how it walks.
+type way struct {
+	name   string
+	packed bool // by engine.Memory; otherwise by opening
+	steps  int  // engine.Options.UserSteps
+	seed   uint64
+}
+
+var engineWays = []way{
+	{name: "packed", packed: true},
+	{name: "open"},
+	{name: "packed, from the object alone", packed: true, steps: -1},
+	{name: "packed, from the user", packed: true, steps: 1 << 20},
+	{name: "open, from the user", steps: 1 << 20},
+	{name: "packed, one step a userset", packed: true, steps: 1},
+	{name: "open, one step a userset", steps: 1},
+}
+
+func drawWay(t *rapid.T) way {
+	w := rapid.SampledFrom(engineWays).Draw(t, "way")
+	w.seed = rapid.Uint64().Draw(t, "seed")
+	return w
+}
+
+// newEngineBy is newEngine that goes about questions in one way.
+func newEngineBy(ctx context.Context, c testCase, o engine.Options, w way) underTest {
+	o.UserSteps = w.steps
+	u := newEngine(ctx, c, o)
+	if !w.packed {
+		u.reader = newOpening(edges(c.tuples), w.seed)
+	}
+	return u
 }
 
 func edges(tuples []ostiary.Tuple) []ostiary.Edge {

@@ -44,11 +44,13 @@ func TestSoak(t *testing.T) {
 		case seed/uint64(len(fs))%3 == 0:
 			limit = 1 + int(seed%7)
 		}
-		run := soakRun(t, c, limit)
+		w := engineWays[seed/uint64(2*len(fs))%uint64(len(engineWays))]
+		w.seed = seed
+		run := soakRun(t, c, limit, w)
 		if d := run.run(); d != nil {
-			small := shrink(c, func(smaller testCase) bool { return soakRun(t, smaller, limit).run().kind() == d.kind() })
-			t.Errorf("family %s, depth limit %d; repeat with -run TestSoak -ostiary.diff.cases 1 -ostiary.diff.seed %d -ostiary.diff.family %q\n%v%v",
-				f.name, limit, seed, *soakOnly, small, soakRun(t, small, limit).run())
+			small := shrink(c, func(smaller testCase) bool { return soakRun(t, smaller, limit, w).run().kind() == d.kind() })
+			t.Errorf("family %s, %s, depth limit %d; repeat with -run TestSoak -ostiary.diff.cases 1 -ostiary.diff.seed %d -ostiary.diff.family %q\n%v%v",
+				f.name, w.name, limit, seed, *soakOnly, small, soakRun(t, small, limit, w).run())
 		}
 		questions += run.questions
 		tolerated += run.tolerated
@@ -60,8 +62,8 @@ func TestSoak(t *testing.T) {
 }
 
 // soakRun compares at a depth limit. Only the one that no case reaches permits no error.
-func soakRun(t *testing.T, c testCase, limit int) *comparison {
-	run := limited(c, newEngine(t.Context(), c, engine.Options{MaxDepth: limit}))
+func soakRun(t *testing.T, c testCase, limit int, w way) *comparison {
+	run := limited(c, newEngineBy(t.Context(), c, engine.Options{MaxDepth: limit}, w))
 	if limit == deep {
 		run.tolerate = nil
 	}

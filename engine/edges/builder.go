@@ -17,7 +17,7 @@ type Builder struct {
 	// Shapes holds the heads that many sets have in common. Nil: each set has its own.
 	Shapes *Shapes
 
-	heads  []byte // each behind its length: the name of the shape
+	heads  []byte // each behind its length
 	groups []building
 	text   []byte // ids, one after another
 	rows   []row
@@ -26,6 +26,8 @@ type Builder struct {
 	turns  bool // a group has been added to again after another one
 	open   uint64
 	cut    bool
+	cutAt  []byte
+	name   []byte // scratch: of the shape
 }
 
 type building struct {
@@ -50,7 +52,7 @@ type oddRow struct {
 func (b *Builder) Reset() {
 	clear(b.odd)
 	b.heads, b.groups, b.text, b.rows, b.odd = b.heads[:0], b.groups[:0], b.text[:0], b.rows[:0], b.odd[:0]
-	b.last, b.turns, b.open, b.cut = 0, false, 0, false
+	b.last, b.turns, b.open, b.cut, b.cutAt = 0, false, 0, false, b.cutAt[:0]
 }
 
 // Group returns the number of the group with a head, for Add, AddOdd and Open. It begins one that is new.
@@ -104,8 +106,30 @@ func (b *Builder) Groups() int { return len(b.groups) }
 // Open notes that a group may have more tuples than were added.
 func (b *Builder) Open(group int) { b.open |= openBit(group) }
 
+// OpenAll notes that for every group whose head begins with a prefix.
+func (b *Builder) OpenAll(prefix []byte) {
+	for i := range b.groups {
+		if bytes.HasPrefix(b.head(i), prefix) {
+			b.Open(i)
+		}
+	}
+}
+
+// Bytes returns the memory that b keeps.
+func (b *Builder) Bytes() int {
+	return cap(b.heads) + cap(b.text) + 48*cap(b.groups) + 8*cap(b.rows) + oddBytes*cap(b.odd)
+}
+
 // Cut notes that there may be groups of which no tuple was added.
-func (b *Builder) Cut() { b.cut = true }
+func (b *Builder) Cut() { b.CutAt(nil) }
+
+// CutAt notes that there may be groups of which no tuple was added, with heads that begin with head or
+// come after it.
+func (b *Builder) CutAt(head []byte) {
+	if !b.cut || bytes.Compare(head, b.cutAt) < 0 {
+		b.cut, b.cutAt = true, append(b.cutAt[:0], head...)
+	}
+}
 
 // Set returns what was added. The builder must be Reset before it is used again.
 func (b *Builder) Set() *Set {
@@ -117,7 +141,7 @@ func (b *Builder) Set() *Set {
 // Pack makes s the set of what was added, with a label: bytes that s keeps for its owner. s is not
 // touched afterwards. The builder must be Reset before it is used again.
 func (b *Builder) Pack(s *Set, label []byte) {
-	*s = Set{shape: b.Shapes.of(b), open: b.open, cut: b.cut, label: uint32(len(label))}
+	*s = Set{shape: b.Shapes.of(b), open: b.open, label: uint32(len(label))}
 	if b.turns {
 		b.sort()
 	}

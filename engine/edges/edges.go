@@ -70,7 +70,6 @@ type Set struct {
 	open  uint64 // see openBit
 	label uint32
 	wide  bool // numbers take 4 bytes
-	cut   bool
 }
 
 // openBit is the bit that says that a group is open. Groups from the 63rd on share one: that a group is
@@ -98,34 +97,38 @@ type Group struct {
 	Open bool
 }
 
-// Find returns the group with a head. One that is not there is empty, and open if the Set is cut.
+// Find returns the group with a head. One that is not there is empty, and open if the Set is cut before
+// it.
 func (s *Set) Find(head string) Group {
-	if s.shape != nil {
-		if i := s.shape.find(head); i >= 0 {
-			return s.group(i)
-		}
+	if s.shape == nil {
+		return Group{}
 	}
-	return Group{Open: s.cut}
+	if i := s.shape.find(head); i >= 0 {
+		return s.group(i)
+	}
+	return Group{Open: s.shape.lacks(head)}
 }
 
 // FindObjects is Find for HeadObjects(objectType, relation), without making it.
 func (s *Set) FindObjects(objectType, relation string) Group {
-	if s.shape != nil {
-		if i := s.shape.findObjects(objectType, relation); i >= 0 {
-			return s.group(i)
-		}
+	if s.shape == nil {
+		return Group{}
 	}
-	return Group{Open: s.cut}
+	if i := s.shape.findObjects(objectType, relation); i >= 0 {
+		return s.group(i)
+	}
+	return Group{Open: s.shape.cut && s.shape.lacks(HeadObjects(objectType, relation))}
 }
 
 // FindOf is Find for HeadOf(relation, subject), without making it.
 func (s *Set) FindOf(relation string, subject ostiary.SubjectRef) Group {
-	if s.shape != nil {
-		if i := s.shape.findOf(relation, subject); i >= 0 {
-			return s.group(i)
-		}
+	if s.shape == nil {
+		return Group{}
 	}
-	return Group{Open: s.cut}
+	if i := s.shape.findOf(relation, subject); i >= 0 {
+		return s.group(i)
+	}
+	return Group{Open: s.shape.cut && s.shape.lacks(HeadOf(relation, subject))}
 }
 
 func (s *Set) group(i int) Group {
@@ -163,7 +166,7 @@ func number(data string, at uint32, wide bool) uint32 {
 }
 
 // Cut reports whether the Set may lack whole groups.
-func (s *Set) Cut() bool { return s.cut }
+func (s *Set) Cut() bool { return s.shape != nil && s.shape.cut }
 
 // Label returns what the Set was labelled with.
 func (s *Set) Label() string { return s.data[:s.label] }
@@ -171,7 +174,7 @@ func (s *Set) Label() string { return s.data[:s.label] }
 // Len returns the number of tuples that s holds.
 func (s *Set) Len() int {
 	n := 0
-	if s.shape != nil {
+	if s.shape != nil && len(s.shape.heads) > 0 {
 		width := uint32(2)
 		if s.wide {
 			width = 4

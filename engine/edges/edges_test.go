@@ -163,6 +163,34 @@ func TestCutSetKnowsOnlyWhatItHolds(t *testing.T) {
 	}
 }
 
+// TestCutAt: behind the head at which a set is cut, any group may be missing, and before it none.
+func TestCutAt(t *testing.T) {
+	for _, shapes := range []*edges.Shapes{nil, {}} {
+		b := edges.Builder{Shapes: shapes}
+		b.Add(b.Group([]byte(edges.HeadPlain("viewer", "user"))), []byte("ann"))
+		whole := b.Set()
+		b.CutAt([]byte(edges.HeadPlain("member", "user")))
+		s := b.Set()
+		for head, open := range map[string]bool{
+			edges.HeadPlain("admin", "user"):               false,
+			edges.HeadUserset("member", "group", "member"): false,
+			edges.HeadPlain("member", "bot"):               false,
+			edges.HeadPlain("member", "user"):              true,
+			edges.HeadPlain("member", "users"):             true,
+			edges.HeadWildcard("members", "user"):          true,
+			edges.HeadPlain("viewer", "user"):              false, // it has it
+			edges.HeadPlain("viewer", "bot"):               true,
+		} {
+			if got := s.Find(head).Open; got != open {
+				t.Errorf("%q is open: %v, want %v", head, got, open)
+			}
+			if whole.Find(head).Open {
+				t.Errorf("%q is open in a whole set", head)
+			}
+		}
+	}
+}
+
 // TestHeads: no two shapes share a head, whatever names they are made of.
 func TestHeads(t *testing.T) {
 	heads := map[string]string{}

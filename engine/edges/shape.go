@@ -1,17 +1,24 @@
 package edges
 
 import (
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 
 	"github.com/ostiary/ostiary"
 )
 
-// shape is the heads of the groups of a set, in the order of the groups. It is immutable.
+// shape is the heads of the groups of a set, in the order of the groups, and where it is cut. It is
+// immutable.
 type shape struct {
 	heads []string
 	index map[string]int // only with many heads
+	cut   bool
+	cutAt string // with cut
 }
+
+// lacks reports whether there may be a group with a head that the shape does not have.
+func (s *shape) lacks(head string) bool { return s.cut && head >= s.cutAt }
 
 // few is how many heads are looked through one by one: faster than a map for most objects.
 const few = 8
@@ -63,7 +70,7 @@ func (s *shape) findOf(relation string, subject ostiary.SubjectRef) int {
 }
 
 func newShape(b *Builder) *shape {
-	s := &shape{heads: make([]string, len(b.groups))}
+	s := &shape{heads: make([]string, len(b.groups)), cut: b.cut, cutAt: string(b.cutAt)}
 	text := string(b.heads)
 	for i := range b.groups {
 		s.heads[i] = text[b.groups[i].head:b.groups[i].headEnd]
@@ -91,15 +98,20 @@ const maxShapes = 2048
 
 // of returns the shape of what b has.
 func (d *Shapes) of(b *Builder) *shape {
-	if len(b.groups) == 0 {
+	if len(b.groups) == 0 && !b.cut {
 		return nil
 	}
 	if d == nil || len(b.groups) > 2*few {
 		return newShape(b)
 	}
-	known := d.known.Load()
-	if known != nil {
-		if s, ok := (*known)[string(b.heads)]; ok {
+	b.name = append(b.name[:0], 0)
+	if b.cut {
+		b.name[0] = 1
+	}
+	b.name = append(binary.AppendUvarint(b.name, uint64(len(b.cutAt))), b.cutAt...)
+	b.name = append(b.name, b.heads...)
+	if known := d.known.Load(); known != nil {
+		if s, ok := (*known)[string(b.name)]; ok {
 			return s
 		}
 	}
@@ -115,10 +127,10 @@ func (d *Shapes) add(b *Builder) *shape {
 			next[name] = s
 		}
 	}
-	s, ok := next[string(b.heads)]
+	s, ok := next[string(b.name)]
 	if !ok {
 		s = newShape(b)
-		next[string(b.heads)] = s
+		next[string(b.name)] = s
 	}
 	d.known.Store(&next)
 	return s

@@ -9,6 +9,7 @@ import (
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/dsl/model"
 	"github.com/ostiary/ostiary/engine"
+	"github.com/ostiary/ostiary/engine/edges"
 )
 
 // Workload is one benchmark: a question over a model and tuples, and the answer it must give.
@@ -54,7 +55,7 @@ func (q Question) Ask(ctx context.Context, e *engine.Engine, p *engine.Plan, r e
 
 // Run measures a workload over a reader that shows its tuples. newReader is called for each question,
 // as a server opens a reader for each request; what it costs is measured too. Beside time and
-// allocations it reports calls/op, the calls to the reader, and tuples/op, the tuples that it yielded.
+// allocations it reports calls/op, the calls to the reader, and tuples/op, the tuples that it gave.
 func Run(b *testing.B, w Workload, newReader func() engine.Reader) {
 	b.Helper()
 	e, p, ctx := engine.New(engine.Options{}), engine.Compile(w.Model), b.Context()
@@ -93,6 +94,24 @@ func (c *counting) Has(ctx context.Context, t ostiary.Tuple) (ostiary.Edge, bool
 		c.tuples++
 	}
 	return e, ok, err
+}
+
+func (c *counting) ObjectEdges(ctx context.Context, object ostiary.ObjectRef) (*edges.Set, error) {
+	c.calls++
+	set, err := c.Reader.ObjectEdges(ctx, object)
+	if err == nil {
+		c.tuples += set.Len()
+	}
+	return set, err
+}
+
+func (c *counting) SubjectEdges(
+	ctx context.Context, subject ostiary.SubjectRef, objectType, relation string, limit int,
+) (edges.Group, error) {
+	c.calls++
+	g, err := c.Reader.SubjectEdges(ctx, subject, objectType, relation, limit)
+	c.tuples += g.Len() + len(g.Odd())
+	return g, err
 }
 
 func (c *counting) Usersets(ctx context.Context, object ostiary.ObjectRef, relation string) iter.Seq2[ostiary.Edge, error] {

@@ -20,7 +20,7 @@ import (
 
 func testManifest() Manifest {
 	return Manifest{
-		StorageFormat: storage.FormatVersion, Cluster: strings.Repeat("0a", 16), Revision: 12, Term: 2, LowWater: 3,
+		StorageFormat: storage.RowsVersion, Cluster: strings.Repeat("0a", 16), Revision: 12, Term: 2, LowWater: 3,
 		StampNanos: 1_700_000_000_000_000_000, TakenNanos: 1_700_000_100_000_000_000, Release: "v1.2.3",
 	}
 }

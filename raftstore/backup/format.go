@@ -59,7 +59,7 @@ var ErrVersion = errors.New("the backup has another format version")
 
 // Manifest says what a backup holds. It stands at the front.
 type Manifest struct {
-	// StorageFormat is the version of the rows (docs/format/keys.md).
+	// StorageFormat is the version of the rows: storage.RowsVersion.
 	StorageFormat uint32 `json:"storage_format"`
 	// Cluster is the id of the cluster, in hex.
 	Cluster string `json:"cluster_id"`

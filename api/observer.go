@@ -1,0 +1,51 @@
+package api
+
+import (
+	"slices"
+	"time"
+
+	authzenv1 "github.com/openfga/api/proto/authzen/v1"
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
+
+	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
+)
+
+// Observer is told of every request but health checks. It is called on the goroutine of the request, so
+// it should be quick; it is safe for concurrent use.
+type Observer interface {
+	// Answered tells of a request whose answer is ready to be sent, or, of a stream, that has ended. method
+	// is the full name of gRPC; code is "ok", or the name of the error as HTTP has it; took begins
+	// where the request is decoded.
+	Answered(method, code string, took time.Duration)
+}
+
+// Methods returns the full names of the methods of openfga.v1, authzen.v1 and ostiary.v1, sorted.
+func Methods() []string {
+	var all []string
+	for _, service := range []*grpc.ServiceDesc{
+		&openfgav1.OpenFGAService_ServiceDesc, &authzenv1.AuthZenService_ServiceDesc, &ostiaryv1.OstiaryService_ServiceDesc,
+	} {
+		for _, m := range service.Methods {
+			all = append(all, "/"+service.ServiceName+"/"+m.MethodName)
+		}
+		for _, m := range service.Streams {
+			all = append(all, "/"+service.ServiceName+"/"+m.StreamName)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// observe tells the observer of a request that ended with an error for the wire, or nil.
+func (s *Server) observe(method string, begun time.Time, err error) {
+	if s.observer == nil || isHealth(method) {
+		return
+	}
+	code := "ok"
+	if err != nil {
+		_, code, _ = wireError(status.Convert(err))
+	}
+	s.observer.Answered(method, code, time.Since(begun))
+}

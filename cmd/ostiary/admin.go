@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/ostiary/ostiary/api"
+	"github.com/ostiary/ostiary/api/metrics"
+	"github.com/ostiary/ostiary/raftstore"
+)
+
+// defaultAdminAddr is where metrics and profiles are, as long as --admin-addr says nothing else.
+const defaultAdminAddr = "127.0.0.1:2112"
+
+// instruments is what a node measures of itself.
+type instruments struct {
+	registry *prometheus.Registry
+	requests *metrics.Requests
+}
+
+// newInstruments registers what is measured without a store.
+func newInstruments() (*instruments, error) {
+	registry := prometheus.NewRegistry()
+	requests, err := metrics.NewRequests(registry, api.Methods())
+	if err == nil {
+		err = metrics.Process(registry)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	return &instruments{registry: registry, requests: requests}, nil
+}
+
+// watch registers what a store counts.
+func (i *instruments) watch(store *raftstore.Store) error {
+	err := metrics.Counts(i.registry,
+		metrics.Count{
+			Name: "ostiary_raft_log_appends_total", Help: "Appends to the log, each with one fsync.",
+			Value: func() float64 { return float64(store.Stats().Appends) },
+		},
+		metrics.Count{
+			Name: "ostiary_raft_log_entries_total", Help: "Entries that those appends made durable.",
+			Value: func() float64 { return float64(store.Stats().Entries) },
+		},
+		metrics.Count{
+			Name: "ostiary_storage_edge_cache_hits_total", Help: "Reads that the cache of edges answered.",
+			Value: func() float64 { return float64(store.CacheStats().Hits) },
+		},
+		metrics.Count{
+			Name: "ostiary_storage_edge_cache_misses_total", Help: "Reads that the cache of edges held nothing for.",
+			Value: func() float64 { return float64(store.CacheStats().Misses) },
+		},
+		metrics.Count{
+			Name: "ostiary_storage_edge_cache_changed_total", Help: "Reads of what may have changed since the cache of edges read it.",
+			Value: func() float64 { return float64(store.CacheStats().Changed) },
+		},
+		metrics.Count{
+			Name: "ostiary_storage_edge_cache_bytes", Help: "Memory of the entries of the cache of edges.", Gauge: true,
+			Value: func() float64 { return float64(store.CacheStats().Bytes) },
+		},
+		metrics.Count{
+			Name: "ostiary_storage_edge_cache_entries", Help: "Entries of the cache of edges.", Gauge: true,
+			Value: func() float64 { return float64(store.CacheStats().Entries) },
+		},
+	)
+	if err != nil {
+		return fmt.Errorf("register metrics of the store: %w", err)
+	}
+	return nil
+}
+
+// handler serves the metrics and Go's profiles. It is for operators: it asks nobody who they are.
+func (i *instruments) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(i.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// adminDrain is what a scrape under way has when the node stops.
+const adminDrain = time.Second
+
+// serveAdmin serves the handler until ctx ends. A failure is logged: metrics do not stop a node.
+func serveAdmin(ctx context.Context, listener net.Listener, handler http.Handler, logger *slog.Logger) {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			logger.Error("admin listener failed", "error", err)
+		}
+	}()
+	select {
+	case <-ctx.Done():
+	case <-served:
+	}
+	bounded, cancel := context.WithTimeout(context.Background(), adminDrain)
+	defer cancel()
+	if server.Shutdown(bounded) != nil {
+		server.Close()
+	}
+	<-served
+}
+
+// listenAdmin listens on the address for operators; an empty one is none. The default is no reason for a
+// node not to start where another program has the port: it says so and goes on.
+func listenAdmin(address string, chosen bool, logger *slog.Logger) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	listener, err := net.Listen("tcp", address)
+	if err == nil {
+		return listener, nil
+	}
+	if chosen {
+		return nil, fmt.Errorf("listen for metrics (--admin-addr): %w", err)
+	}
+	logger.Warn("no metrics: the default address is taken; choose another with --admin-addr", "address", address, "error", err)
+	return nil, nil
+}

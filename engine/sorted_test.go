@@ -1,0 +1,36 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func TestSortTexts(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for _, format := range []string{"%d", "doc%06d", "a-common-prefix-%d", "%09d-with-a-tail", "x%[1]d/%[1]dé", "%x"} {
+		for _, n := range []int{0, 1, 2, 47, 48, 500, 3000} {
+			seen := map[string]bool{}
+			var texts []string
+			for range n {
+				text := fmt.Sprintf(format, random.IntN(4*n))
+				for extra := random.IntN(3); extra > 0; extra-- {
+					text += "same"
+				}
+				if !seen[text] {
+					seen[text] = true
+					texts = append(texts, text)
+				}
+			}
+			if n == 500 && format == "%d" {
+				texts = append(texts, "common", "commo", "common-and-longer-than-eight", "common-and-longer-than-nine", "")
+			}
+			want := slices.Sorted(slices.Values(texts))
+			sortTexts(texts)
+			if !slices.Equal(texts, want) {
+				t.Fatalf("%s of %d: got %q, want %q", format, n, texts, want)
+			}
+		}
+	}
+}
