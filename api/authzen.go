@@ -200,6 +200,8 @@ func (a *authzenService) executeAll(ctx context.Context, q *question, all []eval
 func (a *authzenService) executeUntil(
 	ctx context.Context, q *question, all []evaluated, stop bool,
 ) (*authzenv1.EvaluationsResponse, error) {
+	batch := a.server.engine.Batch(q.model.Plan, q.reader)
+	defer batch.Close()
 	resp := &authzenv1.EvaluationsResponse{}
 	for i, e := range all {
 		if err := ctx.Err(); err != nil {
@@ -209,7 +211,7 @@ func (a *authzenService) executeUntil(
 		if missing := e.missing(); missing != "" {
 			one = failedEvaluation(status.New(codeValidation, missing))
 		} else {
-			one = evaluation(a.server.checkItem(ctx, q, e.item(i)))
+			one = evaluation(a.server.checkItem(ctx, q, batch, e.item(i)))
 		}
 		resp.Evaluations = append(resp.Evaluations, one)
 		if one.GetDecision() == stop {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine"
 )
 
 // BatchCheck answers several checks from one view. A check that fails has its error in its place among
@@ -62,6 +63,8 @@ func (s *Server) checkItems(
 		x, y := items[a].GetTupleKey(), items[b].GetTupleKey()
 		return cmp.Or(cmp.Compare(x.GetObject(), y.GetObject()), cmp.Compare(x.GetUser(), y.GetUser()))
 	})
+	batch := s.engine.Batch(q.model.Plan, q.reader)
+	defer batch.Close()
 	answers := make([]*openfgav1.BatchCheckSingleResult, len(items))
 	same := make(map[asked]*openfgav1.BatchCheckSingleResult, len(items))
 	for _, i := range order {
@@ -74,7 +77,7 @@ func (s *Server) checkItems(
 		}
 		answer := same[asked]
 		if answer == nil {
-			answer = s.checkItem(ctx, q, items[i])
+			answer = s.checkItem(ctx, q, batch, items[i])
 			same[asked] = answer
 		}
 		answers[i] = answer
@@ -104,8 +107,20 @@ func whatIsAsked(item *openfgav1.BatchCheckItem) (asked, error) {
 	return a, nil
 }
 
-func (s *Server) checkItem(ctx context.Context, q *question, item *openfgav1.BatchCheckItem) *openfgav1.BatchCheckSingleResult {
-	d, err := s.check(ctx, q, item.GetTupleKey(), item.GetContextualTuples().GetTupleKeys(), item.GetContext())
+// checkItem answers one item: in the batch, unless it has tuples of its own.
+func (s *Server) checkItem(
+	ctx context.Context, q *question, batch *engine.Batch, item *openfgav1.BatchCheckItem,
+) *openfgav1.BatchCheckSingleResult {
+	var d ostiary.Decision
+	var err error
+	if contextual := item.GetContextualTuples().GetTupleKeys(); len(contextual) > 0 {
+		d, err = s.check(ctx, q, item.GetTupleKey(), contextual, item.GetContext())
+	} else {
+		var query engine.CheckQuery
+		if query, err = q.checkQuery(item.GetTupleKey(), item.GetContext()); err == nil {
+			d, err = batch.Check(ctx, query)
+		}
+	}
 	if err == nil {
 		return &openfgav1.BatchCheckSingleResult{
 			CheckResult: &openfgav1.BatchCheckSingleResult_Allowed{Allowed: d == ostiary.Allowed},

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -37,7 +36,7 @@ func (s *Server) withBody(w http.ResponseWriter, r *http.Request, next http.Hand
 		writeTooLarge(w, r.Body, s.limits.MaxBodyBytes)
 		return
 	}
-	r.Body = io.NopCloser(bytes.NewReader(data))
+	r.Body = newWholeBody(data)
 	if err != nil {
 		r.Body = io.NopCloser(io.MultiReader(r.Body, failingReader{err}))
 	}

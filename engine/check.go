@@ -64,6 +64,9 @@ func (e *Engine) begin(ctx context.Context, c *check, p *Plan, r Reader, q *Chec
 	}
 	c.run = e.newRun(ctx, p, r, q.Context)
 	c.subject = q.Subject
+	if c.sets == nil {
+		c.sets = &c.own
+	}
 	c.userFrom, c.userSteps = e.userFrom, e.userSteps
 	return sp.node(rel), nil
 }
@@ -74,7 +77,9 @@ type check struct {
 	walk
 	subject ostiary.SubjectRef
 	memo    memo
-	rank    int // of the newest value of memo
+	rank    int    // of the newest value of memo
+	item    uint32 // the number of the question in a batch
+	deepest int    // the greatest depth that the question has come to
 	// explained: the ranks of all values are needed, and every relation on the way from the object.
 	explained bool
 
@@ -97,12 +102,13 @@ var checks = sync.Pool{New: func() any { return new(check) }}
 func (c *check) release() {
 	c.run = run{}
 	c.subject = ostiary.SubjectRef{}
-	c.sets.reset()
+	c.own.reset()
+	c.sets = nil
 	c.memo.reset()
 	c.links = emptied(c.links)
 	c.flooded = emptied(c.flooded)
 	c.depths = c.depths[:0]
-	c.rank, c.floods, c.explained = 0, 0, false
+	c.rank, c.floods, c.explained, c.item, c.deepest = 0, 0, false, 0, 0
 	for i := range c.sides {
 		c.sides[i].reset()
 	}
@@ -142,6 +148,7 @@ func (c *check) value(n *node, id string, depth int) level {
 		return no
 	}
 	if n.probe() {
+		c.deepest = max(c.deepest, depth)
 		if depth > c.maxDepth {
 			return c.cutOff()
 		}
@@ -175,10 +182,24 @@ func (c *check) value(n *node, id string, depth int) level {
 
 func (c *check) known(g ground, depth int) (level, bool) {
 	e := c.memo.find(g)
-	if e == nil || !e.known || e.level == maybe && depth < e.depth {
+	if e == nil || !c.holds(e, depth) {
+		c.deepest = max(c.deepest, depth)
 		return no, false
 	}
+	c.deepest = max(c.deepest, depth+e.height)
 	return e.level, true
+}
+
+// holds reports whether the value of an entry may be used at depth. In a batch, one that another question
+// has found may if the depth limit could not have changed it here.
+func (c *check) holds(e *memoEntry, depth int) bool {
+	switch {
+	case !e.known:
+		return false
+	case e.item != c.item:
+		return e.level != maybe && depth+e.height <= c.maxDepth
+	}
+	return e.level != maybe || depth >= e.depth
 }
 
 func (c *check) keep(g ground, l level, depth int) {
@@ -186,8 +207,9 @@ func (c *check) keep(g ground, l level, depth int) {
 		return
 	}
 	c.rank++
+	c.deepest = max(c.deepest, depth)
 	e := c.memo.enter(g)
-	e.known, e.found = true, found{level: l, depth: depth, rank: c.rank}
+	e.known, e.item, e.found = true, c.item, found{level: l, depth: depth, rank: c.rank, height: c.deepest - depth}
 }
 
 // eval evaluates a rewrite none of whose references leads back to where it stands.

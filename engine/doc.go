@@ -16,8 +16,9 @@
 // negative.go). Where the object has many usersets they are looked up among what holds the subject, which
 // is walked upward meanwhile (userside.go, docs/adr/0006-both-ended-check.md). ListUsers
 // solves the same equations for sets of subjects, one for all that must be equal (listusers.go,
-// userset.go, sharing.go). ListObjects walks from the subject and passes each object that enters a set
-// on once (listobjects.go, objectsets.go). Every value is no, maybe or yes; maybe stands for what an
+// userset.go, sharing.go). ListObjects walks from the subject, over sets of numbered objects, and passes
+// each object that enters a set on once (listobjects.go, objectset.go, objectsets.go). A Batch of checks
+// shares what they find (batch.go). Every value is no, maybe or yes; maybe stands for what an
 // error, the depth limit or undefined recursion leaves open (engine.go).
 //
 // # Invariants
@@ -41,7 +42,8 @@
 //
 // # Concurrency
 //
-// Plans and an Engine are immutable and may be shared. A Reader serves one question at a time.
+// Plans and an Engine are immutable and may be shared. A Reader and a Batch serve one question at a time.
+// A question leaves its memory for the next, wiped (check.release, listing.release).
 //
 // # Not here
 //

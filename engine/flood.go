@@ -63,9 +63,14 @@ func (f *flood) enter(k link, depth int) level {
 		return no
 	}
 	e := f.memo.enter(k.to)
-	switch {
-	case e.known:
+	if f.holds(e, depth) {
+		f.deepest = max(f.deepest, depth+e.height)
 		return e.level
+	}
+	f.deepest = max(f.deepest, depth)
+	switch {
+	case e.known && e.item == f.item:
+		return maybe
 	case e.flood == f.number:
 		return no
 	case depth > f.maxDepth:

@@ -68,6 +68,7 @@ func (e *Engine) listUsers(ctx context.Context, p *Plan, r Reader, q ListUsersQu
 		return nil, nil
 	}
 	u := &users{walk: walk{run: e.newRun(ctx, p, r, q.Context)}, filter: q.Filter, memo: map[ground]foundUsers{}}
+	u.sets = &u.own
 	set := u.outside([]link{{ground{n, q.Object.ID}, yes}}, 0)
 	if !u.alive() {
 		return nil, u.err

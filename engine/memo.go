@@ -10,7 +10,8 @@ type memo struct {
 type memoEntry struct {
 	ground
 	found
-	known bool // found says something
+	known bool   // found says something
+	item  uint32 // which question of a batch has found it
 	// flood is the number of the last flood that came by; see there.
 	flood uint32
 }
@@ -23,6 +24,8 @@ type found struct {
 	depth int
 	// rank grows with each value found. What made a value yes has a lower rank than it.
 	rank int
+	// height is no less than how much deeper than depth the search for it has come.
+	height int
 }
 
 const (

@@ -42,7 +42,8 @@ type userSide struct {
 	// What to read next: plan.starts[start], or else for found.entries[item] the tuples at up.
 	start, item, up int
 	spent           int
-	retry           int // the allowance from which on a subject with many tuples is tried again
+	retry           int    // the allowance from which on a subject with many tuples is tried again
+	begun           uint32 // the question of a batch that has begun it last
 }
 
 type sideState uint8
@@ -145,6 +146,7 @@ func (c *check) fromUser(to ground, depth, waiting int) (level, bool) {
 	for grown := false; ; grown = true {
 		if e := s.found.find(to); e != nil {
 			if depth+e.depth <= c.maxDepth {
+				c.deepest = max(c.deepest, depth+e.depth)
 				return yes, true
 			}
 			return c.cutOff(), true
@@ -162,8 +164,16 @@ func (c *check) fromUser(to ground, depth, waiting int) (level, bool) {
 // sideOf returns the user's side for n, which is begun if enough usersets are waiting, or nil.
 func (c *check) sideOf(n *node, waiting int) *userSide {
 	for i := range c.sides {
-		if c.sides[i].n == n {
-			return &c.sides[i]
+		s := &c.sides[i]
+		switch {
+		case s.n != n:
+		case s.begun == c.item:
+			return s
+		case waiting < c.userFrom:
+			return nil
+		default:
+			s.begun = c.item
+			return s
 		}
 	}
 	if waiting < c.userFrom {
@@ -175,7 +185,7 @@ func (c *check) sideOf(n *node, waiting int) *userSide {
 		c.sides = append(c.sides, userSide{})
 	}
 	s := &c.sides[len(c.sides)-1]
-	s.n, s.plan = n, n.sideFor()
+	s.n, s.plan, s.begun = n, n.sideFor(), c.item
 	for m := range s.plan.ups {
 		if m.reflexive {
 			s.add(ground{m, c.subject.ID}, -1)

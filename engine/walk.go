@@ -26,7 +26,8 @@ type walk struct {
 	// links is a stack: the tuples that the evaluation of each relation on the current path has read
 	// and not followed yet.
 	links []link
-	sets  heldSets
+	sets  *heldSets // own, or those of a batch
+	own   heldSets
 }
 
 // take removes the links from base on from the stack and returns a copy.

@@ -26,6 +26,17 @@ var (
 	errTrailing  = errors.New("command has bytes after its end")
 )
 
+// What a command and a tuple change in it usually take at most. An encoding may be longer.
+const (
+	commandBytes     = 192
+	tupleChangeBytes = 64
+)
+
+// newCommand returns the encoding of m.
+func newCommand(m *ostiary.Mutation) []byte {
+	return appendCommand(make([]byte, 0, commandBytes+tupleChangeBytes*len(m.Tuples)), m)
+}
+
 // appendCommand appends the encoding of m to dst. It cannot fail.
 func appendCommand(dst []byte, m *ostiary.Mutation) []byte {
 	e := encoder{buf: dst, words: map[string]uint64{}}
@@ -73,7 +84,7 @@ func setStamp(command []byte, nanos int64) {
 // decodeCommand is the inverse of appendCommand. The mutation shares no memory with command. The
 // error is ErrCorrupt.
 func decodeCommand(command []byte) (*ostiary.Mutation, error) {
-	d := decoder{rest: command}
+	d := decoder{rest: command, whole: string(command)}
 	if v := d.byte(); d.err == nil && v != codecVersion {
 		return nil, fmt.Errorf("decode command: version %d is not known to this release (it knows %d); upgrade this node: %w",
 			v, codecVersion, ostiary.ErrCorrupt)
@@ -195,6 +206,7 @@ func (e *encoder) tupleChange(c *ostiary.TupleChange) {
 // decoder reads what encoder wrote. After the first error every call returns the zero value.
 type decoder struct {
 	rest  []byte
+	whole string // what rest is the end of, for strings to lie in; without it each is a copy
 	words []string
 	err   error
 }
@@ -269,7 +281,17 @@ func (d *decoder) flags(known byte) byte {
 	return b
 }
 
-func (d *decoder) text() string { return string(d.take(d.uint())) }
+func (d *decoder) text() string { return d.string(d.uint()) }
+
+// string reads n bytes. One copy of a command serves all its strings.
+func (d *decoder) string(n uint64) string {
+	b := d.take(n)
+	if d.whole == "" {
+		return string(b)
+	}
+	end := len(d.whole) - len(d.rest)
+	return d.whole[end-len(b) : end]
+}
 
 func (d *decoder) bytes() []byte {
 	if b := d.take(d.uint()); len(b) > 0 {
@@ -290,7 +312,7 @@ func (d *decoder) word() string {
 		}
 		return d.words[n/2]
 	}
-	s := string(d.take(n / 2))
+	s := d.string(n / 2)
 	d.words = append(d.words, s)
 	return s
 }

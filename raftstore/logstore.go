@@ -70,7 +70,7 @@ func (s *logStore) StoreLog(entry *raft.Log) error { return s.StoreLogs([]*raft.
 func (s *logStore) StoreLogs(entries []*raft.Log) error {
 	records := make([]wal.Record, len(entries))
 	for i, entry := range entries {
-		records[i] = wal.Record{Index: entry.Index, Data: appendLog(nil, entry)}
+		records[i] = wal.Record{Index: entry.Index, Data: appendLog(make([]byte, 0, logHeaderBytes+len(entry.Extensions)+len(entry.Data)), entry)}
 	}
 	return s.written("append to the log", s.log.Append(records))
 }
@@ -120,6 +120,9 @@ func (s *logStore) written(doing string, err error) error {
 	s.fatal(err)
 	return err
 }
+
+// logHeaderBytes is what stands before the extensions of an entry at most: two bytes, two numbers, a length.
+const logHeaderBytes = 2 + 3*binary.MaxVarintLen64
 
 // appendLog appends version, type, term, the time of the append, extensions and data.
 func appendLog(dst []byte, entry *raft.Log) []byte {

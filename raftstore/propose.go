@@ -28,7 +28,7 @@ func (s *Store) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Recei
 	if err := s.failed(); err != nil {
 		return ostiary.Receipt{}, err
 	}
-	command := appendCommand(nil, m)
+	command := newCommand(m)
 	if len(command) > s.options.MaxMutationBytes {
 		return ostiary.Receipt{}, fmt.Errorf("propose mutation of %d bytes: maxMutationBytes is %d: %w",
 			len(command), s.options.MaxMutationBytes, ostiary.ErrTooBroad)

@@ -91,7 +91,7 @@ func BenchmarkApply(b *testing.B) {
 	}
 }
 
-// BenchmarkReader asks a new reader of one view about objects in turn, so that no buffer is hit. The
+// BenchmarkReader asks a reader of one view about objects in turn, so that it remembers none of them. The
 // data is flushed to tables and fits into the block cache.
 func BenchmarkReader(b *testing.B) {
 	s := openBench(b)

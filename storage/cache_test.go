@@ -239,6 +239,7 @@ func TestCacheChangesNothing(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
+					on.applier.minRangeDelete = 2
 					var kept [][2]*View
 					defer func() {
 						for _, v := range kept {

@@ -188,6 +188,45 @@ func BenchmarkObjectEdges(b *testing.B) {
 	}
 }
 
+// BenchmarkNewReader asks one question of a new reader: of one view, which keeps iterators for the next,
+// and of a view of a picture of its own.
+func BenchmarkNewReader(b *testing.B) {
+	const objects = 20_000
+	dir := b.TempDir()
+	fill(b, dir, objects)
+	s, err := Open(dir, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
+	}()
+	for _, fresh := range []bool{false, true} {
+		b.Run(fmt.Sprintf("iterator=new:%v", fresh), func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				v, err := s.View()
+				if err != nil {
+					b.Fatal(err)
+				}
+				r := v.Reader(testStore, 1)
+				o := ostiary.ObjectRef{Type: "doc", ID: fmt.Sprintf("%07d", i*7919%objects)}
+				if _, err := r.ObjectEdges(b.Context(), o); err != nil {
+					b.Fatal(err)
+				}
+				v.Close()
+				if fresh {
+					if err := v.shared.closeIterators(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
+
 func heap() int64 {
 	var m runtime.MemStats
 	runtime.GC()

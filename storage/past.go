@@ -10,8 +10,8 @@ import (
 	"github.com/ostiary/ostiary"
 )
 
-// cursor is what reads rows of one table: a *pebble.Iterator at the newest revision, a *pastCursor at
-// an older one.
+// cursor is what reads rows of one table: a *pebble.Iterator, or a *newestCursor around one, at the
+// newest revision, a *pastCursor at an older one.
 type cursor interface {
 	SeekGEWithLimit(key, limit []byte) pebble.IterValidityState
 	NextWithLimit(limit []byte) pebble.IterValidityState

@@ -15,8 +15,11 @@ const (
 	// recentSets is how many objects, and how many subjects, a Reader remembers.
 	recentSets = 8
 	// idleIterators is how many iterators a picture keeps for the next reader. One that is made anew
-	// finds its way into the tables again (go test ./storage -bench NewReader).
+	// finds its way into the tables again (go test ./storage -run '^$' -bench NewReader).
 	idleIterators = 8
+	// iteratorReaders is how many readers use an iterator: it shows the tables as they lay when it was
+	// made, and those that compactions made since are faster.
+	iteratorReaders = 1024
 )
 
 // workspace is what a Reader works with: readers of all views take turns with it. A Reader has one from
@@ -142,7 +145,7 @@ func (r *Reader) giveBack(it cursor) {
 
 // retire takes an iterator from a reader that has ended.
 func (v *View) retire(it cursor) {
-	if fresh, ok := it.(*pebble.Iterator); ok && v.shared.keep(fresh) {
+	if fresh, ok := it.(*newestCursor); ok && v.shared.keep(fresh) {
 		return
 	}
 	if err := it.Close(); err != nil { // every read has reported its own error before
@@ -159,19 +162,29 @@ func (v *View) newCursor(ctx context.Context) (cursor, error) {
 		return it, nil
 	}
 	it, err := v.shared.snap.NewIter(nil)
-	return it, readError(err)
+	if err != nil {
+		return nil, readError(err)
+	}
+	return &newestCursor{Iterator: it}, nil
+}
+
+// newestCursor reads what a picture shows.
+type newestCursor struct {
+	*pebble.Iterator
+	readers int // that have used it
 }
 
 // idlers are the iterators of a picture that no reader has.
 type idlers struct {
 	mu   sync.Mutex
-	list []*pebble.Iterator
+	list []*newestCursor
 }
 
-func (i *idlers) keep(it *pebble.Iterator) bool {
+func (i *idlers) keep(it *newestCursor) bool {
+	it.readers++
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if len(i.list) == idleIterators {
+	if len(i.list) == idleIterators || it.readers >= iteratorReaders {
 		return false
 	}
 	i.list = append(i.list, it)
@@ -188,7 +201,7 @@ func (i *idlers) closeIterators() (err error) {
 	return err
 }
 
-func (i *idlers) take() *pebble.Iterator {
+func (i *idlers) take() *newestCursor {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	n := len(i.list)
