@@ -23,6 +23,8 @@
 //	R5. A mutation is passed on once; only an answer that says that nothing was written lets it try again.
 //	R6. Raft's newest snapshot and the folder of storage change in one durable write.
 //	R7. An entry that cannot be decoded or applied ends the node: a replica that guesses diverges.
+//	R8. A data folder that a restore has not finished is never opened, and a restored one is never of the
+//	    cluster that its backups are of.
 //
 // # Concurrency
 //

@@ -32,13 +32,13 @@ func (s *Store) leader(ctx context.Context) (conn *grpc.ClientConn, here bool, e
 	return conn, false, err
 }
 
-// route commits a command here or through the leader. A mutation is passed on once: only an answer that
+// route commits a mutation, which command encodes, here or through the leader. A mutation is passed on once: only an answer that
 // says that nothing was written lets it try again.
-func (s *Store) route(ctx context.Context, command []byte, nanos int64) (ostiary.Receipt, error) {
+func (s *Store) route(ctx context.Context, m *ostiary.Mutation, command []byte) (ostiary.Receipt, error) {
 	finding, cancel := context.WithTimeout(ctx, maxLeaderWait)
 	defer cancel()
 	for {
-		receipt, err := s.routeOnce(ctx, finding, command, nanos)
+		receipt, err := s.routeOnce(ctx, finding, m, command)
 		if err == nil || !errors.Is(err, errNothingSent) {
 			return receipt, err
 		}
@@ -55,16 +55,16 @@ func (s *Store) route(ctx context.Context, command []byte, nanos int64) (ostiary
 // errNothingSent says that a mutation has changed nothing and may be proposed again.
 var errNothingSent = errors.New("nothing was written")
 
-func (s *Store) routeOnce(ctx, finding context.Context, command []byte, nanos int64) (ostiary.Receipt, error) {
+func (s *Store) routeOnce(ctx, finding context.Context, m *ostiary.Mutation, command []byte) (ostiary.Receipt, error) {
 	conn, here, err := s.leader(finding)
 	switch {
 	case err != nil:
 		return ostiary.Receipt{}, fmt.Errorf("%w: %w", err, errNothingSent)
 	case here:
-		receipt, err := s.proposeHere(ctx, command, nanos)
+		receipt, err := s.proposeHere(ctx, m, command)
 		return receipt, notLeading(err)
 	}
-	receipt, err := call[ostiary.Receipt](ctx, conn, "propose", &proposal{nanos: nanos, command: command})
+	receipt, err := call[ostiary.Receipt](ctx, conn, "propose", &proposal{nanos: m.TimeNanos, command: command})
 	var remote *remoteError
 	switch {
 	case err == nil:
@@ -99,7 +99,8 @@ func (s *Store) takeProposal(ctx context.Context, p *proposal) (*ostiary.Receipt
 		return nil, fmt.Errorf("take a mutation from another node: it needs release number %d and this is %d; upgrade this node: %w",
 			mutation.MinVersion, releaseNumber, ostiary.ErrUnavailable)
 	}
-	receipt, err := s.proposeHere(ctx, p.command, p.nanos)
+	mutation.TimeNanos = p.nanos // the command holds a later one where its node stamped it in vain
+	receipt, err := s.proposeHere(ctx, mutation, p.command)
 	return &receipt, err
 }
 

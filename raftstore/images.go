@@ -36,7 +36,9 @@ type images struct {
 	outward int            // numbers the images that are sent
 }
 
+// The folders in a data folder.
 const (
+	logFolder     = "log"
 	firstFolder   = "storage"
 	folderPrefix  = "storage-"
 	outwardPrefix = "image-"

@@ -34,17 +34,18 @@ func (s *Store) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Recei
 			len(command), s.options.MaxMutationBytes, ostiary.ErrTooBroad)
 	}
 	if s.net != nil {
-		return s.route(ctx, command, m.TimeNanos)
+		return s.route(ctx, m, command)
 	}
-	return s.proposeHere(ctx, command, m.TimeNanos)
+	return s.proposeHere(ctx, m, command)
 }
 
-// proposeHere commits a command as the leader.
-func (s *Store) proposeHere(ctx context.Context, command []byte, nanos int64) (ostiary.Receipt, error) {
-	if err := s.disk.admit(); err != nil {
+// proposeHere commits a mutation, which command encodes, as the leader. The leader's disk is the one that
+// is judged, wherever the mutation came in.
+func (s *Store) proposeHere(ctx context.Context, m *ostiary.Mutation, command []byte) (ostiary.Receipt, error) {
+	if err := s.disk.admit(m); err != nil {
 		return ostiary.Receipt{}, err
 	}
-	future, err := s.enqueue(ctx, command, nanos)
+	future, err := s.enqueue(ctx, command, m.TimeNanos)
 	if err != nil {
 		return ostiary.Receipt{}, err
 	}

@@ -39,10 +39,15 @@ type storedSnapshot struct {
 // Create begins a snapshot. It replaces the one before it when the sink is closed.
 func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64,
 	configuration raft.Configuration, configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
+	return s.create(version, index, term, configuration, configurationIndex), nil
+}
+
+func (s *snapshotStore) create(version raft.SnapshotVersion, index, term uint64,
+	configuration raft.Configuration, configurationIndex uint64) *snapshotSink {
 	return &snapshotSink{store: s, meta: raft.SnapshotMeta{
 		Version: version, ID: fmt.Sprintf("%d-%d", term, index), Index: index, Term: term,
 		Configuration: configuration, ConfigurationIndex: configurationIndex,
-	}}, nil
+	}}
 }
 
 // List returns the newest snapshot, or nothing.

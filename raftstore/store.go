@@ -36,7 +36,8 @@ type Options struct {
 	MaxMutationBytes int
 	// MinFreeBytes is the free-space reserve: below it mutations are refused with
 	// ostiary.ErrDiskFull, so that the disk never fills up under Raft and Pebble, which do not
-	// survive that. Zero means 256 MiB, negative disables the reserve.
+	// survive that. Those that only take away (deletes, revocations, collection of history) are accepted
+	// down to a quarter of it. Zero means 256 MiB, negative disables the reserve.
 	MinFreeBytes int64
 	// SnapshotEntries is how many log entries call for a raft snapshot, after which the log is
 	// truncated. Zero means 8,192.
@@ -177,7 +178,7 @@ type Store struct {
 func Open(ctx context.Context, options Options) (_ *Store, err error) {
 	s := &Store{options: options.withDefaults(), dead: make(chan struct{}), turn: make(chan struct{}, 1)}
 	s.logger = s.options.Logger.With("component", "raftstore")
-	s.disk = diskGuard{dir: s.options.Dir, fs: s.options.FS, reserve: s.options.MinFreeBytes, clock: s.options.Clock}
+	s.disk = diskGuard{dir: s.options.Dir, fs: s.options.FS, reserve: s.options.MinFreeBytes, clock: s.options.Clock, logger: s.logger}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -218,7 +219,10 @@ func Open(ctx context.Context, options Options) (_ *Store, err error) {
 }
 
 func (s *Store) openLog() (err error) {
-	s.log, err = wal.Open(filepath.Join(s.options.Dir, "log"), wal.Options{
+	if err := finishedRestore(s.options.FS, s.options.Dir); err != nil {
+		return err
+	}
+	s.log, err = wal.Open(filepath.Join(s.options.Dir, logFolder), wal.Options{
 		FS: s.options.FS, Logger: s.options.Logger, OnFatal: s.fatal,
 	})
 	return err

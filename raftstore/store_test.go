@@ -19,6 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	killChildMain()
+	restoreChildMain()
 	os.Exit(m.Run())
 }
 

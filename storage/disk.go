@@ -14,17 +14,15 @@ type FS = vfs.FS
 // FreeBytes returns how many bytes can still be written to the disk that holds dir. A nil fs is the
 // machine's.
 func FreeBytes(fs FS, dir string) (uint64, error) {
-	if fs == nil {
-		fs = vfs.Default
-	}
-	usage, err := fs.GetDiskUsage(dir)
+	usage, err := OrDisk(fs).GetDiskUsage(dir)
 	if err != nil {
 		return 0, fmt.Errorf("read the free space of %q: %w", dir, err)
 	}
 	return usage.AvailBytes, nil
 }
 
-func diskIfNil(fs FS) FS {
+// OrDisk returns fs, and the file system of the machine where it is nil.
+func OrDisk(fs FS) FS {
 	if fs == nil {
 		return vfs.Default
 	}
@@ -33,7 +31,7 @@ func diskIfNil(fs FS) FS {
 
 // Names returns the names in a folder, and none where there is no folder. A nil fs is the machine's.
 func Names(fs FS, dir string) ([]string, error) {
-	names, err := diskIfNil(fs).List(dir)
+	names, err := OrDisk(fs).List(dir)
 	if errors.Is(err, iofs.ErrNotExist) {
 		return nil, nil
 	}
@@ -41,4 +39,4 @@ func Names(fs FS, dir string) ([]string, error) {
 }
 
 // RemoveFolder removes a folder and everything in it, where there is one. A nil fs is the machine's.
-func RemoveFolder(fs FS, dir string) error { return diskIfNil(fs).RemoveAll(dir) }
+func RemoveFolder(fs FS, dir string) error { return OrDisk(fs).RemoveAll(dir) }

@@ -57,7 +57,7 @@ type Image struct {
 // holds everything applied by now. Close removes the folder. fs is the file system of the database; nil
 // is the machine's.
 func (s *Store) Image(fs FS, dir string) (*Image, error) {
-	fs = diskIfNil(fs)
+	fs = OrDisk(fs)
 	if err := s.Checkpoint(dir); err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ func (s *summed) Read(p []byte) (int, error) {
 // durable. The error is ostiary.ErrCorrupt when the stream is not an image, was altered, or ends early;
 // then the folder is removed.
 func ReceiveImage(fs FS, dir string, stream io.Reader) error {
-	fs = diskIfNil(fs)
+	fs = OrDisk(fs)
 	err := receiveImage(fs, dir, stream)
 	if err != nil {
 		return errors.Join(fmt.Errorf("receive image into %q: %w", dir, err), fs.RemoveAll(dir))

@@ -82,6 +82,8 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		Observer:      observer,
 		Limits:        o.limits,
 		CORS:          o.cors,
+		Backup:        backUp(store),
+		Writable:      store.Writable,
 		OnServing:     o.ready,
 
 		AuthZENBaseURL: o.authzenBaseURL,

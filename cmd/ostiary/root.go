@@ -45,6 +45,7 @@ invalid, 5 the server is unavailable (retry).`,
 		newStoreCommand(a), newUseCommand(a), newModelCommand(a), newExplainCommand(a), newTupleCommand(a),
 		newCheckCommand(a), newListObjectsCommand(a), newListUsersCommand(a), newExpandCommand(a),
 		newImportCommand(a), newShadowCommand(a), newBenchCommand(a),
+		newBackupCommand(a), newRestoreCommand(a),
 		newCompletionCommand(a), newVersionCommand(a),
 	)
 	root.SetHelpCommand(newHelpCommand())
