@@ -255,8 +255,17 @@ func TestBackupUnderWrites(t *testing.T) {
 	}
 	var since ostiary.Revision
 	var files [][]byte
+	seen := 0
 	for range 4 {
-		time.Sleep(20 * time.Millisecond) // lets the writers get on
+		until(t, "the writers do not get on", func() error {
+			mu.Lock()
+			defer mu.Unlock()
+			if len(acknowledged) < seen+20 {
+				return fmt.Errorf("%d writes", len(acknowledged))
+			}
+			seen = len(acknowledged)
+			return nil
+		})
 		mu.Lock()
 		var before []int
 		for n := range acknowledged {

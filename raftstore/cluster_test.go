@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -100,11 +101,14 @@ func (c *cluster) add(change func(*Options)) *clusterNode {
 func (c *cluster) start(i int) {
 	c.t.Helper()
 	n := c.nodes[i]
-	s, err := Open(patient(c.t), n.options)
-	if err != nil {
-		c.t.Fatalf("open node %d: %v", i, err)
-	}
-	n.Store = s
+	until(c.t, fmt.Sprintf("open node %d", i), func() (err error) {
+		n.Store, err = Open(patient(c.t), n.options)
+		if err != nil && !errors.Is(err, syscall.EADDRINUSE) { // by some other process, for a moment
+			c.t.Fatalf("open node %d: %v", i, err)
+		}
+		return err
+	})
+	s := n.Store
 	n.options.Addr = s.net.port.advertise // the same after a restart
 }
 
@@ -514,16 +518,22 @@ func TestForeigners(t *testing.T) {
 	address := first.net.port.advertise
 	refused := func(name string, o Options, want string) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
 		o.Dir, o.FS, o.Addr, o.Join, o.MinFreeBytes = "data", vfs.NewMem(), "127.0.0.1:0", []string{address}, -1
-		s, err := Open(ctx, o)
-		if err == nil {
-			s.Close()
-		}
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got error %v, want one that says %q", name, err, want)
-		}
+		wait := time.Second
+		until(t, name, func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), wait)
+			defer cancel()
+			wait *= 2 // on a busy machine the time may be over before a refusal is heard
+			s, err := Open(ctx, o)
+			if err == nil {
+				s.Close()
+				t.Fatalf("%s: the node is in", name)
+			}
+			if !strings.Contains(err.Error(), want) {
+				return fmt.Errorf("got error %w, want one that says %q", err, want)
+			}
+			return nil
+		})
 	}
 	foreign, err := NewAuthority(time.Hour)
 	if err != nil {

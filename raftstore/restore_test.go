@@ -194,7 +194,15 @@ func restoreChildMain() {
 	if dir == "" {
 		return
 	}
-	source := BackupSource{Name: "backup", Open: func() (io.ReadCloser, error) { return os.Open(dir + ".backup") }}
+	opened := 0
+	source := BackupSource{Name: "backup", Open: func() (io.ReadCloser, error) {
+		opened++
+		file, err := os.Open(dir + ".backup")
+		if opened == 2 && os.Getenv(restoreChildStalls) != "" { // the first time it looks at the manifest alone
+			return stalling{file, io.LimitReader(file, stallAfter)}, err
+		}
+		return file, err
+	}}
 	if _, err := Restore(context.Background(), RestoreOptions{Dir: dir, Sources: []BackupSource{source}}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -202,8 +210,30 @@ func restoreChildMain() {
 	os.Exit(0)
 }
 
+// restoreChildStalls, in the environment, lets the child get no further than stallAfter bytes of the backup.
+const (
+	restoreChildStalls = "OSTIARY_RESTORE_CHILD_STALLS"
+	stallAfter         = 10_000
+)
+
+// stalling is a file whose end does not come while standard input is open.
+type stalling struct {
+	*os.File
+	first io.Reader
+}
+
+func (s stalling) Read(p []byte) (int, error) {
+	n, err := s.first.Read(p)
+	if errors.Is(err, io.EOF) {
+		_, err = io.Copy(io.Discard, os.Stdin)
+		err = errors.Join(err, io.ErrUnexpectedEOF)
+	}
+	return n, err
+}
+
 // TestKillWhileRestoring ends a restore with SIGKILL at many moments: what is left is nothing, or is
-// refused, or is whole where the restore had ended. After the folder is emptied a restore succeeds.
+// refused, or is whole where the restore had ended. The first one is held up in the middle.
+// After the folder is emptied a restore succeeds.
 func TestKillWhileRestoring(t *testing.T) {
 	s := openMem(t)
 	for n := range 10 {
@@ -221,6 +251,9 @@ func TestKillWhileRestoring(t *testing.T) {
 	if testing.Short() {
 		rounds = 3
 	}
+	if len(full) < 2*stallAfter {
+		t.Fatalf("the backup has %d bytes: too few to stop in the middle", len(full))
+	}
 	cut := 0
 	for round := range rounds {
 		dir := filepath.Join(t.TempDir(), "data")
@@ -230,16 +263,34 @@ func TestKillWhileRestoring(t *testing.T) {
 		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), restoreChildDir+"="+dir)
 		child.Stderr = os.Stderr
+		if round == 0 {
+			child.Env = append(child.Env, restoreChildStalls+"=1")
+		}
+		input, err := child.StdinPipe() // open while this process lives
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		for begun := false; !begun; time.Sleep(time.Millisecond) {
+		ended := make(chan struct{})
+		go func() {
+			child.Wait() // its exit code says only who was faster
+			close(ended)
+		}()
+		until(t, "the restore does not begin", func() error {
+			select {
+			case <-ended:
+				return nil
+			default:
+			}
 			_, err := os.Stat(filepath.Join(dir, restoringFile))
-			begun = err == nil
-		}
+			return err
+		})
 		time.Sleep(time.Duration(round*15) * time.Millisecond)
 		child.Process.Kill()
-		child.Wait() // its exit code says only who was faster
+		<-ended
+		input.Close()
 		back, err := Open(t.Context(), Options{Dir: dir})
 		switch {
 		case err == nil: // the kill came after the end, or none did
@@ -251,6 +302,12 @@ func TestKillWhileRestoring(t *testing.T) {
 			cut++
 			if _, err := Restore(t.Context(), RestoreOptions{Dir: dir, Sources: sources(full)}); err == nil || !strings.Contains(err.Error(), "not finished") {
 				t.Errorf("round %d: a restore over what is left: got %v", round, err)
+			}
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Restore(t.Context(), RestoreOptions{Dir: dir, Sources: sources(full)}); err != nil {
+				t.Errorf("round %d: a restore into the emptied folder: %v", round, err)
 			}
 		}
 	}

@@ -110,7 +110,7 @@ func TestSnapshotOverUncommittedEntries(t *testing.T) {
 	follows := false
 	for n := 0; n < 8 && !follows; n++ {
 		c.write(cut, 6000+n)
-		for wait := 0; wait < 200 && !follows; wait++ {
+		for wait := 0; wait < 1200 && !follows; wait++ {
 			ours := c.nodes[cut].log.LastIndex()
 			follows = ours > 0 && ours >= c.nodes[c.leader()].log.LastIndex()
 			time.Sleep(5 * time.Millisecond)
