@@ -24,7 +24,8 @@ func TestReadIndexIsSeenByTheStateMachine(t *testing.T) {
 	c.write(0, 1)
 	for range 3 {
 		old := c.leader()
-		if err := c.nodes[old].ChangeMembers(patient(t), Change{Kind: ChangeTransfer}); err != nil {
+		err := settled(t, func() error { return c.nodes[old].ChangeMembers(patient(t), Change{Kind: ChangeTransfer}) })
+		if err != nil {
 			t.Fatal(err)
 		}
 		until(t, "leadership does not move", func() error {
@@ -39,8 +40,13 @@ func TestReadIndexIsSeenByTheStateMachine(t *testing.T) {
 			}
 		}
 	}
-	leader := c.nodes[c.leader()]
-	index, err := leader.leaderIndex(patient(t))
+	var leader *clusterNode
+	var index uint64
+	err := settled(t, func() (err error) {
+		leader = c.nodes[c.leader()]
+		index, err = leader.leaderIndex(patient(t))
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,9 +63,11 @@ func TestReadIndexIsSeenByTheStateMachine(t *testing.T) {
 // must go on from there, not get it again and again.
 func TestSnapshotOverUncommittedEntries(t *testing.T) {
 	c := newCluster(t)
+	const leads = 4 * testElectionTimeout // for so long the leader takes entries, however busy the machine is
 	for range 3 {
 		c.add(func(o *Options) {
 			o.SnapshotEntries, o.TrailingEntries, o.SnapshotInterval = 16, 4, 10*time.Millisecond
+			o.ElectionTimeout = leads
 		})
 	}
 	c.formed()
@@ -68,10 +76,12 @@ func TestSnapshotOverUncommittedEntries(t *testing.T) {
 	}
 	cut := c.leader()
 	others := []int{(cut + 1) % 3, (cut + 2) % 3}
+	var stopping sync.WaitGroup
 	for _, i := range others {
-		c.stop(i)
+		stopping.Go(func() { c.stop(i) })
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), testElectionTimeout)
+	stopping.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), leads)
 	var lost sync.WaitGroup
 	for n := range 400 {
 		lost.Go(func() {
