@@ -53,8 +53,8 @@ e2e: build ## ask the built server through OpenFGA's published Go and npm client
 conformance: build ## run OpenFGA's, SpiceDB's and other suites against a server, and print a table
 	$(GO) run ./conformance/cmd/suites -binary $(BIN)
 
-FUZZTIME ?= 20s
-fuzz: ## run every fuzz target for FUZZTIME (20s)
+FUZZTIME ?= 100000x
+fuzz: ## run every fuzz target for FUZZTIME: 100000x runs, or a time such as 20s
 	@for pkg in $$($(GO) list ./... | grep -v /gen); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \

@@ -75,7 +75,6 @@ func BenchmarkSettings(b *testing.B) {
 		{"workers=16xcores/write=4KiB", []grpc.ServerOption{grpc.NumStreamWorkers(16 * cores), grpc.WriteBufferSize(4 << 10)}},
 		{"workers=16xcores/write=128KiB", []grpc.ServerOption{grpc.NumStreamWorkers(16 * cores), grpc.WriteBufferSize(128 << 10)}},
 		{"workers=16xcores/read=128KiB", []grpc.ServerOption{grpc.NumStreamWorkers(16 * cores), grpc.ReadBufferSize(128 << 10)}},
-		{"workers=16xcores/write=shared", []grpc.ServerOption{grpc.NumStreamWorkers(16 * cores), grpc.SharedWriteBuffer(true)}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			server := grpc.NewServer(c.options...)

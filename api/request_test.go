@@ -35,7 +35,7 @@ func TestRequestDeadline(t *testing.T) {
 					if deadline, ok := r.Deadline(); !ok || deadline.Sub(start) != c.ends {
 						t.Fatalf("deadline after %v, %v, want %v", deadline.Sub(start), ok, c.ends)
 					}
-					derived, cancel := context.WithTimeout(context.WithValue(r, "k", "v"), time.Hour)
+					derived, cancel := context.WithTimeout(context.WithValue(r, valueKey{}, "v"), time.Hour)
 					if !waits {
 						cancel()
 						derived = r
@@ -81,3 +81,6 @@ func TestRequestCancelled(t *testing.T) {
 		r.end()
 	}
 }
+
+// valueKey is the key of a value that a test puts into a context.
+type valueKey struct{}

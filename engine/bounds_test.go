@@ -192,3 +192,38 @@ func TestListUsersOfARingOfLayers(t *testing.T) {
 		t.Errorf("got %d users, %v, want %d", found, err, n)
 	}
 }
+
+// TestUserSideNeverExceedsTheBound: a subject in many groups of many kinds, an object shared with others.
+// What the object's side answers within MaxReads is answered however much of the user's side is tried.
+func TestUserSideNeverExceedsTheBound(t *testing.T) {
+	const kinds, shared, groups = 8, 100, 3000
+	types := []*model.Type{typ("user")}
+	var restrictions []string
+	var all []ostiary.Edge
+	for k := range kinds {
+		name := fmt.Sprintf("g%d", k)
+		types = append(types, typ(name, relation("member", this(), "user")))
+		restrictions = append(restrictions, name+"#member")
+		for i := range shared {
+			all = append(all, edge(ostiary.ObjectRef{Type: "doc", ID: "1"}, "viewer",
+				ostiary.SubjectRef{Type: name, ID: fmt.Sprint("x", i), Relation: "member"}))
+		}
+		for i := range groups {
+			all = append(all, edge(ostiary.ObjectRef{Type: name, ID: fmt.Sprint("y", i)}, "member",
+				ostiary.SubjectRef{Type: "user", ID: "ann"}))
+		}
+	}
+	all = append(all, edges(t, "g7:x99#member@user:ann")...)
+	types = append(types, typ("doc", relation("viewer", this(), strings.Join(restrictions, ", "))))
+	p, r := plan(types...), engine.NewMemory(all)
+	for _, steps := range []int{-1, 0, 1, 1000} {
+		e := engine.New(engine.Options{MaxReads: 3 * kinds * shared, UserSteps: steps})
+		for question, want := range map[string]ostiary.Decision{
+			"doc:1#viewer@user:ann": ostiary.Allowed, "doc:1#viewer@user:bob": ostiary.Denied,
+		} {
+			if got, err := e.Check(t.Context(), p, r, query(t, question)); err != nil || got != want {
+				t.Errorf("UserSteps %d: %s: got %v, %v, want %v", steps, question, got, err, want)
+			}
+		}
+	}
+}

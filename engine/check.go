@@ -93,6 +93,7 @@ type check struct {
 	sides               []userSide
 	entered             int // usersets that were met outside of recursion
 	met                 int // all usersets that were met
+	sideReads           int // tuples of all user's sides
 }
 
 // checks holds what questions leave for the next: memory, and nothing of what was in it.
@@ -113,7 +114,7 @@ func (c *check) release() {
 		c.sides[i].reset()
 	}
 	c.sides = c.sides[:0]
-	c.entered, c.met = 0, 0
+	c.entered, c.met, c.sideReads = 0, 0, 0
 	checks.Put(c)
 }
 

@@ -326,7 +326,7 @@ func TestCheckFromTheUser(t *testing.T) {
 type halfOpen struct{ engine.Reader }
 
 func (h halfOpen) ObjectEdges(ctx context.Context, o ostiary.ObjectRef) (*packed.Set, error) {
-	return sequences{h.Reader}.ObjectEdges(ctx, o)
+	return sequences(h).ObjectEdges(ctx, o)
 }
 
 // Depth counts from both ends, and whichever side is walked a path that is too long is an error.

@@ -23,7 +23,8 @@ type Options struct {
 	// cannot be answered without it fails with ostiary.ErrDepthExceeded.
 	MaxDepth int
 	// MaxReads bounds the tuples that one question may read. Zero means 1,000,000. Above it the
-	// question fails with ostiary.ErrTooBroad.
+	// question fails with ostiary.ErrTooBroad. What a Check reads from the user's side has the same
+	// bound for itself, above which the object's side goes on alone.
 	MaxReads int
 	// MaxSetEntries bounds the entries that one list may put into the sets it is worked out from; an
 	// entry that is put into two sets counts twice. Zero means 5,000,000. Above it the list fails with

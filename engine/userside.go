@@ -283,7 +283,7 @@ func (c *check) arrive(s *userSide, subject ostiary.SubjectRef, t *sideTuple, de
 	}
 	n, odd := g.Len(), g.Odd()
 	s.spent += 1 + n + len(odd)
-	if !c.countMany(1 + n + len(odd)) {
+	if !c.countSide(s, 1+n+len(odd)) {
 		return false
 	}
 	if g.Open {
@@ -307,6 +307,18 @@ func (c *check) arrive(s *userSide, subject ostiary.SubjectRef, t *sideTuple, de
 	return true
 }
 
+// countSide notes reads of the user's side and reports whether it may go on. They have a bound of their
+// own, as large as that of the object's side, and above it the user's side ends and not the question: what
+// the object's side alone would answer must not fail because the other was tried.
+func (c *check) countSide(s *userSide, n int) bool {
+	c.sideReads += n
+	if c.sideReads > c.maxReads {
+		s.state = sideAbandoned
+		return false
+	}
+	return c.alive()
+}
+
 // arriveOpen is arrive for tuples that are not packed.
 func (c *check) arriveOpen(
 	s *userSide, subject ostiary.SubjectRef, t *sideTuple, depth, limit, allowance int,
@@ -323,7 +335,7 @@ func (c *check) arriveOpen(
 		}
 		n++
 		s.spent++
-		if !c.count() || !c.arriveEdge(s, e, t, depth) {
+		if !c.countSide(s, 1) || !c.arriveEdge(s, e, t, depth) {
 			return false
 		}
 	}

@@ -50,7 +50,7 @@ func newBuilder(dir string, o Options) (*Builder, error) {
 	}
 	logger = logger.With("component", "storage")
 	s := &Store{guard: guard.New(logger, ostiary.ErrCorrupt, o.OnFatal), logger: logger}
-	cache := pebble.NewCache(cacheBytes(o.CacheBytes) + quietMemTables*memTableBytes)
+	cache := pebble.NewCache(cacheBytes(o.CacheBytes) + maxMemTables*memTableBytes)
 	defer cache.Unref()
 	options := s.pebbleOptions(s.guard.FS(OrDisk(o.FS), dir), cache)
 	options.DisableWAL = true // nothing counts before the flush at the end

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -482,5 +483,35 @@ func TestCacheStats(t *testing.T) {
 	}
 	if got := ask(2000); got.Bytes > 64<<10 || got.Entries < 50 {
 		t.Errorf("after many: %+v, want at most %d bytes and many entries", got, 64<<10)
+	}
+}
+
+// TestCacheForgery: a part that holds NUL finds nothing that the cache keeps for another subject, whose
+// single groups have labels of more parts than a subject has.
+func TestCacheForgery(t *testing.T) {
+	s := openCached(t, vfs.NewMem(), 8<<20, 0)
+	m := &ostiary.Mutation{}
+	for i := range 300 {
+		m.Tuples = append(m.Tuples, change1(t, ostiary.TupleTouch, fmt.Sprintf("doc:%d#viewer@user:ann", i)))
+	}
+	mustApply(t, s, m)
+	r := viewOf(t, s).Reader(testStore, 0)
+	ann := ostiary.SubjectRef{Type: "user", ID: "ann"}
+	if g, err := r.SubjectEdges(t.Context(), ann, "doc", "viewer", 200); err != nil || g.Len() < 200 {
+		t.Fatalf("%d tuples, %v, want 200 or more", g.Len(), err)
+	}
+	for _, forged := range []struct {
+		subject       ostiary.SubjectRef
+		typ, relation string
+	}{
+		{ostiary.SubjectRef{Type: "user", ID: "ann\x00doc\x00viewer"}, "doc", "viewer"},
+		{ann, "doc\x00viewer", ""},
+		{ann, "doc", "viewer\x00"},
+		{ostiary.SubjectRef{Type: "user"}, "doc", "viewer"},
+	} {
+		g, err := r.SubjectEdges(t.Context(), forged.subject, forged.typ, forged.relation, 100)
+		if !errors.Is(err, ostiary.ErrTupleInvalid) || g.Len() > 0 {
+			t.Errorf("%+q: %d tuples, %v, want ErrTupleInvalid", fmt.Sprint(forged), g.Len(), err)
+		}
 	}
 }

@@ -129,6 +129,10 @@ func (r *Reader) SubjectEdges(
 }
 
 func (r *Reader) subjectEdges(ctx context.Context, t ostiary.Tuple, limit int) (edges.Group, error) {
+	t.Object.ID = ostiary.Wildcard // any valid id
+	if err := validateTuple(t); err != nil {
+		return edges.Group{}, err
+	}
 	if r.cache() != nil {
 		set, err := r.subjectSet(ctx, t.Subject)
 		if err != nil {
@@ -165,15 +169,15 @@ func (r *Reader) subjectSet(ctx context.Context, subject ostiary.SubjectRef) (*e
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	r.lower = appendSubjectPrefix(r.lower[:0], r.store, subject)
-	hash := hashKey(r.lower)
-	if subject.Type != "" && subject.ID != "" { // see objectEdges
-		if p := r.remembered(hash, hash); p != nil {
-			return &p.set, nil
-		}
-	}
+	// First, unlike in objectEdges: the labels of single groups lie in the same table, and a forged part
+	// could find one.
 	if err := validateTuple(ostiary.Tuple{Object: anySubject.Object(), Relation: "any", Subject: subject}); err != nil {
 		return nil, err
+	}
+	r.lower = appendSubjectPrefix(r.lower[:0], r.store, subject)
+	hash := hashKey(r.lower)
+	if p := r.remembered(hash, hash); p != nil {
+		return &p.set, nil
 	}
 	p := packer{Reader: r, table: tableReverse, prefix: len(r.lower), group: groupRows, rows: setRows, onward: true}
 	return p.remember(ctx, hash, hash)

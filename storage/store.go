@@ -20,10 +20,11 @@ const defaultCacheBytes = 64 << 20
 
 // Pebble takes the memory of its memtables out of the block cache: one of 64 MiB left a cache of
 // 64 MiB with nothing, and every read went to the disk. So the cache is made larger by the memtables
-// that exist in quiet operation: one being written and one being flushed.
+// that may exist at once: even a short time in which they take all of it left a cache that kept next to
+// nothing until the next start.
 const (
-	memTableBytes  = 32 << 20
-	quietMemTables = 2
+	memTableBytes = 32 << 20
+	maxMemTables  = 4
 )
 
 // indexBlockBytes keeps the index of a table in one block: with Pebble's 4 KiB it is itself indexed, and a
@@ -38,7 +39,7 @@ const pebbleFormat = pebble.FormatTableFormatV6
 type Options struct {
 	FS vfs.FS // nil is the disk
 	// CacheBytes is what the block cache holds at least. Zero means 64 MiB. Together with Pebble's
-	// memtables it takes up to 64 MiB more.
+	// memtables it takes up to 128 MiB more.
 	CacheBytes int64
 	// EdgeCacheBytes bounds the memory of the cache of edges, which answers what was read before and has
 	// not changed since. Zero: none.
@@ -99,7 +100,7 @@ func open(dir string, o Options) (*Store, error) {
 	if fs == nil {
 		fs = vfs.Default
 	}
-	cache := pebble.NewCache(cacheBytes(o.CacheBytes) + quietMemTables*memTableBytes)
+	cache := pebble.NewCache(cacheBytes(o.CacheBytes) + maxMemTables*memTableBytes)
 	defer cache.Unref()
 	err := s.guard.Run(func() error {
 		db, err := pebble.Open(dir, s.pebbleOptions(s.guard.FS(fs, dir), cache))
@@ -175,7 +176,7 @@ func (s *Store) pebbleOptions(fs vfs.FS, cache *pebble.Cache) *pebble.Options {
 		Logger:                      s.guard.Logger(),
 		EventListener:               listener,
 		MemTableSize:                memTableBytes,
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: maxMemTables,
 		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       1000,
 	}
