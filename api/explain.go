@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc/codes"
@@ -14,7 +15,8 @@ import (
 // ostiaryService answers ostiary.v1.
 type ostiaryService struct {
 	ostiaryv1.UnimplementedOstiaryServiceServer
-	server *Server
+	server    *Server
+	backingUp atomic.Bool // CreateBackup runs
 }
 
 // maxExplainContextual bounds the contextual tuples of an Explain, as OpenFGA's validators bound those

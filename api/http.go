@@ -84,6 +84,9 @@ func (s *Server) newGateway(streams *grpc.ClientConn) (http.Handler, error) {
 	if err := mux.HandlePath(http.MethodGet, "/healthz", s.serveHealth); err != nil {
 		return nil, fmt.Errorf("register /healthz: %w", err)
 	}
+	if err := mux.HandlePath(http.MethodGet, "/readyz", s.serveReady); err != nil {
+		return nil, fmt.Errorf("register /readyz: %w", err)
+	}
 	return s.cors.wrap(s.front(s.boundAnswer(s.hot(mux)))), nil
 }
 

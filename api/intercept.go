@@ -25,7 +25,9 @@ func (s *Server) begin(ctx context.Context, sent sent, method string, now time.T
 	if isHealth(method) {
 		return r, r, nil
 	}
-	r.endBy(now.Add(s.limits.RequestTimeout))
+	if !unboundedMethods[method] {
+		r.endBy(now.Add(s.limits.RequestTimeout))
+	}
 	authenticated := context.Context(r)
 	if _, known := ostiary.PrincipalOf(ctx); !known { // not by withBody
 		var err error
@@ -206,13 +208,15 @@ func (c *call) together(send func() error) error {
 		w.sendHeaders()
 	}
 	w.bulk = true // from here on nothing of w changes: send may outlast the handler
-	return w.within(send)
+	return within(w.ctx, send)
 }
 
 func (w *serverStream) Context() context.Context { return w.ctx }
 
 func (w *serverStream) RecvMsg(m any) error {
-	if err := w.within(func() error { return w.ServerStream.RecvMsg(m) }); err != nil {
+	ctx, cancel := context.WithTimeout(w.ctx, w.server.limits.RequestTimeout) // where the method has none
+	defer cancel()
+	if err := within(ctx, func() error { return w.ServerStream.RecvMsg(m) }); err != nil {
 		return err
 	}
 	w.call.of(m)
@@ -226,20 +230,20 @@ func (w *serverStream) SendMsg(m any) error {
 	if !w.sent {
 		w.sendHeaders()
 	}
-	return w.within(func() error { return w.ServerStream.SendMsg(m) })
+	return within(w.ctx, func() error { return w.ServerStream.SendMsg(m) })
 }
 
 // within passes a message, and gives up at the deadline of the call: that of the stream's own context is
 // the client's, who need not have one. What it leaves behind ends with the stream, when the handler has
 // returned.
-func (w *serverStream) within(pass func() error) error {
+func within(ctx context.Context, pass func() error) error {
 	passed := make(chan error, 1)
 	go func() { passed <- pass() }()
 	select {
 	case err := <-passed:
 		return err
-	case <-w.ctx.Done():
-		return w.ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -40,6 +42,14 @@ func (s *Server) pageKey(ctx context.Context) (pageKey, error) {
 	return key, err
 }
 
+// pageKeyOf binds the secret to the cluster: one that is restored from a backup has the secret and another
+// id, and its revisions are not those of the tokens that were given out.
+func pageKeyOf(secret []byte, cluster ostiary.ClusterID) pageKey {
+	h := hmac.New(sha256.New, secret)
+	h.Write(cluster[:])
+	return h.Sum(nil)
+}
+
 // storedPageKey returns the secret that seals page tokens, or nil where there is none.
 func (s *Server) storedPageKey(ctx context.Context, f ostiary.Freshness) (pageKey, error) {
 	if key := s.sealKey.Load(); key != nil {
@@ -57,7 +67,7 @@ func (s *Server) storedPageKey(ctx context.Context, f ostiary.Freshness) (pageKe
 	if len(d.Body) != pageKeyBytes {
 		return nil, fmt.Errorf("the secret of page tokens has %d bytes, not %d: %w", len(d.Body), pageKeyBytes, ostiary.ErrCorrupt)
 	}
-	key := pageKey(d.Body)
+	key := pageKeyOf(d.Body, s.backend.ClusterID())
 	s.sealKey.Store(&key)
 	return key, nil
 }

@@ -73,6 +73,10 @@ type Options struct {
 	// AuthZENBaseURL is the URL at which clients reach the HTTP surface. AuthZEN's discovery publishes it,
 	// and is refused without it.
 	AuthZENBaseURL string
+	// Backup, where it is set, is what CreateBackup streams. Writable, where it is set, returns an error
+	// while the backend refuses writes for want of disk space; /readyz says so.
+	Backup   BackupFunc
+	Writable func() error
 	// OnServing, where it is set, is called by Serve once it answers on both listeners.
 	OnServing func()
 }
@@ -89,6 +93,9 @@ type Server struct {
 	limits        Limits
 	cors          CORS
 	onServing     func()
+	backup        BackupFunc
+	writable      func() error
+	backupStall   time.Duration // tests lower it
 
 	authzenBaseURL string
 	models         *modelCache
@@ -133,6 +140,9 @@ func NewServer(o Options) (*Server, error) {
 		limits:        limits,
 		cors:          o.CORS,
 		onServing:     o.OnServing,
+		backup:        o.Backup,
+		writable:      o.Writable,
+		backupStall:   defaultBackupStall,
 
 		authzenBaseURL: o.AuthZENBaseURL,
 		models:         newModelCache(limits.MaxCachedModels),

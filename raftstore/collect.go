@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/storage"
 )
@@ -28,6 +30,9 @@ func (s *Store) startCollector() {
 			case <-s.dead:
 				return
 			case <-ticker.C:
+			}
+			if s.raft.State() != raft.Leader {
+				continue
 			}
 			if err := s.collect(ctx); err != nil && ctx.Err() == nil {
 				s.logger.Warn("history not collected", "error", err)

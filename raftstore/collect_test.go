@@ -2,6 +2,7 @@ package raftstore
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -85,18 +86,15 @@ func TestCollectorRuns(t *testing.T) {
 	if _, err := s.Propose(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
-	for {
+	until(t, "nothing is collected", func() error {
 		v, err := s.View(t.Context(), ostiary.Freshness{At: first.Revision})
 		if errors.Is(err, ostiary.ErrRevisionGone) {
-			return
+			return nil
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		v.Close()
-		if t.Context().Err() != nil {
-			t.Fatal("nothing was collected before the test's deadline")
-		}
-		time.Sleep(time.Millisecond)
-	}
+		return fmt.Errorf("revision %d can be read", first.Revision)
+	})
 }

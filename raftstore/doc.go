@@ -5,14 +5,26 @@
 // storage/wal, by logstore.go), committed, and applied by the state machine (fsm.go), many entries in
 // one storage batch. One node or many, it is the same path: a single node is a cluster of one.
 //
+// Nodes of a cluster share one TCP port each for raft and for calls (port.go, calls.go). A follower or a
+// learner passes a mutation on to the leader (forward.go) and answers linearizable reads by asking the
+// leader for a read index (readindex.go). A node that lags behind the log, or is new, gets an image of
+// the leader's storage (images.go). A new node finds its cluster (form.go) and becomes a member as a
+// learner first (network.go, members.go).
+//
 // # Invariants
 //
 //	R1. A mutation is acknowledged after its entry is fsynced in the log and its effects are in a
 //	    published view.
-//	R2. Open returns after everything that was ever acknowledged is applied, so no read can miss it.
+//	R2. No read is answered before everything that was ever acknowledged is applied, so none can miss
+//	    it: a cluster of one opens after that, and a node of several waits until it has applied a commit
+//	    index that it learned from a leader in this run.
 //	R3. Time in the log never goes back.
 //	R4. The log is never truncated past what storage has made durable.
-//	R5. An entry that cannot be decoded or applied ends the node: a replica that guesses diverges.
+//	R5. A mutation is passed on once; only an answer that says that nothing was written lets it try again.
+//	R6. Raft's newest snapshot and the folder of storage change in one durable write.
+//	R7. An entry that cannot be decoded or applied ends the node: a replica that guesses diverges.
+//	R8. A data folder that a restore has not finished is never opened, and a restored one is never of the
+//	    cluster that its backups are of.
 //
 // # Concurrency
 //

@@ -14,9 +14,11 @@ import (
 // fsm is the state machine that raft drives: it decodes committed commands and hands them to storage,
 // a whole batch at a time. All methods but snapshot.Persist are called from raft's one FSM goroutine.
 type fsm struct {
-	storage *storage.Store
+	storage *state
 	applied *progress
 	fatal   func(error)
+	// install puts an image that was received in the place of storage.
+	install func(name io.Reader) error
 }
 
 var _ raft.BatchingFSM = (*fsm)(nil)
@@ -84,15 +86,20 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 	return &fsmSnapshot{storage: f.storage, index: index}, nil
 }
 
-// Restore would replace the state by that of another node. A cluster of one has no other node.
+// Restore replaces the state by that of the leader, which was received before.
 func (f *fsm) Restore(source io.ReadCloser) error {
-	source.Close()
-	return fmt.Errorf("restore from a raft snapshot: this release runs clusters of one: %w", ostiary.ErrUnavailable)
+	defer source.Close()
+	if err := f.install(source); err != nil {
+		return fmt.Errorf("restore from a raft snapshot: %w", err)
+	}
+	index, _ := f.storage.Applied()
+	f.applied.advance(index)
+	return nil
 }
 
 // fsmSnapshot is a raft snapshot: the promise that everything up to index is durable in storage.
 type fsmSnapshot struct {
-	storage *storage.Store
+	storage *state
 	index   uint64
 }
 
@@ -103,11 +110,13 @@ func (s *fsmSnapshot) Persist(sink raft.SnapshotSink) error {
 		sink.Cancel()
 		return fmt.Errorf("persist raft snapshot at %d: %w", s.index, err)
 	}
-	if _, err := sink.Write(appendMarker(nil, s.index)); err != nil {
+	kept, ok := sink.(*snapshotSink)
+	if !ok {
 		sink.Cancel()
-		return fmt.Errorf("persist raft snapshot at %d: %w", s.index, err)
+		return fmt.Errorf("persist raft snapshot at %d: %T keeps no markers", s.index, sink)
 	}
-	return sink.Close()
+	kept.marker = appendMarker(nil, s.index)
+	return kept.Close()
 }
 
 // Release has nothing to release.

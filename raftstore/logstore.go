@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -23,6 +24,11 @@ import (
 type logStore struct {
 	log   *wal.Log
 	fatal func(error)
+	// Raft empties the log when it has installed a snapshot, and goes on taking gone, which was the last
+	// index before, for the end of the log. Of what lay there it may ask for the snapshot's own entry and
+	// for those after it, and would refuse for ever what the leader sends if it got no answer.
+	gone      atomic.Uint64
+	installed atomic.Pointer[raft.SnapshotMeta]
 }
 
 var (
@@ -50,7 +56,7 @@ func (s *logStore) LastIndex() (uint64, error) { return s.log.LastIndex(), nil }
 func (s *logStore) GetLog(index uint64, out *raft.Log) error {
 	data, err := s.log.Get(index)
 	if errors.Is(err, wal.ErrNotFound) {
-		return raft.ErrLogNotFound
+		return s.answerGone(index, out)
 	}
 	if err == nil {
 		err = decodeLog(data, out)
@@ -61,6 +67,37 @@ func (s *logStore) GetLog(index uint64, out *raft.Log) error {
 	}
 	out.Index = index
 	return nil
+}
+
+// answerGone answers for an entry that the log does not hold.
+func (s *logStore) answerGone(index uint64, out *raft.Log) error {
+	meta := s.installed.Load()
+	switch {
+	case meta == nil || index < meta.Index || index > max(meta.Index, s.gone.Load()):
+		return raft.ErrLogNotFound
+	case index == meta.Index:
+		*out = raft.Log{Index: index, Term: meta.Term, Type: raft.LogNoop}
+	case index > s.log.LastIndex():
+		*out = raft.Log{Index: index, Type: raft.LogNoop} // of no term: it conflicts with whatever comes
+	default:
+		return raft.ErrLogNotFound
+	}
+	return nil
+}
+
+// kind returns the type of an entry, or raft.ErrLogNotFound.
+func (s *logStore) kind(index uint64) (raft.LogType, error) {
+	data, err := s.log.Get(index)
+	if errors.Is(err, wal.ErrNotFound) {
+		return 0, raft.ErrLogNotFound
+	}
+	if err == nil && len(data) < 2 {
+		err = fmt.Errorf("log entry of %d bytes: %w", len(data), ostiary.ErrCorrupt)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the kind of log entry %d: %w", index, err)
+	}
+	return raft.LogType(data[1]), nil
 }
 
 // StoreLog appends one entry; StoreLogs says more.
@@ -77,6 +114,10 @@ func (s *logStore) StoreLogs(entries []*raft.Log) error {
 
 // DeleteRange removes the entries from first to last, both included.
 func (s *logStore) DeleteRange(first, last uint64) error {
+	// Of an empty log raft may ask to remove what it has forgotten: that says nothing of its end.
+	if held := s.log.LastIndex(); held > 0 && first <= s.log.FirstIndex() && last >= held {
+		s.gone.Store(last)
+	}
 	return s.written("truncate the log", s.log.DeleteRange(first, last))
 }
 

@@ -33,7 +33,16 @@ func (s *Store) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Recei
 		return ostiary.Receipt{}, fmt.Errorf("propose mutation of %d bytes: maxMutationBytes is %d: %w",
 			len(command), s.options.MaxMutationBytes, ostiary.ErrTooBroad)
 	}
-	if err := s.disk.admit(); err != nil {
+	if s.net != nil {
+		return s.route(ctx, m, command)
+	}
+	return s.proposeHere(ctx, m, command)
+}
+
+// proposeHere commits a mutation, which command encodes, as the leader. The leader's disk is the one that
+// is judged, wherever the mutation came in.
+func (s *Store) proposeHere(ctx context.Context, m *ostiary.Mutation, command []byte) (ostiary.Receipt, error) {
+	if err := s.disk.admit(m); err != nil {
 		return ostiary.Receipt{}, err
 	}
 	future, err := s.enqueue(ctx, command, m.TimeNanos)

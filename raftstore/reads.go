@@ -27,7 +27,16 @@ func (s *Store) View(ctx context.Context, f ostiary.Freshness) (*storage.View, e
 	if err := s.failed(); err != nil {
 		return nil, err
 	}
-	if f.Linearizable {
+	if s.net != nil {
+		if err := s.waitCurrent(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if f.Linearizable && s.net != nil {
+		if err := s.waitReadIndex(ctx); err != nil {
+			return nil, err
+		}
+	} else if f.Linearizable {
 		if _, err := s.settle(ctx, func() error { return s.raft.VerifyLeader().Error() }); err != nil {
 			return nil, fmt.Errorf("confirm leadership for a linearizable read: %w: %w", err, ostiary.ErrUnavailable)
 		}
@@ -39,6 +48,20 @@ func (s *Store) View(ctx context.Context, f ostiary.Freshness) (*storage.View, e
 		return s.storage.ViewAt(f.At)
 	}
 	return s.storage.View()
+}
+
+// waitReadIndex waits until everything that was acknowledged by now, wherever, is applied here.
+func (s *Store) waitReadIndex(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, maxReadWait)
+	defer cancel()
+	index, err := s.anyRead.get(ctx)
+	if err != nil {
+		return fmt.Errorf("linearizable read: %w", err)
+	}
+	if reached, err := s.applied.wait(ctx, index); err != nil {
+		return fmt.Errorf("linearizable read: the cluster stands at %d and this node at %d (%w): %w", index, reached, err, ostiary.ErrUnavailable)
+	}
+	return nil
 }
 
 func (s *Store) waitApplied(ctx context.Context, revision ostiary.Revision) error {

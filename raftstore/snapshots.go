@@ -1,11 +1,11 @@
 package raftstore
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/hashicorp/raft"
 
@@ -15,10 +15,12 @@ import (
 
 // snapshotStore keeps raft's newest snapshot. A raft snapshot here is a marker: the state itself is in
 // storage, which was synced before the marker was written, so the marker holds the apply index alone
-// and lies beside the log. It implements raft.SnapshotStore.
+// and lies beside the log. To send it to another node, an image of storage is made, which holds at least
+// as much. It implements raft.SnapshotStore.
 type snapshotStore struct {
-	log   *wal.Log
-	fatal func(error)
+	log    *wal.Log
+	fatal  func(error)
+	images *images
 }
 
 var _ raft.SnapshotStore = (*snapshotStore)(nil)
@@ -26,22 +28,26 @@ var _ raft.SnapshotStore = (*snapshotStore)(nil)
 // snapshotKey is where the newest snapshot lies in the log's key-value table.
 const snapshotKey = "snapshot"
 
-// maxMarkerBytes bounds what a state machine may write into a snapshot.
-const maxMarkerBytes = 1 << 10
-
 // storedSnapshot is the JSON form of a snapshot.
 type storedSnapshot struct {
 	Meta   raft.SnapshotMeta `json:"meta"`
 	Marker []byte            `json:"marker"`
+	// Folder is where storage lies, within the data folder. Empty means the first one.
+	Folder string `json:"folder,omitempty"`
 }
 
 // Create begins a snapshot. It replaces the one before it when the sink is closed.
 func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64,
 	configuration raft.Configuration, configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
+	return s.create(version, index, term, configuration, configurationIndex), nil
+}
+
+func (s *snapshotStore) create(version raft.SnapshotVersion, index, term uint64,
+	configuration raft.Configuration, configurationIndex uint64) *snapshotSink {
 	return &snapshotSink{store: s, meta: raft.SnapshotMeta{
 		Version: version, ID: fmt.Sprintf("%d-%d", term, index), Index: index, Term: term,
 		Configuration: configuration, ConfigurationIndex: configurationIndex,
-	}}, nil
+	}}
 }
 
 // List returns the newest snapshot, or nothing.
@@ -53,8 +59,12 @@ func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
 	return []*raft.SnapshotMeta{&stored.Meta}, nil
 }
 
-// Open returns the marker of a snapshot.
+// Open returns a snapshot that was just received, by its folder's name, for the state machine to
+// install; and otherwise an image of storage, for another node.
 func (s *snapshotStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	if got := s.images.received(); got != nil && got.meta.ID == id {
+		return &got.meta, io.NopCloser(strings.NewReader(got.folder)), nil
+	}
 	stored, found, err := s.load()
 	if err != nil {
 		return nil, nil, err
@@ -62,7 +72,12 @@ func (s *snapshotStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, erro
 	if !found || stored.Meta.ID != id {
 		return nil, nil, fmt.Errorf("open raft snapshot %q: %w", id, ostiary.ErrNotFound)
 	}
-	return &stored.Meta, io.NopCloser(bytes.NewReader(stored.Marker)), nil
+	image, err := s.images.make()
+	if err != nil {
+		return nil, nil, fmt.Errorf("open raft snapshot %q: %w", id, err)
+	}
+	stored.Meta.Size = image.Size()
+	return &stored.Meta, image, nil
 }
 
 func (s *snapshotStore) load() (storedSnapshot, bool, error) {
@@ -77,37 +92,71 @@ func (s *snapshotStore) load() (storedSnapshot, bool, error) {
 	return stored, true, nil
 }
 
+// snapshotSink takes either a marker, from this node's state machine, or the bytes of an image, from
+// the leader.
 type snapshotSink struct {
-	store  *snapshotStore
-	meta   raft.SnapshotMeta
-	marker []byte
-	done   bool
+	store    *snapshotStore
+	meta     raft.SnapshotMeta
+	marker   []byte
+	incoming *incoming // nil until the first byte
+	done     bool
 }
 
 func (k *snapshotSink) ID() string { return k.meta.ID }
 
+// Write takes bytes of an image.
 func (k *snapshotSink) Write(p []byte) (int, error) {
-	if len(k.marker)+len(p) > maxMarkerBytes {
-		return 0, fmt.Errorf("write raft snapshot %s: marker exceeds %d bytes", k.meta.ID, maxMarkerBytes)
+	if k.incoming == nil {
+		var err error
+		if k.incoming, err = k.store.images.receive(k.store); err != nil {
+			return 0, fmt.Errorf("receive raft snapshot %s: %w", k.meta.ID, err)
+		}
 	}
-	k.marker = append(k.marker, p...)
-	return len(p), nil
+	k.meta.Size += int64(len(p))
+	return k.incoming.pipe.Write(p)
 }
 
-// Close makes the snapshot durable and the newest.
+// Close makes a marker durable and the newest. Of an image it makes sure that it is whole and durable;
+// it takes the place of storage when the state machine installs it.
 func (k *snapshotSink) Close() error {
 	if k.done {
 		return nil
 	}
 	k.done = true
-	k.meta.Size = int64(len(k.marker))
-	value, err := json.Marshal(storedSnapshot{Meta: k.meta, Marker: k.marker})
-	if err != nil {
-		return fmt.Errorf("write raft snapshot %s: %w", k.meta.ID, err)
+	if k.incoming != nil {
+		if err := k.incoming.finish(nil); err != nil {
+			return fmt.Errorf("receive raft snapshot %s: %w", k.meta.ID, err)
+		}
+		k.store.images.keep(&receivedImage{meta: k.meta, folder: k.incoming.folder})
+		return nil
 	}
-	if err := k.store.log.Set(snapshotKey, value); err != nil {
-		err = fmt.Errorf("write raft snapshot %s: %w", k.meta.ID, err)
-		k.store.fatal(err)
+	if k.marker == nil {
+		return fmt.Errorf("receive raft snapshot %s: it is empty: %w", k.meta.ID, ostiary.ErrCorrupt)
+	}
+	k.meta.Size = int64(len(k.marker))
+	return k.store.write(k.meta, k.marker, "")
+}
+
+// write makes a snapshot the newest, durably. An empty folder means the one before.
+func (s *snapshotStore) write(meta raft.SnapshotMeta, marker []byte, folder string) error {
+	s.images.writing.Lock()
+	defer s.images.writing.Unlock()
+	before, found, err := s.load()
+	switch {
+	case err != nil:
+		return err
+	case found && before.Meta.Index > meta.Index:
+		return fmt.Errorf("write raft snapshot %s: a newer one, %s, is here", meta.ID, before.Meta.ID)
+	case folder == "":
+		folder = before.Folder
+	}
+	value, err := json.Marshal(storedSnapshot{Meta: meta, Marker: marker, Folder: folder})
+	if err != nil {
+		return fmt.Errorf("write raft snapshot %s: %w", meta.ID, err)
+	}
+	if err := s.log.Set(snapshotKey, value); err != nil {
+		err = fmt.Errorf("write raft snapshot %s: %w", meta.ID, err)
+		s.fatal(err)
 		return err
 	}
 	return nil
@@ -115,8 +164,22 @@ func (k *snapshotSink) Close() error {
 
 // Cancel drops the snapshot.
 func (k *snapshotSink) Cancel() error {
+	if !k.done && k.incoming != nil {
+		_ = k.incoming.finish(errCancelled) // it says only that it was cancelled
+	}
 	k.done = true
 	return nil
+}
+
+var errCancelled = errors.New("the sender ended it early")
+
+// folder returns the name of the folder of storage.
+func (s *snapshotStore) folder() (string, error) {
+	stored, _, err := s.load()
+	if err != nil || stored.Folder == "" {
+		return firstFolder, err
+	}
+	return stored.Folder, nil
 }
 
 // newest returns the index of the newest snapshot and the apply index that it stands for, or zeros

@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +36,8 @@ type Options struct {
 	MaxMutationBytes int
 	// MinFreeBytes is the free-space reserve: below it mutations are refused with
 	// ostiary.ErrDiskFull, so that the disk never fills up under Raft and Pebble, which do not
-	// survive that. Zero means 256 MiB, negative disables the reserve.
+	// survive that. Those that only take away (deletes, revocations, collection of history) are accepted
+	// down to a quarter of it. Zero means 256 MiB, negative disables the reserve.
 	MinFreeBytes int64
 	// SnapshotEntries is how many log entries call for a raft snapshot, after which the log is
 	// truncated. Zero means 8,192.
@@ -48,6 +51,24 @@ type Options struct {
 	HistoryRetention time.Duration
 	// CollectionInterval is how often what is older is looked for. Zero means 1 min.
 	CollectionInterval time.Duration
+	// Addr is where the node listens for other nodes of its cluster. Empty means that it is a cluster of
+	// one that nobody can join.
+	Addr string
+	// Advertise is the address at which others reach Addr. Empty means the address that it listens on.
+	Advertise string
+	// Join names nodes of the cluster that a new node joins. A node that is new and is told of none
+	// begins a cluster; one that has data stays in its cluster.
+	Join []string
+	// Expect is how many new nodes begin a cluster together, each naming all others in Join. Zero means
+	// that a node with Join waits for a cluster that exists.
+	Expect int
+	// Learner is set for a node that is to follow without a vote.
+	Learner bool
+	// Security is how the nodes of the cluster know each other.
+	Security Security
+	// ElectionTimeout is how long a follower waits for its leader. Zero means 500 ms, and 50 ms in a
+	// cluster of one without Addr.
+	ElectionTimeout time.Duration
 	// Clock tells the time. Nil means time.Now.
 	Clock func() time.Time
 	// Logger receives what operators should know. Nil discards.
@@ -70,8 +91,13 @@ const (
 	maxAppendEntries = 512
 	// catchUpReport is how often a node that is still catching up says so.
 	catchUpReport = 2 * time.Second
-	// electionTimeout is short, since a cluster of one elects itself (DESIGN section 4).
-	electionTimeout = 50 * time.Millisecond
+	// aloneElectionTimeout is short, since a cluster of one elects itself (DESIGN section 4).
+	aloneElectionTimeout   = 50 * time.Millisecond
+	defaultElectionTimeout = 500 * time.Millisecond
+	// commitTimeout is how long a follower may wait to hear of a commit when nothing follows it.
+	commitTimeout = 2 * time.Millisecond
+	// transportTimeout bounds one exchange between two nodes, and grows with what it carries.
+	transportTimeout = 10 * time.Second
 )
 
 func (o Options) withDefaults() Options {
@@ -96,6 +122,12 @@ func (o Options) withDefaults() Options {
 	if o.CollectionInterval == 0 {
 		o.CollectionInterval = defaultCollection
 	}
+	if o.ElectionTimeout == 0 {
+		o.ElectionTimeout = defaultElectionTimeout
+		if o.Addr == "" {
+			o.ElectionTimeout = aloneElectionTimeout
+		}
+	}
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -111,11 +143,20 @@ type Store struct {
 	logger  *slog.Logger
 	cluster ostiary.ClusterID
 
-	log     *wal.Log
-	storage *storage.Store
-	raft    *raft.Raft
-	applied progress
-	disk    diskGuard
+	id raft.ServerID
+
+	log      *wal.Log
+	logStore *logStore
+	storage  *state
+	raft     *raft.Raft
+	applied  progress
+	disk     diskGuard
+	images   *images
+
+	net         *network // nil without Options.Addr
+	settledTerm atomic.Uint64
+	leaderRead  *sharedIndex // read indexes that this node gives as the leader
+	anyRead     *sharedIndex // read indexes of the leader, wherever it is
 
 	// turn holds one token: who has put one in may stamp a command and place it in raft's queue, so
 	// that stamps and log order agree. It is a channel because a wait for it must end with a context.
@@ -137,40 +178,80 @@ type Store struct {
 func Open(ctx context.Context, options Options) (_ *Store, err error) {
 	s := &Store{options: options.withDefaults(), dead: make(chan struct{}), turn: make(chan struct{}, 1)}
 	s.logger = s.options.Logger.With("component", "raftstore")
-	s.disk = diskGuard{dir: s.options.Dir, fs: s.options.FS, reserve: s.options.MinFreeBytes, clock: s.options.Clock}
+	s.disk = diskGuard{dir: s.options.Dir, fs: s.options.FS, reserve: s.options.MinFreeBytes, clock: s.options.Clock, logger: s.logger}
 	defer func() {
 		if err != nil {
 			s.Close()
 			err = fmt.Errorf("open data folder %q: %w", options.Dir, err)
 		}
 	}()
-	if err := s.openStores(); err != nil {
+	if err := s.openNetwork(); err != nil {
+		return nil, err
+	}
+	if err := s.openLog(); err != nil {
+		return nil, err
+	}
+	if err := s.findCluster(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.openStorage(); err != nil {
 		return nil, err
 	}
 	if err := s.identify(); err != nil {
 		return nil, err
 	}
+	if s.net != nil {
+		s.net.port.join(s.cluster)
+	}
 	if err := s.startRaft(); err != nil {
 		return nil, err
 	}
-	if err := s.catchUp(ctx); err != nil {
+	if err := s.judgeAlone(); err != nil {
+		return nil, err
+	}
+	if s.net != nil {
+		s.run()
+	} else if err := s.catchUp(ctx); err != nil {
 		return nil, err
 	}
 	s.startCollector()
 	return s, nil
 }
 
-func (s *Store) openStores() (err error) {
-	s.log, err = wal.Open(filepath.Join(s.options.Dir, "log"), wal.Options{
+func (s *Store) openLog() (err error) {
+	if err := finishedRestore(s.options.FS, s.options.Dir); err != nil {
+		return err
+	}
+	s.log, err = wal.Open(filepath.Join(s.options.Dir, logFolder), wal.Options{
 		FS: s.options.FS, Logger: s.options.Logger, OnFatal: s.fatal,
 	})
+	return err
+}
+
+// openStorage opens the database: the folder that the newest raft snapshot names, since an image from
+// the leader may have replaced the first one.
+func (s *Store) openStorage() error {
+	s.images = &images{dir: s.options.Dir, fs: s.options.FS, open: s.openDatabase}
+	folder, err := s.snapshots().folder()
 	if err != nil {
 		return err
 	}
-	s.storage, err = storage.Open(filepath.Join(s.options.Dir, "storage"), storage.Options{
+	if err := s.images.judge(s.log, folder); err != nil {
+		return err
+	}
+	opened, err := s.openDatabase(folder)
+	if err != nil {
+		return err
+	}
+	s.storage = &state{logger: s.logger, current: opened}
+	s.images.state = s.storage
+	return s.images.sweep(folder)
+}
+
+func (s *Store) openDatabase(folder string) (*storage.Store, error) {
+	return storage.Open(filepath.Join(s.options.Dir, folder), storage.Options{
 		FS: s.options.FS, CacheBytes: s.options.CacheBytes, EdgeCacheBytes: s.options.EdgeCacheBytes, Logger: s.options.Logger, OnFatal: s.fatal,
 	})
-	return err
 }
 
 // Keys of ours in the log's key-value table.
@@ -192,6 +273,9 @@ func (s *Store) identify() error {
 	if err != nil {
 		return err
 	}
+	if err := s.dropStaleLog(); err != nil {
+		return err
+	}
 	// Between the last change and a raft snapshot lie entries that storage never sees (no-ops and
 	// barriers, two for each start), so the log may begin past the apply index by those.
 	held := max(applied, snapshot)
@@ -202,7 +286,7 @@ func (s *Store) identify() error {
 		return fmt.Errorf("storage stands at entry %d and the log is empty; restore the log folder: %w", applied, ostiary.ErrCorrupt)
 	case last > 0 && first > held+1:
 		return fmt.Errorf("storage stands at entry %d and the log begins at %d; restore a backup: %w", held, first, ostiary.ErrCorrupt)
-	case last > 0 && last < applied:
+	case last < applied && applied > marker && last > 0:
 		return fmt.Errorf("storage stands at entry %d, past the end of the log at %d; restore the log folder: %w", applied, last, ostiary.ErrCorrupt)
 	}
 	s.applied.advance(applied)
@@ -248,7 +332,11 @@ func (s *Store) nodeID() (raft.ServerID, error) {
 	return raft.ServerID(text), s.log.Set(nodeIDKey, []byte(text))
 }
 
-func (s *Store) snapshots() *snapshotStore { return &snapshotStore{log: s.log, fatal: s.fatal} }
+func (s *Store) snapshots() *snapshotStore {
+	return &snapshotStore{log: s.log, fatal: s.fatal, images: s.images}
+}
+
+func (s *Store) logs() *logStore { return s.logStore }
 
 // startRaft runs in a goroutine of its own because a log that fails ends the goroutine that uses it.
 func (s *Store) startRaft() error {
@@ -266,13 +354,14 @@ func (s *Store) newRaft() error {
 	if err != nil {
 		return err
 	}
-	address, transport := raft.NewInmemTransport(raft.ServerAddress(id))
+	s.id = id
+	address, transport := s.transport()
 	config := raft.DefaultConfig()
 	config.LocalID = id
-	config.HeartbeatTimeout = electionTimeout
-	config.ElectionTimeout = electionTimeout
-	config.LeaderLeaseTimeout = electionTimeout
-	config.CommitTimeout = 5 * time.Millisecond
+	config.HeartbeatTimeout = s.options.ElectionTimeout
+	config.ElectionTimeout = s.options.ElectionTimeout
+	config.LeaderLeaseTimeout = s.options.ElectionTimeout
+	config.CommitTimeout = commitTimeout
 	config.MaxAppendEntries = maxAppendEntries
 	config.BatchApplyCh = true
 	config.TrailingLogs = s.options.TrailingEntries
@@ -284,20 +373,67 @@ func (s *Store) newRaft() error {
 	config.NoLegacyTelemetry = true
 	config.Logger = raftLogger(s.options.Logger)
 
-	logs := &logStore{log: s.log, fatal: s.fatal}
-	snapshots := s.snapshots()
+	s.logStore = &logStore{log: s.log, fatal: s.fatal}
+	logs, snapshots := s.logStore, s.snapshots()
+	_, joined, err := s.log.Value(joinedKey)
+	if err != nil {
+		return err
+	}
 	if known, err := snapshots.List(); err != nil {
 		return err
-	} else if s.log.LastIndex() == 0 && len(known) == 0 {
+	} else if s.log.LastIndex() == 0 && len(known) == 0 && !joined {
 		members := raft.Configuration{Servers: []raft.Server{{ID: id, Address: address}}}
 		if err := bootstrap(config, logs, snapshots, transport, members); err != nil {
 			return err
 		}
 		s.logger.Info("new cluster", "cluster", hex.EncodeToString(s.cluster[:]), "node", string(id))
 	}
-	machine := &fsm{storage: s.storage, applied: &s.applied, fatal: s.fatal}
+	machine := &fsm{storage: s.storage, applied: &s.applied, fatal: s.fatal, install: func(name io.Reader) error { return s.install(snapshots, name) }}
 	s.raft, err = raft.NewRaft(config, machine, logs, logs, snapshots, transport)
 	return err
+}
+
+// install lets the state machine put a received image in the place of storage, and tells the log of it.
+func (s *Store) install(snapshots *snapshotStore, name io.Reader) error {
+	got := s.images.received()
+	if err := snapshots.install(name); err != nil {
+		s.logger.Warn("raft snapshot from the leader not installed", "error", err)
+		return err
+	}
+	s.logStore.installed.Store(&got.meta)
+	index, _ := s.storage.Applied()
+	s.logger.Info("raft snapshot from the leader installed", "index", got.meta.Index, "apply_index", index)
+	return nil
+}
+
+// transport returns how raft reaches other nodes, and this node's address there.
+func (s *Store) transport() (raft.ServerAddress, raft.Transport) {
+	if s.net == nil {
+		return raft.NewInmemTransport(raft.ServerAddress(s.id))
+	}
+	transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: raftStream{s.net.port}, MaxPool: 3, Timeout: transportTimeout, Logger: raftLogger(s.options.Logger),
+		// No pipelining: when a follower refuses an append, or tells of a newer term, while the next is being
+		// sent, raft 1.8.0's sender waits for ever, and with it replication to that node and Shutdown.
+		MaxRPCsInFlight: 1,
+	})
+	return transport.LocalAddr(), transport
+}
+
+// judgeAlone refuses to open a member of a cluster of several as if it were alone: it would wait for
+// the others for ever.
+func (s *Store) judgeAlone() error {
+	if s.net != nil {
+		return nil
+	}
+	_, members, err := s.members()
+	if err != nil {
+		return err
+	}
+	if _, joined, err := s.log.Value(joinedKey); err != nil || joined || len(members) > 1 {
+		return errors.Join(err, fmt.Errorf("the node belongs to a cluster of %d; give it an address for the cluster (--cluster-addr)", max(2, len(members))))
+	}
+	return nil
 }
 
 // bootstrap writes the first entry of a log that has none. A start that died between the two writes of
@@ -384,8 +520,26 @@ func (s *Store) Ready() error {
 	if err := s.failed(); err != nil {
 		return err
 	}
+	if s.net != nil {
+		return s.readyInCluster()
+	}
 	if s.raft.State() != raft.Leader {
 		return fmt.Errorf("node does not lead its cluster of one: %w", ostiary.ErrUnavailable)
+	}
+	return nil
+}
+
+func (s *Store) readyInCluster() error {
+	if err := s.serving(); err != nil {
+		return err
+	}
+	select {
+	case <-s.net.current:
+	default:
+		return fmt.Errorf("node has not caught up with a leader since it started: %w", ostiary.ErrUnavailable)
+	}
+	if leader, _ := s.raft.LeaderWithID(); leader == "" {
+		return fmt.Errorf("node knows no leader: %w", ostiary.ErrUnavailable)
 	}
 	return nil
 }
@@ -417,6 +571,23 @@ func (s *Store) failed() error {
 	return nil
 }
 
+// handOver lets another voter lead before this node stops, so that nobody waits for an election.
+func (s *Store) handOver() {
+	if s.net == nil || s.raft == nil || s.failure.Load() != nil || s.raft.State() != raft.Leader {
+		return
+	}
+	_, members, err := s.members()
+	if err != nil || !slices.ContainsFunc(members, func(m Member) bool { return m.Voter && m.ID != string(s.id) }) {
+		return
+	}
+	// Raft does not answer at all when it loses the leadership at the wrong moment.
+	ctx, cancel := context.WithTimeout(context.Background(), 2*s.options.ElectionTimeout)
+	defer cancel()
+	if _, err := s.settle(ctx, func() error { return s.raft.LeadershipTransfer().Error() }); err != nil {
+		s.logger.Info("leadership not handed over; the others elect", "reason", err)
+	}
+}
+
 // Close stops the node and waits for its goroutines. Views that are open must be closed before. It may
 // be called twice.
 func (s *Store) Close() error {
@@ -426,9 +597,24 @@ func (s *Store) Close() error {
 			s.stopCollecting()
 			s.collecting.Wait()
 		}
+		s.handOver()
 		s.closing.Store(true)
+		if s.net != nil {
+			s.net.close()
+		}
 		if s.raft != nil {
-			err = s.raft.Shutdown().Error()
+			stopped := s.raft.Shutdown()
+			if s.net != nil {
+				err = s.net.port.close() // ends what raft waits for on connections
+			}
+			err = errors.Join(err, stopped.Error())
+		} else if s.net != nil {
+			err = s.net.port.close()
+		}
+		if s.net != nil {
+			s.net.running.Wait()
+			s.leaderRead.running.Wait()
+			s.anyRead.running.Wait()
 		}
 		if s.storage != nil {
 			if s.failure.Load() == nil {

@@ -19,6 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	killChildMain()
+	restoreChildMain()
 	os.Exit(m.Run())
 }
 
@@ -240,12 +241,13 @@ func TestReopen(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for marker := uint64(0); marker == 0; time.Sleep(time.Millisecond) {
-		var err error
-		if _, marker, err = s.snapshots().newest(); err != nil {
-			t.Fatal(err)
+	until(t, "no raft snapshot is taken", func() error {
+		_, marker, err := s.snapshots().newest()
+		if err == nil && marker == 0 {
+			err = errors.New("there is none")
 		}
-	}
+		return err
+	})
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -279,9 +281,12 @@ func TestIdleRestarts(t *testing.T) {
 			}
 		}
 		// The truncation of this start may be over before Open returns, so compare with the start before.
-		for i > 10 && s.log.FirstIndex() == first {
-			time.Sleep(time.Millisecond)
-		}
+		until(t, fmt.Sprintf("start %d truncates nothing", i), func() error {
+			if i > 10 && s.log.FirstIndex() == first {
+				return fmt.Errorf("the log begins at %d", first)
+			}
+			return nil
+		})
 		first = s.log.FirstIndex()
 		if !has(t, s, tupleOf(1)) {
 			t.Fatalf("start %d lost the tuple", i)

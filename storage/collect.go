@@ -46,6 +46,9 @@ func collectionOf(m *ostiary.Mutation) (*ostiary.DocumentChange, bool) {
 	return nil, false
 }
 
+// IsCollection reports whether a change is one that Collection returns.
+func IsCollection(d *ostiary.DocumentChange) bool { return d.Key == lowWaterKey }
+
 func decodeCollection(body []byte) (collection, bool) {
 	if len(body) < 9 || body[0] != collectionVersion || slices.Contains(body[9:], separator) {
 		return collection{}, false

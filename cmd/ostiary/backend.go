@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/api"
@@ -24,6 +25,14 @@ func (b backend) View(ctx context.Context, f ostiary.Freshness) (api.View, error
 		return nil, err
 	}
 	return view{v}, nil
+}
+
+// backUp makes the backups of a store what api streams.
+func backUp(store *raftstore.Store) api.BackupFunc {
+	release := readBuildInfo().Version
+	return func(ctx context.Context, since ostiary.Revision, cluster ostiary.ClusterID, w io.Writer) error {
+		return store.Backup(ctx, raftstore.BackupOptions{Since: since, Cluster: cluster, Release: release}, w)
+	}
 }
 
 // view makes a storage.View what api reads from.

@@ -82,10 +82,15 @@ func (c *client) Close() { _ = c.conn.Close() }
 func (a *app) intercept(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	ctx, cancel := context.WithTimeout(ctx, a.client.timeout)
 	defer cancel()
-	if a.client.token != "" {
-		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+a.client.token)
+	return asServerError(a.client.server, invoke(a.authorized(ctx), method, req, reply, conn, opts...))
+}
+
+// authorized returns ctx with the key.
+func (a *app) authorized(ctx context.Context) context.Context {
+	if a.client.token == "" {
+		return ctx
 	}
-	return asServerError(a.client.server, invoke(ctx, method, req, reply, conn, opts...))
+	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+a.client.token)
 }
 
 // storeClient dials and finds the store that the command is about.

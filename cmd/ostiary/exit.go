@@ -58,7 +58,7 @@ func exitCode(err error) int {
 		return exitInvalid
 	case errors.As(err, &server):
 		return server.exitCode()
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, errClusterUnavailable):
 		return exitUnavailable
 	}
 	return exitFailed

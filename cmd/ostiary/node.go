@@ -24,7 +24,8 @@ type nodeOptions struct {
 	cors          api.CORS
 	// authzenBaseURL is the URL for AuthZEN's discovery; without it there is none.
 	authzenBaseURL string
-	retention      time.Duration // of the history; zero is raftstore's default
+	retention      time.Duration     // of the history; zero is raftstore's default
+	cluster        raftstore.Options // the fields that are about a cluster
 	engine         engine.Options
 	memory         memoryPlan   // zero: raftstore's defaults, and no cache of edges
 	admin          net.Listener // for metrics and profiles; nil: none; closed by runNode
@@ -47,9 +48,10 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 			}
 		}
 	}()
-	store, err := raftstore.Open(ctx, raftstore.Options{
-		Dir: o.dataDir, HistoryRetention: o.retention, CacheBytes: o.memory.blockCache, EdgeCacheBytes: o.memory.edgeCache, Logger: o.logger, OnFatal: stop,
-	})
+	options := o.cluster
+	options.Dir, options.HistoryRetention, options.Logger, options.OnFatal = o.dataDir, o.retention, o.logger, stop
+	options.CacheBytes, options.EdgeCacheBytes = o.memory.blockCache, o.memory.edgeCache
+	store, err := raftstore.Open(ctx, options)
 	if errors.Is(err, syscall.EAGAIN) {
 		return fmt.Errorf("%w: another process uses this data folder; stop it, or pass another --data-dir", err)
 	}
@@ -80,6 +82,8 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		Observer:      observer,
 		Limits:        o.limits,
 		CORS:          o.cors,
+		Backup:        backUp(store),
+		Writable:      store.Writable,
 		OnServing:     o.ready,
 
 		AuthZENBaseURL: o.authzenBaseURL,

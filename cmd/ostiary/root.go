@@ -41,10 +41,11 @@ invalid, 5 the server is unavailable (retry).`,
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 
 	root.AddCommand(
-		newServeCommand(a), newDevCommand(a), newDemoCommand(a),
+		newServeCommand(a), newClusterCommand(a), newDevCommand(a), newDemoCommand(a),
 		newStoreCommand(a), newUseCommand(a), newModelCommand(a), newExplainCommand(a), newTupleCommand(a),
 		newCheckCommand(a), newListObjectsCommand(a), newListUsersCommand(a), newExpandCommand(a),
 		newImportCommand(a), newShadowCommand(a), newBenchCommand(a),
+		newBackupCommand(a), newRestoreCommand(a),
 		newCompletionCommand(a), newVersionCommand(a),
 	)
 	root.SetHelpCommand(newHelpCommand())

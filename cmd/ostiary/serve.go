@@ -36,6 +36,7 @@ type serveFlags struct {
 	memoryLimit    byteSize
 	cacheSize      byteSize
 	limits         limitFlags
+	cluster        clusterFlags
 }
 
 func newServeCommand(a *app) *cobra.Command {
@@ -76,6 +77,7 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 	f.Var(&flags.cacheSize, "cache-size", "memory of the cache of edges, as 256MiB (0: none; without: a quarter of --memory-limit)")
 	fromEnv(f, "admin-addr", "memory-limit", "cache-size", "history-retention", "data-dir", "grpc-addr", "http-addr", "dev", "authn-method", "authn-preshared-keys", "authn-preshared-keys-file",
 		"log-format", "log-level", "http-cors-allowed-origins", "http-cors-allowed-headers", "authzen-base-url")
+	flags.cluster.register(f)
 	flags.limits.register(f)
 	return cmd
 }
@@ -90,6 +92,10 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	}
 	if err := flags.cors.Validate(); err != nil {
 		return usagef("--http-cors-allowed-origins, --http-cors-allowed-headers: %v", err)
+	}
+	cluster, err := flags.cluster.judge(flags.dev)
+	if err != nil {
+		return err
 	}
 	if flags.retention < 0 {
 		return usagef("--history-retention %s is negative: 0 keeps everything", flags.retention)
@@ -106,6 +112,9 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 		return usagef("%v", err)
 	}
 	debug.SetMemoryLimit(memory.heap)
+	if cluster.Security.PlainText {
+		a.talkf("%s", a.paintErr(red, "The port between nodes has no certificates: everybody on this machine may join the cluster."))
+	}
 	if flags.dev {
 		a.talkf("%s", a.paintErr(red, "DEVELOPMENT MODE: no authentication. Everybody on this machine may read and change everything."))
 	}
@@ -140,6 +149,7 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 		memory: memory, admin: adminListener,
 		authzenBaseURL: flags.authzenBaseURL,
 		retention:      keptForEverIfZero(flags.retention),
+		cluster:        cluster,
 		logger:         logger,
 		ready: func() {
 			grpcAddr, httpAddr := grpcListener.Addr().String(), httpListener.Addr().String()

@@ -142,6 +142,106 @@ func (Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{1}
 }
 
+type CreateBackupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The revision of the backup that an increment adds to. Example: 18220. Zero: a full backup.
+	SinceRevision uint64 `protobuf:"varint,1,opt,name=since_revision,proto3" json:"since_revision,omitempty"`
+	// The cluster of which since_revision is a revision, in hex: a guard against a backup of another one.
+	// Example: "8f14e45fceea167a5a36dedd4bea2543". Empty: not checked.
+	ClusterId     string `protobuf:"bytes,2,opt,name=cluster_id,proto3" json:"cluster_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateBackupRequest) Reset() {
+	*x = CreateBackupRequest{}
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateBackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateBackupRequest) ProtoMessage() {}
+
+func (x *CreateBackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateBackupRequest.ProtoReflect.Descriptor instead.
+func (*CreateBackupRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *CreateBackupRequest) GetSinceRevision() uint64 {
+	if x != nil {
+		return x.SinceRevision
+	}
+	return 0
+}
+
+func (x *CreateBackupRequest) GetClusterId() string {
+	if x != nil {
+		return x.ClusterId
+	}
+	return ""
+}
+
+type CreateBackupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The next bytes of the file.
+	Data          []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateBackupResponse) Reset() {
+	*x = CreateBackupResponse{}
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateBackupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateBackupResponse) ProtoMessage() {}
+
+func (x *CreateBackupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateBackupResponse.ProtoReflect.Descriptor instead.
+func (*CreateBackupResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *CreateBackupResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 // TupleKey is a tuple, or the question whether it holds.
 type TupleKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -157,7 +257,7 @@ type TupleKey struct {
 
 func (x *TupleKey) Reset() {
 	*x = TupleKey{}
-	mi := &file_ostiary_v1_ostiary_proto_msgTypes[0]
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -169,7 +269,7 @@ func (x *TupleKey) String() string {
 func (*TupleKey) ProtoMessage() {}
 
 func (x *TupleKey) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_ostiary_proto_msgTypes[0]
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -182,7 +282,7 @@ func (x *TupleKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TupleKey.ProtoReflect.Descriptor instead.
 func (*TupleKey) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{0}
+	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *TupleKey) GetUser() string {
@@ -226,7 +326,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_ostiary_v1_ostiary_proto_msgTypes[1]
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -238,7 +338,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_ostiary_proto_msgTypes[1]
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -251,7 +351,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{1}
+	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ExplainRequest) GetStoreId() string {
@@ -312,7 +412,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_ostiary_v1_ostiary_proto_msgTypes[2]
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -324,7 +424,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_ostiary_proto_msgTypes[2]
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -337,7 +437,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{2}
+	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ExplainResponse) GetOutcome() Outcome {
@@ -387,7 +487,7 @@ type ExplainNode struct {
 
 func (x *ExplainNode) Reset() {
 	*x = ExplainNode{}
-	mi := &file_ostiary_v1_ostiary_proto_msgTypes[3]
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -399,7 +499,7 @@ func (x *ExplainNode) String() string {
 func (*ExplainNode) ProtoMessage() {}
 
 func (x *ExplainNode) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_ostiary_proto_msgTypes[3]
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -412,7 +512,7 @@ func (x *ExplainNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainNode.ProtoReflect.Descriptor instead.
 func (*ExplainNode) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{3}
+	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ExplainNode) GetOutcome() Outcome {
@@ -476,7 +576,14 @@ var File_ostiary_v1_ostiary_proto protoreflect.FileDescriptor
 const file_ostiary_v1_ostiary_proto_rawDesc = "" +
 	"\n" +
 	"\x18ostiary/v1/ostiary.proto\x12\n" +
-	"ostiary.v1\x1a\x1cgoogle/protobuf/struct.proto\"R\n" +
+	"ostiary.v1\x1a\x1cgoogle/protobuf/struct.proto\"]\n" +
+	"\x13CreateBackupRequest\x12&\n" +
+	"\x0esince_revision\x18\x01 \x01(\x04R\x0esince_revision\x12\x1e\n" +
+	"\n" +
+	"cluster_id\x18\x02 \x01(\tR\n" +
+	"cluster_id\"*\n" +
+	"\x14CreateBackupResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"R\n" +
 	"\bTupleKey\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x1a\n" +
 	"\brelation\x18\x02 \x01(\tR\brelation\x12\x16\n" +
@@ -511,9 +618,10 @@ const file_ostiary_v1_ostiary_proto_rawDesc = "" +
 	"\x0eOUTCOME_DENIED\x10\x02\x12\x11\n" +
 	"\rOUTCOME_ERROR\x10\x03\x12\x11\n" +
 	"\rOUTCOME_CYCLE\x10\x04\x12\x11\n" +
-	"\rOUTCOME_DEPTH\x10\x052T\n" +
+	"\rOUTCOME_DEPTH\x10\x052\xa9\x01\n" +
 	"\x0eOstiaryService\x12B\n" +
-	"\aExplain\x12\x1a.ostiary.v1.ExplainRequest\x1a\x1b.ostiary.v1.ExplainResponseB9Z7github.com/ostiary/ostiary/api/gen/ostiary/v1;ostiaryv1b\x06proto3"
+	"\aExplain\x12\x1a.ostiary.v1.ExplainRequest\x1a\x1b.ostiary.v1.ExplainResponse\x12S\n" +
+	"\fCreateBackup\x12\x1f.ostiary.v1.CreateBackupRequest\x1a .ostiary.v1.CreateBackupResponse0\x01B9Z7github.com/ostiary/ostiary/api/gen/ostiary/v1;ostiaryv1b\x06proto3"
 
 var (
 	file_ostiary_v1_ostiary_proto_rawDescOnce sync.Once
@@ -528,32 +636,36 @@ func file_ostiary_v1_ostiary_proto_rawDescGZIP() []byte {
 }
 
 var file_ostiary_v1_ostiary_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_ostiary_v1_ostiary_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_ostiary_v1_ostiary_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_ostiary_v1_ostiary_proto_goTypes = []any{
-	(Consistency)(0),        // 0: ostiary.v1.Consistency
-	(Outcome)(0),            // 1: ostiary.v1.Outcome
-	(*TupleKey)(nil),        // 2: ostiary.v1.TupleKey
-	(*ExplainRequest)(nil),  // 3: ostiary.v1.ExplainRequest
-	(*ExplainResponse)(nil), // 4: ostiary.v1.ExplainResponse
-	(*ExplainNode)(nil),     // 5: ostiary.v1.ExplainNode
-	(*structpb.Struct)(nil), // 6: google.protobuf.Struct
+	(Consistency)(0),             // 0: ostiary.v1.Consistency
+	(Outcome)(0),                 // 1: ostiary.v1.Outcome
+	(*CreateBackupRequest)(nil),  // 2: ostiary.v1.CreateBackupRequest
+	(*CreateBackupResponse)(nil), // 3: ostiary.v1.CreateBackupResponse
+	(*TupleKey)(nil),             // 4: ostiary.v1.TupleKey
+	(*ExplainRequest)(nil),       // 5: ostiary.v1.ExplainRequest
+	(*ExplainResponse)(nil),      // 6: ostiary.v1.ExplainResponse
+	(*ExplainNode)(nil),          // 7: ostiary.v1.ExplainNode
+	(*structpb.Struct)(nil),      // 8: google.protobuf.Struct
 }
 var file_ostiary_v1_ostiary_proto_depIdxs = []int32{
-	2, // 0: ostiary.v1.ExplainRequest.tuple_key:type_name -> ostiary.v1.TupleKey
-	2, // 1: ostiary.v1.ExplainRequest.contextual_tuples:type_name -> ostiary.v1.TupleKey
-	0, // 2: ostiary.v1.ExplainRequest.consistency:type_name -> ostiary.v1.Consistency
-	6, // 3: ostiary.v1.ExplainRequest.context:type_name -> google.protobuf.Struct
-	1, // 4: ostiary.v1.ExplainResponse.outcome:type_name -> ostiary.v1.Outcome
-	5, // 5: ostiary.v1.ExplainResponse.root:type_name -> ostiary.v1.ExplainNode
-	1, // 6: ostiary.v1.ExplainNode.outcome:type_name -> ostiary.v1.Outcome
-	5, // 7: ostiary.v1.ExplainNode.children:type_name -> ostiary.v1.ExplainNode
-	3, // 8: ostiary.v1.OstiaryService.Explain:input_type -> ostiary.v1.ExplainRequest
-	4, // 9: ostiary.v1.OstiaryService.Explain:output_type -> ostiary.v1.ExplainResponse
-	9, // [9:10] is the sub-list for method output_type
-	8, // [8:9] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	4,  // 0: ostiary.v1.ExplainRequest.tuple_key:type_name -> ostiary.v1.TupleKey
+	4,  // 1: ostiary.v1.ExplainRequest.contextual_tuples:type_name -> ostiary.v1.TupleKey
+	0,  // 2: ostiary.v1.ExplainRequest.consistency:type_name -> ostiary.v1.Consistency
+	8,  // 3: ostiary.v1.ExplainRequest.context:type_name -> google.protobuf.Struct
+	1,  // 4: ostiary.v1.ExplainResponse.outcome:type_name -> ostiary.v1.Outcome
+	7,  // 5: ostiary.v1.ExplainResponse.root:type_name -> ostiary.v1.ExplainNode
+	1,  // 6: ostiary.v1.ExplainNode.outcome:type_name -> ostiary.v1.Outcome
+	7,  // 7: ostiary.v1.ExplainNode.children:type_name -> ostiary.v1.ExplainNode
+	5,  // 8: ostiary.v1.OstiaryService.Explain:input_type -> ostiary.v1.ExplainRequest
+	2,  // 9: ostiary.v1.OstiaryService.CreateBackup:input_type -> ostiary.v1.CreateBackupRequest
+	6,  // 10: ostiary.v1.OstiaryService.Explain:output_type -> ostiary.v1.ExplainResponse
+	3,  // 11: ostiary.v1.OstiaryService.CreateBackup:output_type -> ostiary.v1.CreateBackupResponse
+	10, // [10:12] is the sub-list for method output_type
+	8,  // [8:10] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_ostiary_proto_init() }
@@ -567,7 +679,7 @@ func file_ostiary_v1_ostiary_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_ostiary_proto_rawDesc), len(file_ostiary_v1_ostiary_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,7 +23,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	OstiaryService_Explain_FullMethodName = "/ostiary.v1.OstiaryService/Explain"
+	OstiaryService_Explain_FullMethodName      = "/ostiary.v1.OstiaryService/Explain"
+	OstiaryService_CreateBackup_FullMethodName = "/ostiary.v1.OstiaryService/CreateBackup"
 )
 
 // OstiaryServiceClient is the client API for OstiaryService service.
@@ -42,6 +43,18 @@ type OstiaryServiceClient interface {
 	// Limits: 100 contextual tuples; a tree that grows too large is cut, and says where.
 	// May be retried: it changes nothing.
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
+	// CreateBackup streams a backup of everything that the server holds, at one revision, while it goes on
+	// serving. The bytes of all messages together are one file, as docs/format/backup.md draws it; a file
+	// is whole if and only if its end is there, which its checksums tell.
+	//
+	// Consistency: the newest revision, with every write acknowledged before the call.
+	// Errors: OUT_OF_RANGE when the changes since the revision of an increment are no longer kept;
+	// FAILED_PRECONDITION when nothing was written since that revision, or the server makes no backups;
+	// INVALID_ARGUMENT for a revision of another cluster; UNAVAILABLE when this node cannot tell what is
+	// newest; RESOURCE_EXHAUSTED while another backup is being made.
+	// Limits: one backup at a time; the client takes each message within a minute.
+	// May be retried, from the start: it changes nothing.
+	CreateBackup(ctx context.Context, in *CreateBackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CreateBackupResponse], error)
 }
 
 type ostiaryServiceClient struct {
@@ -62,6 +75,25 @@ func (c *ostiaryServiceClient) Explain(ctx context.Context, in *ExplainRequest, 
 	return out, nil
 }
 
+func (c *ostiaryServiceClient) CreateBackup(ctx context.Context, in *CreateBackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CreateBackupResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &OstiaryService_ServiceDesc.Streams[0], OstiaryService_CreateBackup_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[CreateBackupRequest, CreateBackupResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OstiaryService_CreateBackupClient = grpc.ServerStreamingClient[CreateBackupResponse]
+
 // OstiaryServiceServer is the server API for OstiaryService service.
 // All implementations must embed UnimplementedOstiaryServiceServer
 // for forward compatibility.
@@ -78,6 +110,18 @@ type OstiaryServiceServer interface {
 	// Limits: 100 contextual tuples; a tree that grows too large is cut, and says where.
 	// May be retried: it changes nothing.
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
+	// CreateBackup streams a backup of everything that the server holds, at one revision, while it goes on
+	// serving. The bytes of all messages together are one file, as docs/format/backup.md draws it; a file
+	// is whole if and only if its end is there, which its checksums tell.
+	//
+	// Consistency: the newest revision, with every write acknowledged before the call.
+	// Errors: OUT_OF_RANGE when the changes since the revision of an increment are no longer kept;
+	// FAILED_PRECONDITION when nothing was written since that revision, or the server makes no backups;
+	// INVALID_ARGUMENT for a revision of another cluster; UNAVAILABLE when this node cannot tell what is
+	// newest; RESOURCE_EXHAUSTED while another backup is being made.
+	// Limits: one backup at a time; the client takes each message within a minute.
+	// May be retried, from the start: it changes nothing.
+	CreateBackup(*CreateBackupRequest, grpc.ServerStreamingServer[CreateBackupResponse]) error
 	mustEmbedUnimplementedOstiaryServiceServer()
 }
 
@@ -90,6 +134,9 @@ type UnimplementedOstiaryServiceServer struct{}
 
 func (UnimplementedOstiaryServiceServer) Explain(context.Context, *ExplainRequest) (*ExplainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Explain not implemented")
+}
+func (UnimplementedOstiaryServiceServer) CreateBackup(*CreateBackupRequest, grpc.ServerStreamingServer[CreateBackupResponse]) error {
+	return status.Error(codes.Unimplemented, "method CreateBackup not implemented")
 }
 func (UnimplementedOstiaryServiceServer) mustEmbedUnimplementedOstiaryServiceServer() {}
 func (UnimplementedOstiaryServiceServer) testEmbeddedByValue()                        {}
@@ -130,6 +177,17 @@ func _OstiaryService_Explain_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OstiaryService_CreateBackup_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(CreateBackupRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(OstiaryServiceServer).CreateBackup(m, &grpc.GenericServerStream[CreateBackupRequest, CreateBackupResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OstiaryService_CreateBackupServer = grpc.ServerStreamingServer[CreateBackupResponse]
+
 // OstiaryService_ServiceDesc is the grpc.ServiceDesc for OstiaryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -142,6 +200,12 @@ var OstiaryService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _OstiaryService_Explain_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "CreateBackup",
+			Handler:       _OstiaryService_CreateBackup_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "ostiary/v1/ostiary.proto",
 }

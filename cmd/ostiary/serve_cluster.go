@@ -1,0 +1,66 @@
+package main
+
+import (
+	"net"
+
+	"github.com/spf13/pflag"
+
+	"github.com/ostiary/ostiary/raftstore"
+)
+
+// clusterFlags are what 'serve' can be told of its cluster.
+type clusterFlags struct {
+	addr, advertise string
+	join            []string
+	expect          int
+	learner         bool
+	security        securityFlags
+}
+
+// maxExpect bounds --expect: with more voters every write only waits longer.
+const maxExpect = 9
+
+func (c *clusterFlags) register(f *pflag.FlagSet) {
+	f.StringVar(&c.addr, "cluster-addr", "", "address for other nodes of a cluster (default: none, a cluster of one)")
+	f.StringVar(&c.advertise, "advertise", "", "address at which other nodes reach --cluster-addr (default: the same)")
+	f.StringSliceVar(&c.join, "join", nil, "cluster addresses of nodes to join, with commas between; counts while the data folder is new")
+	f.IntVar(&c.expect, "expect", 0, "how many new nodes begin a cluster together, each naming the others in --join (0: join one that exists)")
+	f.BoolVar(&c.learner, "learner", false, "follow without a vote: a read replica")
+	fromEnv(f, "cluster-addr", "advertise", "join", "expect", "learner")
+	c.security.register(f)
+}
+
+// judge returns what raftstore is to be told. With --dev and without certificates the cluster speaks
+// plain text, on loopback addresses alone.
+func (c clusterFlags) judge(dev bool) (raftstore.Options, error) {
+	none := raftstore.Options{}
+	if c.addr == "" {
+		if c.advertise != "" || len(c.join) > 0 || c.expect != 0 || c.learner || c.security.given() {
+			return none, usagef("--advertise, --join, --expect, --learner and --cluster-cert, -key and -ca need --cluster-addr")
+		}
+		return none, nil
+	}
+	for flag, address := range map[string]string{"--cluster-addr": c.addr, "--advertise": c.advertise} {
+		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
+			return none, usagef("%s %q is not host:port", flag, address)
+		}
+	}
+	for _, address := range c.join {
+		if host, _, err := net.SplitHostPort(address); err != nil || host == "" {
+			return none, usagef("--join %q is not host:port", address)
+		}
+	}
+	if c.expect < 0 || c.expect > maxExpect {
+		return none, usagef("--expect %d is not from 0 to %d", c.expect, maxExpect)
+	}
+	plain := dev && !c.security.given()
+	if plain {
+		if err := loopbackOnly("--cluster-addr", c.addr); err != nil {
+			return none, err
+		}
+	}
+	return raftstore.Options{
+		Addr: c.addr, Advertise: c.advertise, Join: c.join, Expect: c.expect, Learner: c.learner,
+		Security: c.security.security(plain),
+	}, nil
+}

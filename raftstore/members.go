@@ -1,0 +1,271 @@
+package raftstore
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/ostiary/ostiary"
+)
+
+// Member is one node of a cluster, as its configuration has it.
+type Member struct {
+	ID      string `json:"id"`
+	Address string `json:"address"`
+	// Voter is false for a learner, which follows the log and has no say.
+	Voter  bool `json:"voter"`
+	Leader bool `json:"leader"`
+}
+
+// NodeStatus is what a node says of itself.
+type NodeStatus struct {
+	Cluster string `json:"cluster"`
+	ID      string `json:"id"`
+	Address string `json:"address"`
+	// Role is leader, follower, learner or candidate.
+	Role string `json:"role"`
+	Term uint64 `json:"term"`
+	// LeaderID and LeaderAddress are empty while no leader is known.
+	LeaderID      string `json:"leader_id"`
+	LeaderAddress string `json:"leader_address"`
+	LastIndex     uint64 `json:"last_index"`
+	CommitIndex   uint64 `json:"commit_index"`
+	ApplyIndex    uint64 `json:"apply_index"`
+	// Fault says why the node does not serve; empty when it does.
+	Fault   string   `json:"fault,omitempty"`
+	Members []Member `json:"members"`
+}
+
+// Status returns what this node says of itself.
+func (s *Store) Status() (NodeStatus, error) {
+	if err := s.failed(); err != nil {
+		return NodeStatus{}, err
+	}
+	_, members, err := s.members()
+	if err != nil {
+		return NodeStatus{}, err
+	}
+	applied, _ := s.storage.Applied()
+	address, id := s.raft.LeaderWithID()
+	status := NodeStatus{
+		Cluster: hex.EncodeToString(s.cluster[:]), ID: string(s.id), Role: "candidate", Term: s.raft.CurrentTerm(),
+		LeaderID: string(id), LeaderAddress: string(address),
+		LastIndex: s.raft.LastIndex(), CommitIndex: s.raft.CommitIndex(), ApplyIndex: applied, Members: members,
+	}
+	if s.net != nil {
+		status.Address = s.net.port.advertise
+	}
+	switch s.raft.State() {
+	case raft.Leader:
+		status.Role = "leader"
+	case raft.Follower:
+		status.Role = "learner"
+		for _, m := range members {
+			if m.ID == status.ID && m.Voter {
+				status.Role = "follower"
+			}
+		}
+	}
+	if err := s.Ready(); err != nil {
+		status.Fault = err.Error()
+	}
+	return status, nil
+}
+
+// members returns the newest configuration and its index.
+func (s *Store) members() (index uint64, members []Member, err error) {
+	future := s.raft.GetConfiguration()
+	if err := future.Error(); err != nil {
+		return 0, nil, fmt.Errorf("read the cluster's members: %w", err)
+	}
+	_, leader := s.raft.LeaderWithID()
+	for _, server := range future.Configuration().Servers {
+		members = append(members, Member{
+			ID: string(server.ID), Address: string(server.Address),
+			Voter: server.Suffrage == raft.Voter, Leader: server.ID == leader,
+		})
+	}
+	return future.Index(), members, nil
+}
+
+// ChangeKind says what a Change does to the members.
+type ChangeKind string
+
+// The kinds of change.
+const (
+	// ChangeAdd adds a learner, or gives a member another address.
+	ChangeAdd ChangeKind = "add"
+	// ChangeRemove takes a member out.
+	ChangeRemove ChangeKind = "remove"
+	// ChangePromote gives a learner a vote.
+	ChangePromote ChangeKind = "promote"
+	// ChangeDemote takes a member's vote.
+	ChangeDemote ChangeKind = "demote"
+	// ChangeTransfer lets another voter lead: that of ID, or the one that is furthest when ID is empty.
+	ChangeTransfer ChangeKind = "transfer"
+)
+
+// Change is one change of the members of a cluster.
+type Change struct {
+	Kind    ChangeKind `json:"kind"`
+	ID      string     `json:"id"`
+	Address string     `json:"address,omitempty"` // ChangeAdd
+	// Passed is set when one node passes the change on to another, which does not do so again.
+	Passed bool `json:"passed,omitempty"`
+}
+
+// changeTimeout bounds how long a change may wait for its place and for raft.
+const changeTimeout = 10 * time.Second
+
+// ChangeMembers changes the members, through the leader wherever it is. A change that stands already is
+// a success. The last voter can be neither removed nor demoted: ostiary.ErrPrecondition.
+func (s *Store) ChangeMembers(ctx context.Context, c Change) error {
+	_, err := s.takeChange(ctx, &c)
+	return err
+}
+
+func (s *Store) takeChange(ctx context.Context, c *Change) (*nothing, error) {
+	if err := s.serving(); err != nil {
+		return nil, err
+	}
+	if s.raft.State() == raft.Leader {
+		return &nothing{}, s.changeHere(ctx, *c)
+	}
+	if c.Passed || s.net == nil {
+		return nil, fmt.Errorf("change members: this node does not lead: %w", ostiary.ErrNotLeader)
+	}
+	conn, here, err := s.leader(ctx)
+	if err != nil || here {
+		return nil, fmt.Errorf("change members: %w", errors.Join(err, ostiary.ErrNotLeader))
+	}
+	passed := *c
+	passed.Passed = true
+	return call[nothing](ctx, conn, "change", passed)
+}
+
+func (s *Store) changeHere(ctx context.Context, c Change) error {
+	index, members, err := s.members()
+	if err != nil {
+		return err
+	}
+	action, err := s.judgeChange(c, index, members)
+	if err != nil {
+		return fmt.Errorf("%s node %q: %w", c.Kind, c.ID, err)
+	}
+	if action == nil {
+		return nil
+	}
+	s.logger.Info("members change", "kind", string(c.Kind), "node", c.ID, "address", c.Address)
+	_, err = s.settle(ctx, func() error { return action().Error() })
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, raft.ErrNotLeader):
+		err = ostiary.ErrNotLeader
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	default:
+		err = fmt.Errorf("%w: %w", err, ostiary.ErrUnavailable)
+	}
+	return fmt.Errorf("%s node %q: %w", c.Kind, c.ID, err)
+}
+
+// judgeChange returns what to ask of raft, or nil when the change stands already.
+func (s *Store) judgeChange(c Change, index uint64, members []Member) (func() raft.Future, error) {
+	var at *Member
+	voters := 0
+	for i := range members {
+		if members[i].ID == c.ID {
+			at = &members[i]
+		}
+		if members[i].Voter {
+			voters++
+		}
+	}
+	if at == nil && c.Kind != ChangeAdd && (c.Kind != ChangeTransfer || c.ID != "") {
+		return nil, fmt.Errorf("no member has this id: %w", ostiary.ErrNotFound)
+	}
+	id := raft.ServerID(c.ID)
+	switch c.Kind {
+	case ChangeAdd:
+		return s.judgeAdd(c, at, index, members)
+	case ChangePromote:
+		if at.Voter {
+			return nil, nil
+		}
+		return func() raft.Future { return s.raft.AddVoter(id, raft.ServerAddress(at.Address), index, changeTimeout) }, nil
+	case ChangeDemote:
+		if !at.Voter {
+			return nil, nil
+		}
+		if err := s.judgeLoss(*at, voters); err != nil {
+			return nil, err
+		}
+		return func() raft.Future { return s.raft.DemoteVoter(id, index, changeTimeout) }, nil
+	case ChangeRemove:
+		if err := s.judgeLoss(*at, voters); err != nil {
+			return nil, err
+		}
+		return func() raft.Future { return s.raft.RemoveServer(id, index, changeTimeout) }, nil
+	case ChangeTransfer:
+		return s.judgeTransfer(at, voters)
+	}
+	return nil, fmt.Errorf("no change is called %q", c.Kind)
+}
+
+func (s *Store) judgeAdd(c Change, at *Member, index uint64, members []Member) (func() raft.Future, error) {
+	if c.ID == "" || c.Address == "" {
+		return nil, fmt.Errorf("a member needs an id and an address; got %q and %q: %w", c.ID, c.Address, ostiary.ErrPrecondition)
+	}
+	for _, m := range members {
+		if m.Address == c.Address && m.ID != c.ID {
+			return nil, fmt.Errorf("node %s has the address %q already; remove that member first: %w", m.ID, c.Address, ostiary.ErrExists)
+		}
+	}
+	id, address := raft.ServerID(c.ID), raft.ServerAddress(c.Address)
+	switch {
+	case at != nil && at.Address == c.Address:
+		return nil, nil
+	case at != nil && at.Voter:
+		return func() raft.Future { return s.raft.AddVoter(id, address, index, changeTimeout) }, nil
+	}
+	return func() raft.Future { return s.raft.AddNonvoter(id, address, index, changeTimeout) }, nil
+}
+
+// judgeLoss refuses what would leave a cluster that nobody can lead.
+func (s *Store) judgeLoss(m Member, voters int) error {
+	switch {
+	case m.Voter && voters == 1:
+		return fmt.Errorf("it is the last voter, and without one nothing can be written any more: %w", ostiary.ErrPrecondition)
+	case m.ID == string(s.id):
+		return fmt.Errorf("it leads; transfer the leadership first: %w", ostiary.ErrPrecondition)
+	}
+	return nil
+}
+
+func (s *Store) judgeTransfer(to *Member, voters int) (func() raft.Future, error) {
+	switch {
+	case to == nil && voters == 1:
+		return nil, fmt.Errorf("there is no other voter: %w", ostiary.ErrPrecondition)
+	case to == nil:
+		return func() raft.Future { return s.raft.LeadershipTransfer() }, nil
+	case to.ID == string(s.id):
+		return nil, nil
+	case !to.Voter:
+		return nil, fmt.Errorf("it is a learner; promote it first: %w", ostiary.ErrPrecondition)
+	}
+	return func() raft.Future {
+		return s.raft.LeadershipTransferToServer(raft.ServerID(to.ID), raft.ServerAddress(to.Address))
+	}, nil
+}
+
+func (s *Store) takeStatus(context.Context, *nothing) (*NodeStatus, error) {
+	if err := s.serving(); err != nil {
+		return nil, err
+	}
+	status, err := s.Status()
+	return &status, err
+}

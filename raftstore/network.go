@@ -1,0 +1,226 @@
+package raftstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"google.golang.org/grpc"
+
+	"github.com/ostiary/ostiary"
+)
+
+// network is what a node of a cluster has and a cluster of one without a port has not.
+type network struct {
+	port   *port
+	peers  *peers
+	server *grpc.Server
+
+	ctx     context.Context // ends when the node closes
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	// started is set when raft runs; before, calls are refused.
+	started atomic.Bool
+	// current is closed once this process has applied a commit index that it learned from a leader in
+	// this run. Before, nothing may be read: a crash may have cost what storage had not synced.
+	current chan struct{}
+}
+
+// joinReport is how often a node that waits to be a member, or to be current, says so.
+const joinReport = 5 * time.Second
+
+// openNetwork opens the cluster's port. Calls are refused until raft runs.
+func (s *Store) openNetwork() error {
+	if s.options.Addr == "" {
+		if len(s.options.Join) > 0 || s.options.Expect > 0 || s.options.Learner {
+			return errors.New("to join others a node needs an address for the cluster")
+		}
+		return nil
+	}
+	port, err := listen(s.options.Addr, s.options.Advertise, s.options.Security, s.logger)
+	if err != nil {
+		return err
+	}
+	n := &network{port: port, current: make(chan struct{})}
+	n.ctx, n.stop = context.WithCancel(context.Background())
+	n.peers = newPeers(func(ctx context.Context, address string) (net.Conn, error) {
+		conn, _, err := dial(ctx, port.security, address, kindCall, port.clusterID())
+		return conn, err
+	})
+	n.server = callServer(
+		method("propose", s.takeProposal),
+		method("read-index", s.takeReadIndex),
+		method("status", s.takeStatus),
+		method("change", s.takeChange),
+	)
+	n.running.Go(func() { _ = n.server.Serve(callListener{port}) }) // ends with the port
+	s.net = n
+	s.leaderRead = &sharedIndex{ask: s.leaderIndex, base: n.ctx}
+	s.anyRead = &sharedIndex{ask: s.askIndex, base: n.ctx}
+	return nil
+}
+
+// serving returns an error until raft runs, and when the node has failed.
+func (s *Store) serving() error {
+	if err := s.failed(); err != nil {
+		return err
+	}
+	if s.net != nil && !s.net.started.Load() {
+		return fmt.Errorf("node is starting: %w", ostiary.ErrUnavailable)
+	}
+	return nil
+}
+
+// run starts what a node of a cluster does in the background.
+func (s *Store) run() {
+	s.net.started.Store(true)
+	s.net.running.Go(s.becomeMember)
+	s.net.running.Go(s.becomeCurrent)
+}
+
+// close ends everything but raft and the port, which raft closes.
+func (n *network) close() {
+	n.stop()
+	n.server.Stop()
+	n.peers.close()
+}
+
+// waitCurrent returns when this node may answer reads.
+func (s *Store) waitCurrent(ctx context.Context) error {
+	select {
+	case <-s.net.current:
+		return nil
+	default:
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxReadWait)
+	defer cancel()
+	select {
+	case <-s.net.current:
+		return nil
+	case <-s.dead:
+		return s.failed()
+	case <-s.net.ctx.Done():
+		return fmt.Errorf("node is shutting down: %w", ostiary.ErrUnavailable)
+	case <-ctx.Done():
+		return fmt.Errorf("this node has not caught up with a leader since it started (%w): %w", ctx.Err(), ostiary.ErrUnavailable)
+	}
+}
+
+// becomeCurrent learns a commit index from a leader and waits until it is applied here.
+func (s *Store) becomeCurrent() {
+	start, reported := time.Now(), time.Now()
+	for s.net.ctx.Err() == nil {
+		ctx, cancel := context.WithTimeout(s.net.ctx, joinReport)
+		index, err := s.anyRead.get(ctx)
+		if err == nil {
+			_, err = s.applied.wait(ctx, index)
+		}
+		cancel()
+		if err == nil {
+			close(s.net.current)
+			s.logger.Info("caught up", "apply_index", index, "duration", time.Since(start))
+			return
+		}
+		if s.net.ctx.Err() == nil && time.Since(reported) >= joinReport {
+			reported = time.Now()
+			applied, _ := s.storage.Applied()
+			s.logger.Warn("not caught up with the cluster yet; reads are refused", "apply_index", applied, "known_index", index, "reason", err)
+		}
+		s.pause(leaderPause)
+	}
+}
+
+func (s *Store) pause(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-s.net.ctx.Done():
+	}
+}
+
+// promotedKey is set, in the log's key-value table, once a node that joined has its vote. A vote that an
+// operator takes away later it does not ask for again.
+const promotedKey = "promoted"
+
+// becomeMember makes sure that the cluster knows this node, at its address, and with a vote where it is
+// to have one: it comes in as a learner and gets its vote when it has caught up, so that a node without
+// data never counts for a quorum.
+func (s *Store) becomeMember() {
+	reported := time.Now()
+	for s.net.ctx.Err() == nil {
+		done, err := s.askMembership()
+		if done {
+			return
+		}
+		if err != nil && s.net.ctx.Err() == nil && time.Since(reported) >= joinReport {
+			reported = time.Now()
+			s.logger.Warn("not a member of the cluster yet", "reason", err)
+		}
+		s.pause(5 * leaderPause)
+	}
+}
+
+// askMembership takes the next step and says whether it was the last.
+func (s *Store) askMembership() (done bool, err error) {
+	_, members, err := s.members()
+	if err != nil {
+		return false, err
+	}
+	at := slices.IndexFunc(members, func(m Member) bool { return m.ID == string(s.id) })
+	if at < 0 || members[at].Address != s.net.port.advertise {
+		return false, s.askAll(Change{Kind: ChangeAdd, ID: string(s.id), Address: s.net.port.advertise})
+	}
+	promoted, found, err := s.log.Value(promotedKey)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case found && len(promoted) > 0, s.options.Learner && !members[at].Voter:
+		return true, nil
+	case members[at].Voter:
+		return true, s.log.Set(promotedKey, []byte{1})
+	}
+	select {
+	case <-s.net.current:
+	case <-s.net.ctx.Done():
+		return true, nil
+	}
+	return false, s.askAll(Change{Kind: ChangePromote, ID: string(s.id)})
+}
+
+// askAll asks the leader for a change, or where this node knows none, the nodes that it was told of.
+func (s *Store) askAll(c Change) error {
+	ctx, cancel := context.WithTimeout(s.net.ctx, changeTimeout)
+	defer cancel()
+	if s.raft.State() == raft.Leader {
+		return s.changeHere(ctx, c)
+	}
+	addresses := s.options.Join
+	if leader, _ := s.raft.LeaderWithID(); leader != "" {
+		addresses = append([]string{string(leader)}, addresses...)
+	}
+	var failures []error
+	for _, address := range addresses {
+		if address == s.net.port.advertise {
+			continue
+		}
+		conn, err := s.net.peers.reach(ctx, address)
+		if err == nil {
+			_, err = call[nothing](ctx, conn, "change", c)
+		}
+		if err == nil {
+			return nil
+		}
+		failures = append(failures, err)
+	}
+	if len(failures) == 0 {
+		return errors.New("no other node is known: name one to join")
+	}
+	return errors.Join(failures...)
+}
