@@ -33,6 +33,9 @@ var (
 	ErrNotLeader = errors.New("not leader")
 	// ErrRevisionNotYet: the node has not applied the revision asked for within the deadline.
 	ErrRevisionNotYet = errors.New("revision is not applied here yet")
+	// ErrStale: the node has lost the leader for longer than the bound on staleness, so its answers may be
+	// too old. Ask another node, or later.
+	ErrStale = errors.New("this node may be too far behind")
 	// ErrRevisionGone: the revision asked for is older than what is kept.
 	ErrRevisionGone = errors.New("revision is no longer kept")
 	// ErrDepthExceeded: evaluation met an unexplored branch at the depth limit and found no answer
@@ -58,7 +61,7 @@ var (
 func Sentinels() []error {
 	return []error{
 		ErrTupleInvalid, ErrTupleExists, ErrTupleMissing, ErrTupleOwned, ErrModelInvalid, ErrTokenInvalid,
-		ErrNotFound, ErrExists, ErrPrecondition, ErrConflict, ErrNotLeader, ErrRevisionNotYet, ErrRevisionGone,
+		ErrNotFound, ErrExists, ErrPrecondition, ErrConflict, ErrNotLeader, ErrRevisionNotYet, ErrStale, ErrRevisionGone,
 		ErrDepthExceeded, ErrTooBroad, ErrConditionUndecided, ErrDiskFull, ErrUnavailable, ErrOutcomeUnknown, ErrCorrupt,
 	}
 }

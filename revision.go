@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"time"
 )
 
 // Revision is a point in the history of a cluster: the Raft log index of a write. Revisions of one
@@ -60,4 +61,8 @@ type Freshness struct {
 	At Revision
 	// Linearizable asks for a view that holds every write acknowledged before the question was put.
 	Linearizable bool
+	// MaxStaleness bounds how old the view may be: everything acknowledged longer ago is in it. A node
+	// that cannot say so fails with ErrStale. Zero leaves it to the node's own setting, which may be no
+	// bound. It counts neither for a linearizable view, which is not old, nor with At.
+	MaxStaleness time.Duration
 }

@@ -31,6 +31,9 @@ type network struct {
 	// current is closed once this process has applied a commit index that it learned from a leader in
 	// this run. Before, nothing may be read: a crash may have cost what storage had not synced.
 	current chan struct{}
+	// heard is when the newest read index was asked for that is applied here: everything acknowledged
+	// before is in the views of this node.
+	heard atomic.Pointer[time.Time]
 }
 
 // joinReport is how often a node that waits to be a member, or to be current, says so.
@@ -82,7 +85,7 @@ func (s *Store) serving() error {
 func (s *Store) run() {
 	s.net.started.Store(true)
 	s.net.running.Go(s.becomeMember)
-	s.net.running.Go(s.becomeCurrent)
+	s.net.running.Go(s.stayCurrent)
 }
 
 // close ends everything but raft and the port, which raft closes.
@@ -113,16 +116,21 @@ func (s *Store) waitCurrent(ctx context.Context) error {
 	}
 }
 
-// becomeCurrent learns a commit index from a leader and waits until it is applied here.
+// stayCurrent learns a commit index from a leader and waits until it is applied here, again and again.
+func (s *Store) stayCurrent() {
+	s.becomeCurrent()
+	for s.net.ctx.Err() == nil {
+		s.pause(s.hearingInterval())
+		if _, err := s.hear(); err != nil {
+			s.pause(leaderPause)
+		}
+	}
+}
+
 func (s *Store) becomeCurrent() {
 	start, reported := time.Now(), time.Now()
 	for s.net.ctx.Err() == nil {
-		ctx, cancel := context.WithTimeout(s.net.ctx, joinReport)
-		index, err := s.anyRead.get(ctx)
-		if err == nil {
-			_, err = s.applied.wait(ctx, index)
-		}
-		cancel()
+		index, err := s.hear()
 		if err == nil {
 			close(s.net.current)
 			s.logger.Info("caught up", "apply_index", index, "duration", time.Since(start))

@@ -19,7 +19,8 @@ const maxReadAhead = 10_000
 // View returns a view that is as new as f asks, or at the one revision that it asks for. The caller
 // closes it.
 //
-// A revision that is not applied here within the deadline fails with ostiary.ErrRevisionNotYet, and one
+// In a cluster a view that may be older than Options.MaxStaleness, or f.MaxStaleness, fails with
+// ostiary.ErrStale. A revision that is not applied here within the deadline fails with ostiary.ErrRevisionNotYet, and one
 // that is older than Options.HistoryRetention with ostiary.ErrRevisionGone. A
 // linearizable read confirms that this node leads; in a cluster of one everything acknowledged is then
 // in the newest view, since a write is acknowledged after it is published.
@@ -42,6 +43,9 @@ func (s *Store) View(ctx context.Context, f ostiary.Freshness) (*storage.View, e
 		}
 	}
 	if err := s.waitApplied(ctx, max(f.AtLeast, f.At)); err != nil {
+		return nil, err
+	}
+	if err := s.judgeAge(f); err != nil {
 		return nil, err
 	}
 	if f.At != 0 {
@@ -69,13 +73,14 @@ func (s *Store) waitApplied(ctx context.Context, revision ostiary.Revision) erro
 		return nil
 	}
 	if last := s.log.LastIndex(); uint64(revision) > last+maxReadAhead {
-		return fmt.Errorf("wait for revision %d: the log ends at %d: %w", revision, last, ostiary.ErrRevisionNotYet)
+		return fmt.Errorf("revision %d was asked for, and the log of this node ends at %d: %w", revision, last, ostiary.ErrRevisionNotYet)
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxReadWait)
 	defer cancel()
 	reached, err := s.applied.wait(ctx, uint64(revision))
 	if err != nil {
-		return fmt.Errorf("wait for revision %d: this node stands at %d (%w): %w", revision, reached, err, ostiary.ErrRevisionNotYet)
+		return fmt.Errorf("revision %d was asked for, and this node stands at %d, %d behind (%w): %w",
+			revision, reached, uint64(revision)-reached, err, ostiary.ErrRevisionNotYet)
 	}
 	return nil
 }

@@ -62,6 +62,9 @@ type Options struct {
 	// Expect is how many new nodes begin a cluster together, each naming all others in Join. Zero means
 	// that a node with Join waits for a cluster that exists.
 	Expect int
+	// MaxStaleness bounds the age of default reads: a node that has not caught up with a leader for longer
+	// refuses them with ostiary.ErrStale. Zero means no bound. It counts in a cluster with Addr alone.
+	MaxStaleness time.Duration
 	// Learner is set for a node that is to follow without a vote.
 	Learner bool
 	// Security is how the nodes of the cluster know each other.
@@ -541,7 +544,7 @@ func (s *Store) readyInCluster() error {
 	if leader, _ := s.raft.LeaderWithID(); leader == "" {
 		return fmt.Errorf("node knows no leader: %w", ostiary.ErrUnavailable)
 	}
-	return nil
+	return s.judgeAge(ostiary.Freshness{})
 }
 
 // fatal records that the node cannot go on and says so to Options.OnFatal, once.

@@ -173,11 +173,12 @@ func TestReadWaitsForRevision(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	_, err = s.View(ctx, ostiary.Freshness{AtLeast: receipt.Revision + 100})
-	if !errors.Is(err, ostiary.ErrRevisionNotYet) || !strings.Contains(err.Error(), fmt.Sprint(receipt.Revision)) {
-		t.Errorf("got error %v, want ErrRevisionNotYet that says where the node stands", err)
+	if !errors.Is(err, ostiary.ErrRevisionNotYet) ||
+		!strings.Contains(err.Error(), fmt.Sprintf("revision %d was asked for, and this node stands at %d, 100 behind", receipt.Revision+100, receipt.Revision)) {
+		t.Errorf("got error %v, want ErrRevisionNotYet that says what was asked for and where the node stands", err)
 	}
 	// Far past the end of the log there is nothing to wait for, however long the deadline.
-	if _, err := s.View(context.WithoutCancel(t.Context()), ostiary.Freshness{AtLeast: 1 << 62}); !errors.Is(err, ostiary.ErrRevisionNotYet) || !strings.Contains(err.Error(), "log ends") {
+	if _, err := s.View(context.WithoutCancel(t.Context()), ostiary.Freshness{AtLeast: 1 << 62}); !errors.Is(err, ostiary.ErrRevisionNotYet) || !strings.Contains(err.Error(), "ends at") {
 		t.Errorf("got error %v, want ErrRevisionNotYet that says where the log ends", err)
 	}
 	done := make(chan error, 1)

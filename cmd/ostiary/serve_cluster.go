@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -14,11 +15,15 @@ type clusterFlags struct {
 	join            []string
 	expect          int
 	learner         bool
+	maxStaleness    time.Duration
 	security        securityFlags
 }
 
 // maxExpect bounds --expect: with more voters every write only waits longer.
 const maxExpect = 9
+
+// minStaleness bounds --max-staleness from below: shorter, every election would refuse reads.
+const minStaleness = 2 * time.Second
 
 func (c *clusterFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&c.addr, "cluster-addr", "", "address for other nodes of a cluster (default: none, a cluster of one)")
@@ -26,7 +31,8 @@ func (c *clusterFlags) register(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.join, "join", nil, "cluster addresses of nodes to join, with commas between; counts while the data folder is new")
 	f.IntVar(&c.expect, "expect", 0, "how many new nodes begin a cluster together, each naming the others in --join (0: join one that exists)")
 	f.BoolVar(&c.learner, "learner", false, "follow without a vote: a read replica")
-	fromEnv(f, "cluster-addr", "advertise", "join", "expect", "learner")
+	f.DurationVar(&c.maxStaleness, "max-staleness", 0, "refuse default reads when this node has not caught up with a leader for so long (0: answer from what it has)")
+	fromEnv(f, "cluster-addr", "advertise", "join", "expect", "learner", "max-staleness")
 	c.security.register(f)
 }
 
@@ -35,8 +41,8 @@ func (c *clusterFlags) register(f *pflag.FlagSet) {
 func (c clusterFlags) judge(dev bool) (raftstore.Options, error) {
 	none := raftstore.Options{}
 	if c.addr == "" {
-		if c.advertise != "" || len(c.join) > 0 || c.expect != 0 || c.learner || c.security.given() {
-			return none, usagef("--advertise, --join, --expect, --learner and --cluster-cert, -key and -ca need --cluster-addr")
+		if c.advertise != "" || len(c.join) > 0 || c.expect != 0 || c.learner || c.maxStaleness != 0 || c.security.given() {
+			return none, usagef("--advertise, --join, --expect, --learner, --max-staleness and --cluster-cert, -key and -ca need --cluster-addr")
 		}
 		return none, nil
 	}
@@ -53,6 +59,9 @@ func (c clusterFlags) judge(dev bool) (raftstore.Options, error) {
 	if c.expect < 0 || c.expect > maxExpect {
 		return none, usagef("--expect %d is not from 0 to %d", c.expect, maxExpect)
 	}
+	if c.maxStaleness < 0 || c.maxStaleness > 0 && c.maxStaleness < minStaleness {
+		return none, usagef("--max-staleness %s is neither 0 nor at least %s: it must outlast an election", c.maxStaleness, minStaleness)
+	}
 	plain := dev && !c.security.given()
 	if plain {
 		if err := loopbackOnly("--cluster-addr", c.addr); err != nil {
@@ -60,7 +69,7 @@ func (c clusterFlags) judge(dev bool) (raftstore.Options, error) {
 		}
 	}
 	return raftstore.Options{
-		Addr: c.addr, Advertise: c.advertise, Join: c.join, Expect: c.expect, Learner: c.learner,
+		Addr: c.addr, Advertise: c.advertise, Join: c.join, Expect: c.expect, Learner: c.learner, MaxStaleness: c.maxStaleness,
 		Security: c.security.security(plain),
 	}, nil
 }
