@@ -124,6 +124,10 @@ type DocumentKey struct {
 	Key        string
 }
 
+// ShredPrefix begins the collections whose documents leave no history: once one is deleted, no view shows
+// it any more, whatever the revision. It is for keys that must be destroyed.
+const ShredPrefix = "shred/"
+
 // String returns "collection/key".
 func (k DocumentKey) String() string { return k.Collection + "/" + k.Key }
 

@@ -99,6 +99,48 @@ func (v *View) Documents(collection, afterKey string, limit int, descending bool
 	return docs, nil
 }
 
+// CountDocuments returns how many documents a collection holds. It passes over their keys.
+func (v *View) CountDocuments(collection string) (int, error) {
+	if v.past {
+		n, err := countPastDocuments(v.shared.snap, v.at, collection)
+		if err != nil {
+			return 0, fmt.Errorf("count documents of %q: %w", collection, err)
+		}
+		return n, nil
+	}
+	n, err := countDocuments(v.shared.snap, collection)
+	if err != nil {
+		return 0, fmt.Errorf("count documents of %q: %w", collection, err)
+	}
+	return n, nil
+}
+
+func countDocuments(r pebble.Reader, collection string) (n int, err error) {
+	lower, upper := documentRange(collection, "", false)
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return 0, readError(err)
+	}
+	defer func() { err = errors.Join(err, readError(it.Close())) }()
+	for ok := it.First(); ok; ok = it.Next() {
+		n++
+	}
+	return n, readError(it.Error())
+}
+
+func countPastDocuments(r pebble.Reader, at ostiary.Revision, collection string) (n int, err error) {
+	lower, upper := documentRange(collection, "", false)
+	c, err := newPastCursor(context.Background(), r, at)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, readError(c.Close())) }()
+	for state := c.SeekGEWithLimit(lower, upper); state == pebble.IterValid; state = c.NextWithLimit(upper) {
+		n++
+	}
+	return n, c.Error()
+}
+
 func listDocuments(r pebble.Reader, collection, afterKey string, limit int, descending bool) (docs []ostiary.Document, err error) {
 	lower, upper := documentRange(collection, afterKey, descending)
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ostiary/ostiary"
@@ -116,9 +117,9 @@ func (m *mutation) keepRow() error {
 }
 
 // keepDocument writes the history of a document that the mutation replaces or deletes. The low-water
-// mark has none: it is about the history and not part of it.
+// mark has none: it is about the history and not part of it; nor has what is to be shredded.
 func (m *mutation) keepDocument(key ostiary.DocumentKey, cell *documentCell) error {
-	if key == lowWaterKey || !cell.accepted.exists || cell.keptBy == m.applier.overlay.mutation {
+	if key == lowWaterKey || strings.HasPrefix(key.Collection, ostiary.ShredPrefix) || !cell.accepted.exists || cell.keptBy == m.applier.overlay.mutation {
 		return nil
 	}
 	cell.keptBy = m.applier.overlay.mutation
