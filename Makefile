@@ -7,7 +7,7 @@ LDFLAGS := -X main.version=$(VERSION)
 TOOLS   := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers
+.PHONY: help build demo test race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers chaos
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ bench-peers: build ## measure an echo, Ostiary and OpenFGA on PostgreSQL in one 
 e2e: build ## ask the built server through OpenFGA's published Go and npm clients (needs node and npm)
 	cd e2e && $(GO) vet ./... && $(GO) test -count=1 ./...
 	cd e2e/js && npm ci --no-audit --no-fund && npm test
+
+ROUNDS ?= 20
+chaos: build ## run three nodes under load and kill, stop, cut off and fill them, ROUNDS times (20)
+	cd e2e && $(GO) vet ./chaos && $(GO) run ./chaos -rounds $(ROUNDS)
 
 conformance: build ## run OpenFGA's, SpiceDB's and other suites against a server, and print a table
 	$(GO) run ./conformance/cmd/suites -binary $(BIN)
