@@ -53,8 +53,9 @@ func (s *Server) interceptUnary(
 	ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler,
 ) (resp any, err error) {
 	resp, c, err := s.unary(ctx, sentIn(incoming(ctx)), info.FullMethod, req, handler)
-	if headerErr := grpc.SetHeader(ctx, s.metadata(c)); headerErr != nil {
-		s.logger.Warn("response headers not set", "request_id", c.requestID, "error", headerErr)
+	// SetHeader would copy the map, to be sent with the answer, which follows at once.
+	if headerErr := grpc.SendHeader(ctx, s.metadata(c)); headerErr != nil {
+		s.logger.Debug("response headers not sent", "request_id", c.requestID, "error", headerErr) // the client is gone
 	}
 	return resp, err
 }

@@ -19,11 +19,14 @@ import (
 // knows nothing. What it costs to ask is what the wire costs; no server that answers the same protocol
 // with the same libraries can be cheaper.
 //
-// Over gRPC it runs with as many stream workers as there are cores, the cheapest setting that was found.
-// Over HTTP it is what one would write with net/http and encoding/json.
+// Over gRPC it has the settings of Ostiary's own server (package api), of which the number of stream
+// workers alone makes a difference. Over HTTP it is what one would write with net/http and encoding/json.
 type Echo struct {
 	openfgav1.UnimplementedOpenFGAServiceServer
 }
+
+// echoWorkersPerCore is what package api has as streamWorkersPerCore.
+const echoWorkersPerCore = 16
 
 // echoID is the id of every store and model of an Echo.
 const echoID = "01J00000000000000000000000"
@@ -68,7 +71,9 @@ func (Echo) WriteAuthorizationModel(context.Context, *openfgav1.WriteAuthorizati
 
 // Serve answers on both listeners, which it closes, until ctx ends.
 func (e Echo) Serve(ctx context.Context, grpcListener, httpListener net.Listener) error {
-	rpc := grpc.NewServer(grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))), grpc.MaxRecvMsgSize(64<<20))
+	rpc := grpc.NewServer(
+		grpc.NumStreamWorkers(echoWorkersPerCore*uint32(runtime.GOMAXPROCS(0))), grpc.MaxRecvMsgSize(64<<20),
+	)
 	openfgav1.RegisterOpenFGAServiceServer(rpc, e)
 	web := &http.Server{Handler: e.handler(), ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan error, 2)
