@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 )
 
 // listing is one call of ListObjects or ListUsers: where in its list it begins, and when.
 //
-// A list is computed whole, at one revision, and sorted; a limit cuts it, and the next call computes it
-// again at the same revision and goes on after the last element. A list whose evaluation its deadline
+// A list is computed whole, at one revision; a limit takes the first of its elements, and the next call
+// computes it again at the same revision and goes on after the last of them. A list whose evaluation its deadline
 // cuts has no element that is known to be in order, so the answer is then empty, says that it is
 // truncated, and names the place where it began.
 type listing struct {
@@ -66,13 +66,31 @@ func (s *Server) momentOf(ctx context.Context, l *listing) (moment, error) {
 	return l.moment, nil
 }
 
-// page returns the part of a list after the place where l begins, at most limit elements, and notes in
-// the answer where a list that is longer goes on. A negative limit cuts nothing; a nil l wants all. err is
-// that of the list's evaluation; where the list's own deadline cut it, and not that of the request, whose
-// context is ctx, the list goes on where it began.
-func page[T fmt.Stringer](ctx context.Context, s *Server, l *listing, q *question, all []T, limit int, err error) ([]T, error) {
+// after returns the id of the element after which l begins, given what the texts of elements have before and
+// behind it. It is empty where l begins at the start, or is nil.
+func (l *listing) after(before, behind string) (string, error) {
+	if l == nil || l.last == "" {
+		return "", nil
+	}
+	rest, ok := strings.CutPrefix(l.last, before)
+	id, whole := strings.CutSuffix(rest, behind)
+	if !ok || !whole || id == "" { // the scope of the token has them
+		return "", errPageToken
+	}
+	return id, nil
+}
+
+// oneMore is how many elements tell whether a list goes on after limit of them: zero, for all, where nothing
+// cuts it.
+func oneMore(limit int) int { return max(limit, -1) + 1 }
+
+// page returns at most limit elements of a list, and notes in the answer where one that is longer goes on.
+// found begins where l does, and has one element more if there is. A negative limit cuts nothing, nor does a
+// nil l. err is that of the list's evaluation; where the list's own deadline cut it, and not that of the
+// request, whose context is ctx, the list goes on where it began.
+func page[T fmt.Stringer](ctx context.Context, s *Server, l *listing, q *question, found []T, limit int, err error) ([]T, error) {
 	if l == nil {
-		return all, err
+		return found, err
 	}
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
@@ -80,21 +98,14 @@ func page[T fmt.Stringer](ctx context.Context, s *Server, l *listing, q *questio
 		}
 		return nil, err
 	}
-	if l.last != "" {
-		i := slices.IndexFunc(all, func(e T) bool { return e.String() == l.last })
-		if i < 0 { // the same list at the same revision has it
-			return nil, errPageToken
-		}
-		all = all[i+1:]
-	}
-	if limit < 0 || len(all) <= limit {
-		return all, nil
+	if limit < 0 || len(found) <= limit {
+		return found, nil
 	}
 	last := l.last
 	if limit > 0 {
-		last = all[limit-1].String()
+		last = found[limit-1].String()
 	}
-	return all[:limit], s.cut(ctx, l, q, last)
+	return found[:limit], s.cut(ctx, l, q, last)
 }
 
 // cut notes in the answer that the list goes on after last.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
@@ -60,7 +61,13 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing
 	if err != nil {
 		return nil, err
 	}
-	query := engine.ListObjectsQuery{Type: req.GetType(), Relation: req.GetRelation(), Subject: subject, Context: valuesOf(req.GetContext())}
+	query := engine.ListObjectsQuery{
+		Type: req.GetType(), Relation: req.GetRelation(), Subject: subject, Context: valuesOf(req.GetContext()),
+		Limit: oneMore(limit),
+	}
+	if query.After, err = l.after(query.Type+":", ""); err != nil {
+		return nil, err
+	}
 	work := s.paced(ctx, req.GetStoreId())
 	defer work.end()
 	objects, err := s.engine.ListObjects(work, q.model.Plan, reader, query)
@@ -77,11 +84,26 @@ func (s *Server) ListObjects(ctx context.Context, req *openfgav1.ListObjectsRequ
 	if err != nil {
 		return nil, err
 	}
-	resp := &openfgav1.ListObjectsResponse{Objects: make([]string, len(objects))}
-	for i, o := range objects {
-		resp.Objects[i] = o.String()
+	return &openfgav1.ListObjectsResponse{Objects: objectTexts(objects)}, nil
+}
+
+// objectTexts returns objects as text, all in one piece of memory.
+func objectTexts(objects []ostiary.ObjectRef) []string {
+	size := 0
+	for i := range objects {
+		size += len(objects[i].Type) + 1 + len(objects[i].ID)
 	}
-	return resp, nil
+	var all strings.Builder
+	all.Grow(size)
+	texts := make([]string, len(objects))
+	for i := range objects {
+		from := all.Len()
+		all.WriteString(objects[i].Type)
+		all.WriteByte(':')
+		all.WriteString(objects[i].ID)
+		texts[i] = all.String()[from:] // it does not move: there is room
+	}
+	return texts
 }
 
 // StreamedListObjects is ListObjects without a limit on the number of results.
@@ -134,7 +156,17 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 	if err != nil {
 		return nil, err
 	}
-	query := engine.ListUsersQuery{Object: object, Relation: req.GetRelation(), Filter: filter, Context: valuesOf(req.GetContext())}
+	query := engine.ListUsersQuery{
+		Object: object, Relation: req.GetRelation(), Filter: filter, Context: valuesOf(req.GetContext()),
+		Limit: oneMore(s.limits.ListUsersMaxResults),
+	}
+	behind := ""
+	if filter.Relation != "" {
+		behind = "#" + filter.Relation
+	}
+	if query.After, err = l.after(filter.Type+":", behind); err != nil {
+		return nil, err
+	}
 	work := s.paced(ctx, req.GetStoreId())
 	defer work.end()
 	users, err := s.engine.ListUsers(work, q.model.Plan, reader, query)

@@ -15,6 +15,11 @@ type ListObjectsQuery struct {
 	Relation string
 	Subject  ostiary.SubjectRef
 	Context  map[string]any // as in CheckQuery
+
+	// After and Limit cut the list: to the objects whose ids come after After, and of those to the first
+	// Limit. Zero values cut nothing.
+	After string
+	Limit int
 }
 
 // String returns the question as text: "document#viewer@user:ann".
@@ -55,7 +60,7 @@ func (e *Engine) listObjects(ctx context.Context, p *Plan, r Reader, q ListObjec
 	l.run, l.plan, l.subject = e.newRun(ctx, p, r, q.Context), sp, q.Subject
 	l.sets = resized(l.sets, len(sp.nodes))
 	l.universes = resized(l.universes, len(sp.nodes))
-	return l.objects(n)
+	return l.objects(n, &q)
 }
 
 // listings holds what lists leave for the next: memory, and nothing of what was in it.
@@ -73,6 +78,7 @@ func (l *listing) release() {
 	if cap(l.ids) > 16*maxPooledEntries {
 		l.ids = nil
 	}
+	l.sorting.reset()
 	listings.Put(l)
 }
 
@@ -85,7 +91,7 @@ func resized[E any](s []E, n int) []E {
 }
 
 // objects returns the objects of a relation as the answer to the question.
-func (l *listing) objects(n *node) ([]ostiary.ObjectRef, error) {
+func (l *listing) objects(n *node, q *ListObjectsQuery) ([]ostiary.ObjectRef, error) {
 	set, u := l.set(n), l.universe(n.rel)
 	ids := l.ids[:0]
 	doubtful := false
@@ -93,10 +99,10 @@ func (l *listing) objects(n *node) ([]ostiary.ObjectRef, error) {
 		if !l.step() {
 			return nil, l.err
 		}
-		if set.level(id) == yes {
-			ids = append(ids, u.ids[id])
-		} else {
+		if set.level(id) != yes {
 			doubtful = true
+		} else if text := u.ids[id]; q.After == "" || text > q.After {
+			ids = append(ids, text)
 		}
 	}
 	if !l.alive() {
@@ -108,10 +114,10 @@ func (l *listing) objects(n *node) ([]ostiary.ObjectRef, error) {
 		}
 	}
 	l.ids = ids
-	sortTexts(ids)
-	objects := make([]ostiary.ObjectRef, len(ids))
-	for i, id := range ids {
-		objects[i] = ostiary.ObjectRef{Type: n.rel.typ, ID: id}
+	first := l.sorting.first(ids, q.Limit)
+	objects := make([]ostiary.ObjectRef, len(first))
+	for i := range first {
+		objects[i] = ostiary.ObjectRef{Type: n.rel.typ, ID: ids[first[i].at]}
 	}
 	return objects, nil
 }
@@ -126,6 +132,7 @@ type listing struct {
 	universes []universe
 	made      setPool
 	ids       []string // of the answer
+	sorting   sorting
 	// cache keeps what was read while a component is solved that reads the same again; nil otherwise.
 	cache map[arrival]arrived
 }
@@ -365,20 +372,29 @@ func (l *listing) read(a arrival) (arrived, bool) {
 	}
 	read := arrived{group: g}
 	if g.Open {
-		for e, err := range l.reader.Objects(l.ctx, a.subject, a.typ, a.relation) {
-			if err != nil {
-				l.err = a.failed(err)
-			}
-			if l.err != nil || !l.count() {
-				return arrived{}, false
-			}
-			read.edges = append(read.edges, e)
+		var ok bool
+		if read.edges, ok = l.readOpen(a); !ok {
+			return arrived{}, false
 		}
 	}
 	if l.cache != nil {
 		l.cache[a] = read
 	}
 	return read, true
+}
+
+// readOpen reads the tuples that a names edge by edge.
+func (l *listing) readOpen(a arrival) (found []ostiary.Edge, ok bool) {
+	for e, err := range l.reader.Objects(l.ctx, a.subject, a.typ, a.relation) {
+		if err != nil {
+			l.err = a.failed(err)
+		}
+		if l.err != nil || !l.count() {
+			return nil, false
+		}
+		found = append(found, e)
+	}
+	return found, true
 }
 
 func (a arrival) failed(err error) error {

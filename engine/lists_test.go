@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ostiary/ostiary"
@@ -313,4 +316,68 @@ func (s *stopping) ObjectEdges(ctx context.Context, o ostiary.ObjectRef) (*packe
 func (s *stopping) SubjectEdges(ctx context.Context, subject ostiary.SubjectRef, typ, relation string, limit int) (packed.Group, error) {
 	s.read()
 	return s.Reader.SubjectEdges(ctx, subject, typ, relation, limit)
+}
+
+// TestListParts: a part of a list is that part of the whole list.
+func TestListParts(t *testing.T) {
+	plan := plan(typ("user"), typ("group", relation("member", this(), "user, user:*")),
+		typ("doc", relation("viewer", this(), "user, group#member")))
+	random := rand.New(rand.NewPCG(1, 2))
+	var tuples []string
+	for i := range 300 {
+		tuples = append(tuples,
+			fmt.Sprintf("doc:%d#viewer@user:ann", random.IntN(5000)), fmt.Sprintf("doc:one#viewer@user:%d", random.IntN(5000)),
+			fmt.Sprintf("doc:one#viewer@group:%d#member", i))
+	}
+	r := engine.NewMemory(edges(t, strings.Join(append(tuples, "group:7#member@user:*"), "\n")))
+	e := engine.New(engine.Options{})
+	part := func(all []string, after string, limit int) []string {
+		out := all[slices.Index(all, after)+1:] // none: from the start
+		if limit > 0 && limit < len(out) {
+			out = out[:limit]
+		}
+		return out
+	}
+	objects := func(after string, limit int) (ids []string) {
+		found, err := e.ListObjects(t.Context(), plan, r, engine.ListObjectsQuery{
+			Type: "doc", Relation: "viewer", Subject: ostiary.SubjectRef{Type: "user", ID: "ann"}, After: after, Limit: limit,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range found {
+			ids = append(ids, o.ID)
+		}
+		return ids
+	}
+	users := func(filter engine.UserFilter) func(after string, limit int) []string {
+		return func(after string, limit int) (ids []string) {
+			found, err := e.ListUsers(t.Context(), plan, r, engine.ListUsersQuery{
+				Object: ostiary.ObjectRef{Type: "doc", ID: "one"}, Relation: "viewer", Filter: filter, After: after, Limit: limit,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range found {
+				ids = append(ids, s.ID)
+			}
+			return ids
+		}
+	}
+	for name, list := range map[string]func(after string, limit int) []string{
+		"objects": objects, "users": users(engine.UserFilter{Type: "user"}),
+		"usersets": users(engine.UserFilter{Type: "group", Relation: "member"}),
+	} {
+		all := list("", 0)
+		if len(all) < 250 {
+			t.Fatalf("%s: the whole list has %d elements", name, len(all))
+		}
+		for _, after := range []string{"", all[0], all[1], all[100], all[len(all)-2], all[len(all)-1]} {
+			for _, limit := range []int{0, 1, 2, 100, len(all) - 1, len(all), len(all) + 1} {
+				if got, want := list(after, limit), part(all, after, limit); !slices.Equal(got, want) {
+					t.Errorf("%s after %q, %d at most: got %q, want %q", name, after, limit, got, want)
+				}
+			}
+		}
+	}
 }

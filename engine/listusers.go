@@ -30,6 +30,11 @@ type ListUsersQuery struct {
 	Relation string
 	Filter   UserFilter
 	Context  map[string]any // as in CheckQuery
+
+	// After and Limit cut the list: to what comes after the subject with the id After, and of that to the
+	// first Limit. Zero values cut nothing.
+	After string
+	Limit int
 }
 
 // String returns the question as text: "document:1#viewer@user".
@@ -83,17 +88,21 @@ func (e *Engine) listUsers(ctx context.Context, p *Plan, r Reader, q ListUsersQu
 		if !u.step() {
 			return nil, u.err
 		}
-		if l == yes {
+		if l == yes && (q.After == "" || q.After == ostiary.Wildcard || id > q.After) {
 			ids = append(ids, id)
 		}
 	}
-	sortTexts(ids)
-	found := make([]ostiary.SubjectRef, 0, len(ids)+1)
-	if set.rest == yes {
+	var sorting sorting
+	sorted := sorting.first(ids, q.Limit)
+	found := make([]ostiary.SubjectRef, 0, len(sorted)+1)
+	if set.rest == yes && q.After == "" {
 		found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: ostiary.Wildcard})
 	}
-	for _, id := range ids {
-		found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: id, Relation: q.Filter.Relation})
+	for i := range sorted {
+		found = append(found, ostiary.SubjectRef{Type: q.Filter.Type, ID: ids[sorted[i].at], Relation: q.Filter.Relation})
+	}
+	if q.Limit > 0 && len(found) > q.Limit {
+		found = found[:q.Limit]
 	}
 	return found, nil
 }

@@ -9,7 +9,8 @@ import (
 
 func TestSortTexts(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	for _, format := range []string{"%d", "doc%06d", "a-common-prefix-%d", "%09d-with-a-tail", "x%[1]d/%[1]dé", "%x"} {
+	var s sorting
+	for _, format := range []string{"%d", "doc%06d", "a-common-prefix-%d", "%09d-with-a-tail", "x%[1]d/%[1]dé", "%x", "%[1]d%08[1]d"} {
 		for _, n := range []int{0, 1, 2, 47, 48, 500, 3000} {
 			seen := map[string]bool{}
 			var texts []string
@@ -27,9 +28,17 @@ func TestSortTexts(t *testing.T) {
 				texts = append(texts, "common", "commo", "common-and-longer-than-eight", "common-and-longer-than-nine", "")
 			}
 			want := slices.Sorted(slices.Values(texts))
-			sortTexts(texts)
-			if !slices.Equal(texts, want) {
-				t.Fatalf("%s of %d: got %q, want %q", format, n, texts, want)
+			for _, limit := range []int{0, 1, n / 3, n - 1, n, n + 9} {
+				var got []string
+				for _, k := range s.first(texts, limit) {
+					got = append(got, texts[k.at])
+				}
+				if limit <= 0 || limit > len(want) {
+					limit = len(want)
+				}
+				if !slices.Equal(got, want[:limit]) {
+					t.Fatalf("%s, %d of %d: got %q, want %q", format, limit, n, got, want)
+				}
 			}
 		}
 	}
