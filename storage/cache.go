@@ -1,12 +1,10 @@
 package storage
 
 import (
-	"fmt"
 	"math/bits"
 	"sync/atomic"
 	"unsafe"
 
-	"github.com/dgraph-io/ristretto/v2"
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/engine/edges"
 )
@@ -24,13 +22,12 @@ import (
 //     no time: tuples with an expiry are entries' odd tuples, whose grants are judged by the reader.
 //   - The whole key is compared on every hit; hashes only lead to it.
 //
-// ristretto may lose what it is given, and nothing depends on its being found.
+// Nothing depends on what it was given being found.
 type edgeCache struct {
 	*cells
-	entries *ristretto.Cache[uint64, *packed]
+	entries *entries
 
 	hits, misses, changed atomic.Uint64 // added to when a reader ends
-	bytes, count          atomic.Int64
 }
 
 // packed is the tuples of one object or subject. The set's label is the prefix of their keys.
@@ -42,57 +39,31 @@ type packed struct {
 
 const (
 	packedBytes = int64(unsafe.Sizeof(packed{}))
-	// ristrettoBytes is what an entry takes in ristretto's two maps, at a load of two thirds.
-	ristrettoBytes = 112
 	// maxEntryBytes bounds an entry: what is larger is read each time that it is asked for.
 	maxEntryBytes = 1 << 20
-	// getBuffer is how many gets ristretto notes before it counts them
-	// (go test ./storage -bench ObjectEdges/cache=warm).
-	getBuffer = 64
 	// cellBytes is the size of a cell, and maxCells bounds their number, so that they stay in the cache of
 	// a core: half a MiB. With 1,000 changes a second a cell is raised without need every 30 seconds.
 	cellBytes = 8
 	maxCells  = 1 << 16
-	// counterBytes is what ristretto takes for a counter, of which there is one for every expectedBytes
-	// of the cache.
-	counterBytes  = 5
-	expectedBytes = 256
 )
 
-// newEdgeCache returns a cache that takes about bytes of memory in all. cells is how many cells it has;
-// zero means as many as suit it.
-func newEdgeCache(bytes int64, cells int, base uint64) (*edgeCache, error) {
+// newEdgeCache returns a cache that takes at most so many bytes of memory. cells is how many cells it
+// has; zero means as many as suit it.
+func newEdgeCache(bytes int64, cells int, base uint64) *edgeCache {
 	if cells == 0 {
 		cells = min(maxCells, 1<<bits.Len64(uint64(bytes)/(16*cellBytes)))
 	}
-	counters := max(bytes/expectedBytes, 64)
-	c := &edgeCache{cells: newCells(cells, base)}
-	var err error
-	c.entries, err = ristretto.NewCache(&ristretto.Config[uint64, *packed]{
-		NumCounters:        counters,
-		MaxCost:            max(bytes-int64(cells)*cellBytes-counters*counterBytes, 1),
-		BufferItems:        getBuffer,
-		IgnoreInternalCost: true, // cost counts it
-		OnExit: func(p *packed) {
-			if p != nil {
-				c.count.Add(-1)
-				c.bytes.Add(-p.cost())
-			}
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("make a cache of %d bytes: %w", bytes, err)
-	}
-	return c, nil
+	return &edgeCache{cells: newCells(cells, base), entries: newEntries(bytes - int64(cells)*cellBytes)}
 }
 
-func (p *packed) cost() int64 { return packedBytes + ristrettoBytes + int64(p.set.Bytes()) }
+// cost is the memory that p takes beside its slot.
+func (p *packed) cost() int64 { return packedBytes + int64(p.set.Bytes()) }
 
 // get returns the entry with a label if it tells what a view at revision s shows. owner is the hash of
 // the object or subject. changed says that there is one that does not.
 func (c *edgeCache) get(label []byte, hash, owner, s uint64) (p *packed, changed bool) {
-	p, ok := c.entries.Get(hash)
-	if !ok || p.set.Label() != string(label) {
+	p = c.entries.get(label, hash)
+	if p == nil {
 		return nil, false
 	}
 	if c.last(owner) > min(p.revision, s) {
@@ -103,15 +74,8 @@ func (c *edgeCache) get(label []byte, hash, owner, s uint64) (p *packed, changed
 
 // put offers an entry. One that no view could use any more is not kept.
 func (c *edgeCache) put(p *packed, owner uint64) {
-	cost := p.cost()
-	if cost > maxEntryBytes || c.last(owner) > p.revision {
-		return
-	}
-	c.count.Add(1) // before Set, which may end it
-	c.bytes.Add(cost)
-	if !c.entries.Set(p.hash, p, cost) {
-		c.count.Add(-1)
-		c.bytes.Add(-cost)
+	if c.last(owner) <= p.revision {
+		c.entries.put(p)
 	}
 }
 
@@ -129,7 +93,7 @@ type CacheStats struct {
 	Hits    uint64
 	Misses  uint64 // questions that the cache held nothing for
 	Changed uint64 // questions about what may have changed since the cache read it
-	Bytes   int64
+	Bytes   int64  // of memory, all in all
 	Entries int64
 }
 
@@ -140,9 +104,10 @@ func (s *Store) CacheStats() CacheStats {
 	if c == nil {
 		return CacheStats{}
 	}
+	bytes, count := c.entries.size()
 	return CacheStats{
 		Hits: c.hits.Load(), Misses: c.misses.Load(), Changed: c.changed.Load(),
-		Bytes: c.bytes.Load(), Entries: c.count.Load(),
+		Bytes: bytes + int64(len(c.list))*cellBytes, Entries: count,
 	}
 }
 

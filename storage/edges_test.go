@@ -154,10 +154,8 @@ func BenchmarkObjectEdges(b *testing.B) {
 					}
 					r.Close()
 					if i%100 == 0 {
-						s.cache.entries.Wait()
 					}
 				}
-				s.cache.entries.Wait()
 				perTuple = float64(heap()-before) / (4 * objects)
 			}
 			for _, side := range []struct {

@@ -144,9 +144,7 @@ func (s *Store) load(o Options) error {
 		}
 	}
 	if o.EdgeCacheBytes > 0 {
-		if s.cache, err = newEdgeCache(o.EdgeCacheBytes, o.edgeCells, p.index); err != nil {
-			return err
-		}
+		s.cache = newEdgeCache(o.EdgeCacheBytes, o.edgeCells, p.index)
 	}
 	s.durable.Store(p.index)
 	s.applier.init(s.db, p)
@@ -299,9 +297,6 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closeDB() error {
-	if s.cache != nil {
-		s.cache.entries.Close()
-	}
 	if err := s.guard.Failure(); err != nil {
 		return err // a call that the guard gave up on may still be using the applier
 	}
