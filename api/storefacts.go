@@ -10,9 +10,10 @@ import (
 // maxCachedStores bounds the stores whose documents are kept.
 const maxCachedStores = 10_000
 
-// storeFacts is what every question asks of the documents of a store that exists.
+// storeFacts is what every question and every write asks of the documents of a store that exists.
 type storeFacts struct {
-	latestModel string // its id; empty where no model was written
+	document    ostiary.Document // its own; nobody changes the body
+	latestModel string           // its id; empty where no model was written
 }
 
 // factCache keeps the facts of stores for the views that show the same documents, as
@@ -58,14 +59,15 @@ func (s *Server) facts(v View, store string) (storeFacts, error) {
 			return f.(storeFacts), nil
 		}
 	}
-	if _, err := storeDocument(v, store); err != nil {
+	document, err := storeDocument(v, store)
+	if err != nil {
 		return storeFacts{}, err
 	}
 	latest, _, err := v.Document(latestModelKey(store))
 	if err != nil {
 		return storeFacts{}, err
 	}
-	f := storeFacts{latestModel: string(latest.Body)}
+	f := storeFacts{document: document, latestModel: string(latest.Body)}
 	if e != nil && e.count.Add(1) <= maxCachedStores {
 		e.stores.Store(store, f)
 	}

@@ -71,16 +71,16 @@ func (s *Server) changeOnce(
 		return err
 	}
 	defer v.Close()
-	d, err := storeDocument(v, store)
+	known, err := s.facts(v, store)
 	if err != nil {
 		return err
 	}
-	m, err := build(v, d)
+	m, err := build(v, known.document)
 	if err != nil || m == nil {
 		return err
 	}
 	m.Preconditions = append(m.Preconditions, ostiary.Precondition{
-		Kind: ostiary.DocumentAtVersion, Document: d.Key, Version: d.Version,
+		Kind: ostiary.DocumentAtVersion, Document: known.document.Key, Version: known.document.Version,
 	})
 	_, err = s.commit(ctx, m)
 	return err

@@ -23,6 +23,7 @@ type overlay struct {
 	mutation  uint64 // number of the mutation in progress, to tell its staged copies from older ones
 	touched   []*tupleCell
 	touchedD  []*documentCell
+	inBatch   []*documentCell // accepted.inBatch is set
 	key       []byte // scratch
 }
 
@@ -47,9 +48,20 @@ type documentState struct {
 	body    []byte // with inBatch
 }
 
+// maxKnownDocuments bounds the documents of which the overlay remembers the version after a batch.
+const maxKnownDocuments = 1024
+
+// reset is called when the batch is committed. The states of documents are kept, without their bodies:
+// nearly every mutation asks for the version of its store's, and documents change here alone.
 func (o *overlay) reset() error {
 	clear(o.tuples)
-	clear(o.documents)
+	if len(o.documents) > maxKnownDocuments {
+		clear(o.documents)
+	}
+	for _, c := range o.inBatch {
+		c.accepted.inBatch, c.accepted.body = false, nil
+	}
+	o.inBatch = o.inBatch[:0]
 	o.begin()
 	return o.closeIterator()
 }
@@ -88,6 +100,9 @@ func (o *overlay) accept() {
 	}
 	for _, c := range o.touchedD {
 		c.accepted = c.staged
+		if c.accepted.inBatch {
+			o.inBatch = append(o.inBatch, c)
+		}
 	}
 }
 
