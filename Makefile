@@ -7,7 +7,7 @@ LDFLAGS := -X main.version=$(VERSION)
 TOOLS   := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers chaos
+.PHONY: help build demo test race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers bench-cluster chaos
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: ## run the Go benchmarks: ns/op, allocs/op and Pebble reads/op
 
 bench-peers: build ## measure an echo, Ostiary and OpenFGA on PostgreSQL in one run (about 7 minutes; BENCH_SECONDS)
 	bash bench/peers.sh
+
+bench-cluster: build ## measure three nodes on this machine (about 2 minutes; SCALE=large)
+	$(GO) run ./bench/cmd/cluster -scale $(or $(SCALE),mid)
 
 e2e: build ## ask the built server through OpenFGA's published Go and npm clients (needs node and npm)
 	cd e2e && $(GO) vet ./... && $(GO) test -count=1 ./...

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/bench/workload"
 )
@@ -87,6 +89,9 @@ func (o *Options) checkRequest(q workload.Question) (*request, error) {
 	message, err := checkMessage(o.Stores, q)
 	if err != nil {
 		return nil, err
+	}
+	if o.Linearizable {
+		message.Consistency = openfgav1.ConsistencyPreference_HIGHER_CONSISTENCY
 	}
 	return o.Target.encode(methodCheck, message, 1)
 }

@@ -43,6 +43,8 @@ type Options struct {
 	Digest int
 	// Named asks one of the workload's named questions instead of drawn ones.
 	Named string
+	// Linearizable asks for checks at HIGHER_CONSISTENCY.
+	Linearizable bool
 	// Seed draws the questions. New tuples do not depend on it: they differ from run to run.
 	Seed uint64
 	// ServerPIDs are the server's processes, where they run on this machine; their children count too.

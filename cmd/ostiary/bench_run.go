@@ -70,6 +70,7 @@ from when a request was due.`,
 	f.IntVar(&o.Prefill, "prefill", 200_000, "tuples to write before a delete run")
 	f.IntVar(&o.Digest, "digest", 0, "questions whose answers to compare servers by (default 2000; 20 lists; negative: none)")
 	f.StringVar(&o.Named, "question", "", "ask one named question of the workload, as list-2200, instead of drawn ones")
+	f.BoolVar(&o.Linearizable, "linearizable", false, "ask for checks at HIGHER_CONSISTENCY")
 	f.IntVar(&flags.tries, "tries", 10_000, "grants to write and revoke with --op fresh")
 	f.IntSliceVar(&o.ServerPIDs, "server-pid", nil, "processes of the server, to measure with their children (default: who listens on --addr)")
 	f.StringVar(&o.MetricsURL, "metrics-url", "", "Ostiary's metrics, as http://127.0.0.1:2112/metrics, to report latency inside the server")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ostiary/ostiary/api"
 	"github.com/ostiary/ostiary/bench"
+	"github.com/ostiary/ostiary/bench/workload"
 )
 
 // benchArgs are a run of a fraction of a second against a server.
@@ -69,6 +70,28 @@ func TestBenchFresh(t *testing.T) {
 	for _, args := range [][]string{{grpcAddr}, {strings.TrimPrefix(url, "http://"), "--http"}} {
 		out := newCLI(t, "").must(benchArgs(args[0], append(args[1:], "--op", "fresh", "--tries", "40")...)...)
 		wantContains(t, "report", out, "600 right, 0 wrong")
+	}
+}
+
+// TestBenchLag writes at a server and asks it, and then asks one that denies everything.
+func TestBenchLag(t *testing.T) {
+	w, err := workload.New("org", workload.Options{Scale: workload.Small, Seed: workload.DefaultSeed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(address string) bench.Target { return bench.Target{Address: address, Protocol: bench.GRPC} }
+	o := bench.LagOptions{Writer: at(startNode(t, api.Anonymous())), Workload: w, Writes: 20}
+	o.Reader = o.Writer
+	if o.Stores, err = bench.Seed(t.Context(), o.Writer, w, func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	report, err := bench.Lag(t.Context(), o)
+	if err != nil || report.Visible.Count != 20 || report.Write.P50 == 0 || report.Visible.P50 == 0 || report.Plain.P50 == 0 {
+		t.Errorf("20 writes and the checks after them: %+v, %v", report, err)
+	}
+	o.Reader = at(startBenchEcho(t))
+	if _, err := bench.Lag(t.Context(), o); err == nil || !strings.Contains(err.Error(), "denies") {
+		t.Errorf("a node that does not see the writes: %v", err)
 	}
 }
 

@@ -144,7 +144,7 @@ func (s settings) measureServer(ctx context.Context, server *server) (entries []
 		fmt.Fprintf(os.Stderr, "%s: %s\n", server.name, fmt.Sprintf(format, args...))
 	}
 	say("starting")
-	defer func() { err = errors.Join(err, server.stop()) }()
+	defer func() { err = errors.Join(err, server.Stop()) }()
 	if err := server.start(ctx, server); err != nil {
 		return entries, err
 	}
@@ -174,7 +174,7 @@ func (s settings) measureServer(ctx context.Context, server *server) (entries []
 			o.Workload, o.Stores, o.Concurrency, o.Seed = w, seeded, clients, workload.DefaultSeed
 			o.Duration, o.Warmup = s.measure, s.warmup
 			o.Target = server.target(load.protocol)
-			o.ServerPIDs, o.MetricsURL = server.pids(), server.metricsURL
+			o.ServerPIDs, o.MetricsURL = server.PIDs(), server.metricsURL
 			o.Digest = -1
 			if load.settles {
 				o.Digest = 1000

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/bench"
+	"github.com/ostiary/ostiary/bench/cmd/internal/procs"
 )
 
 // The names of the servers in the table.
@@ -32,14 +33,7 @@ type server struct {
 	metricsURL string // of Ostiary
 	start      func(context.Context, *server) error
 	seeded     func(context.Context, *server) error // after it is filled
-	running    []*process
-}
-
-// process is one that this program started.
-type process struct {
-	command *exec.Cmd
-	ended   chan struct{}
-	end     os.Signal // that ends it
+	procs.Group
 }
 
 func (s *server) target(protocol bench.Protocol) bench.Target {
@@ -49,85 +43,10 @@ func (s *server) target(protocol bench.Protocol) bench.Target {
 	return bench.Target{Address: s.grpc, Protocol: bench.GRPC}
 }
 
-func (s *server) pids() []int {
-	var pids []int
-	for _, p := range s.running {
-		pids = append(pids, p.command.Process.Pid)
-	}
-	return pids
-}
-
-// stop ends what was started, the last first.
-func (s *server) stop() error {
-	var faults []error
-	for i := len(s.running) - 1; i >= 0; i-- {
-		p := s.running[i]
-		_ = p.command.Process.Signal(p.end) // it may have ended
-		select {
-		case <-p.ended:
-		case <-time.After(20 * time.Second):
-			_ = p.command.Process.Kill()
-			<-p.ended
-			faults = append(faults, fmt.Errorf("%s did not end and was killed", p.command.Path))
-		}
-	}
-	s.running = nil
-	return errors.Join(faults...)
-}
-
-// launch starts a process. What it says goes to a file beside its data.
-func (s *server) launch(logFile string, end os.Signal, command *exec.Cmd) error {
-	log, err := os.Create(logFile)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	command.Stdout, command.Stderr = log, log
-	if err := command.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", command.Path, err)
-	}
-	p := &process{command: command, ended: make(chan struct{}), end: end}
-	go func() {
-		_ = command.Wait()
-		close(p.ended)
-	}()
-	s.running = append(s.running, p)
-	return nil
-}
-
-// answers waits until something listens on an address.
-func (s *server) answers(ctx context.Context, address, logFile string) error {
-	last := s.running[len(s.running)-1]
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-		if err == nil {
-			return conn.Close()
-		}
-		select {
-		case <-last.ended:
-			log, _ := os.ReadFile(logFile)
-			return fmt.Errorf("%s ended at once:\n%s", last.command.Path, log)
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-	return fmt.Errorf("nothing listens on %s after 30 seconds", address)
-}
-
-// freeAddress returns a loopback address whose port nobody uses now.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
-}
-
 // addresses gives the server its two.
 func (s *server) addresses() (err error) {
-	if s.grpc, err = freeAddress(); err == nil {
-		s.http, err = freeAddress()
+	if s.grpc, err = procs.FreeAddress(); err == nil {
+		s.http, err = procs.FreeAddress()
 	}
 	return err
 }
@@ -153,7 +72,7 @@ func (s settings) servers(dir string) []*server {
 // startNode starts Ostiary on an empty folder.
 func (s settings) startNode(dir, name string, flags ...string) func(context.Context, *server) error {
 	return func(ctx context.Context, server *server) error {
-		admin, err := freeAddress()
+		admin, err := procs.FreeAddress()
 		if err != nil {
 			return err
 		}
@@ -170,10 +89,10 @@ func (s settings) startOurs(dir, name string, args ...string) func(context.Conte
 		}
 		logFile := filepath.Join(dir, name+".log")
 		all := append(args, "--grpc-addr", server.grpc, "--http-addr", server.http)
-		if err := server.launch(logFile, syscall.SIGTERM, exec.Command(s.ostiary, all...)); err != nil { //nolint:gosec // the operator names it
+		if err := server.Launch(logFile, syscall.SIGTERM, exec.Command(s.ostiary, all...)); err != nil { //nolint:gosec // the operator names it
 			return err
 		}
-		return errors.Join(server.answers(ctx, server.grpc, logFile), server.answers(ctx, server.http, logFile))
+		return errors.Join(server.Answers(ctx, server.grpc, logFile), server.Answers(ctx, server.http, logFile))
 	}
 }
 
@@ -194,10 +113,10 @@ func (s settings) startOpenFGA(dir, name string, flags []string) func(context.Co
 		all := append([]string{"run", "--datastore-engine", "postgres", "--datastore-uri", uri,
 			"--grpc-addr", server.grpc, "--http-addr", server.http,
 			"--playground-enabled=false", "--metrics-enabled=false", "--log-level", "error"}, flags...)
-		if err := server.launch(logFile, syscall.SIGTERM, exec.Command(s.openfga, all...)); err != nil { //nolint:gosec // as above
+		if err := server.Launch(logFile, syscall.SIGTERM, exec.Command(s.openfga, all...)); err != nil { //nolint:gosec // as above
 			return err
 		}
-		return errors.Join(server.answers(ctx, server.grpc, logFile), server.answers(ctx, server.http, logFile))
+		return errors.Join(server.Answers(ctx, server.grpc, logFile), server.Answers(ctx, server.http, logFile))
 	}
 }
 
@@ -226,7 +145,7 @@ func (s settings) startPostgres(ctx context.Context, server *server, dir string)
 	if err := runToEnd(initdb); err != nil {
 		return "", err
 	}
-	address, err := freeAddress()
+	address, err := procs.FreeAddress()
 	if err != nil {
 		return "", err
 	}
@@ -238,10 +157,10 @@ func (s settings) startPostgres(ctx context.Context, server *server, dir string)
 	postgres := exec.Command(filepath.Join(s.postgres, "postgres"), "-D", data, "-p", port, "-h", "127.0.0.1", "-k", dir, "-c", "shared_buffers=512MB") //nolint:gosec // as above
 	postgres.SysProcAttr, postgres.Dir = as, dir
 	logFile := dir + "-postgres.log"
-	if err := server.launch(logFile, syscall.SIGINT, postgres); err != nil { // SIGINT: do not wait for clients
+	if err := server.Launch(logFile, syscall.SIGINT, postgres); err != nil { // SIGINT: do not wait for clients
 		return "", err
 	}
-	if err := server.answers(ctx, address, logFile); err != nil {
+	if err := server.Answers(ctx, address, logFile); err != nil {
 		return "", err
 	}
 	uri = "postgres://bench@" + address + "/postgres?sslmode=disable"
@@ -261,7 +180,7 @@ func (s settings) vacuum(ctx context.Context, server *server) error {
 
 // database returns the URI that OpenFGA was given.
 func (s *server) database() string {
-	args := s.running[len(s.running)-1].command.Args
+	args := s.LastArgs()
 	for i, arg := range args {
 		if arg == "--datastore-uri" {
 			return args[i+1]
