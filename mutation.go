@@ -15,7 +15,9 @@ type Mutation struct {
 	Principal Principal
 	// RequestID ties the change to a request in logs and audit. May be empty.
 	RequestID string
-	// IdempotencyKey makes a retry safe. Empty means none. (Kept in the log; not judged yet.)
+	// IdempotencyKey makes a retry safe: a mutation whose key one of the same principal had before changes
+	// nothing and answers the receipt of that one, or fails with ErrConflict where it is of another request.
+	// Set it with Once. Empty means none.
 	IdempotencyKey string
 	// MinVersion is the lowest release number that understands the mutation. Zero means any.
 	MinVersion uint32
@@ -159,6 +161,9 @@ type Receipt struct {
 	Changed bool
 	// TimeNanos is the stamp the mutation was applied with.
 	TimeNanos int64
+	// Repeated is true for a mutation that changed nothing because an earlier one had its idempotency key:
+	// the rest is the receipt of that one.
+	Repeated bool
 }
 
 // ChangeOp says what happened to a tuple, in the changelog.

@@ -144,7 +144,7 @@ var pastMethods = map[string]bool{
 
 // judgeHeaders refuses the headers of ours that a method would pass over.
 func judgeHeaders(sent *sent, method string) error {
-	if len(sent.asOf) == 0 && len(sent.resume) == 0 {
+	if len(sent.asOf) == 0 && len(sent.resume) == 0 && len(sent.once) == 0 {
 		return nil
 	}
 	name, ours := strings.CutPrefix(method, "/"+openfgav1.OpenFGAService_ServiceDesc.ServiceName+"/")
@@ -153,6 +153,9 @@ func judgeHeaders(sent *sent, method string) error {
 	}
 	if !pastMethods[name] && len(sent.asOf) > 0 {
 		return refuse(codeValidation, "%s does not answer at a past revision: leave out %s", name, headerAsOf)
+	}
+	if name != "Write" && len(sent.once) > 0 {
+		return refuse(codeValidation, "%s takes no idempotency key: leave out %s", name, headerOnce)
 	}
 	if name != "ListObjects" && name != "ListUsers" && len(sent.resume) > 0 {
 		return refuse(codeValidation, "%s does not continue a list: leave out %s", name, headerContinue)

@@ -100,7 +100,8 @@ var sentinelCodes = []struct {
 var sentinelTexts = map[error]string{
 	ostiary.ErrDepthExceeded: "Authorization Model resolution required too many rewrite rules to be resolved. " +
 		"Check your authorization model for infinite recursion or too much nesting",
-	ostiary.ErrOutcomeUnknown: "outcome of the write is unknown: read before writing again",
+	ostiary.ErrOutcomeUnknown: "outcome of the write is unknown: it may have happened. Repeat it with the same " + headerOnce +
+		", or read before writing again",
 	ostiary.ErrCorrupt:        "stored data is corrupt: this node cannot answer",
 	ostiary.ErrNotLeader:      "this node cannot accept writes now: retry",
 	ostiary.ErrDiskFull:       "the server is short of disk space and accepts no writes: free some, then retry",
@@ -193,7 +194,7 @@ var wireCodes = map[codes.Code]struct {
 	name   string
 }{
 	codes.Canceled:           {499, openfgav1.ErrorCode_cancelled.String()},
-	codes.Unknown:            {http.StatusInternalServerError, openfgav1.InternalErrorCode_internal_error.String()},
+	codes.Unknown:            {http.StatusInternalServerError, "outcome_unknown"}, // of ostiary.ErrOutcomeUnknown alone
 	codes.DeadlineExceeded:   {http.StatusInternalServerError, openfgav1.InternalErrorCode_deadline_exceeded.String()},
 	codes.NotFound:           {http.StatusNotFound, openfgav1.NotFoundErrorCode_undefined_endpoint.String()},
 	codes.AlreadyExists:      {http.StatusConflict, openfgav1.InternalErrorCode_already_exists.String()},

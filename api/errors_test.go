@@ -40,7 +40,7 @@ var sentinelWants = map[error]struct {
 	ostiary.ErrConditionUndecided: {2000, codes.InvalidArgument, 400, "validation_error"},
 	ostiary.ErrDiskFull:           {codes.Unavailable, codes.Unavailable, 503, "unavailable"},
 	ostiary.ErrUnavailable:        {codes.Unavailable, codes.Unavailable, 503, "unavailable"},
-	ostiary.ErrOutcomeUnknown:     {codes.Unknown, codes.Unknown, 500, "internal_error"},
+	ostiary.ErrOutcomeUnknown:     {codes.Unknown, codes.Unknown, 500, "outcome_unknown"},
 	ostiary.ErrCorrupt:            {codes.DataLoss, codes.DataLoss, 500, "data_loss"},
 }
 

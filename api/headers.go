@@ -22,6 +22,7 @@ const (
 	headerTruncated = "ostiary-truncated"              // of an answer: "true" where a limit or the deadline cut a list
 	headerAsOf      = "ostiary-as-of"                  // of a request: a consistency token or a time to answer at
 	headerContinue  = "ostiary-continuation"           // of an answer: where a cut list goes on; of a request: the same
+	headerOnce      = "ostiary-idempotency-key"        // of a Write: the client's name for it, so that it can be repeated
 	headerStore     = "openfga-store-id"               // of an answer
 	headerModel     = "openfga-authorization-model-id" // of an answer: the model that judged it; of a request of authzen.v1: the one to ask
 )

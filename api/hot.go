@@ -53,7 +53,7 @@ var hotMethods = map[string]hotMethod{
 
 // notPlain are the request headers that the gateway knows what to do with.
 var notPlain = []string{
-	"Grpc-Timeout", "Te", http.CanonicalHeaderKey(headerAtLeast), http.CanonicalHeaderKey(headerAsOf), http.CanonicalHeaderKey(headerContinue),
+	"Grpc-Timeout", "Te", http.CanonicalHeaderKey(headerAtLeast), http.CanonicalHeaderKey(headerAsOf), http.CanonicalHeaderKey(headerContinue), http.CanonicalHeaderKey(headerOnce),
 }
 
 // hot answers what it can and passes the rest on.

@@ -94,7 +94,7 @@ func (s *Server) newGateway(streams *grpc.ClientConn) (http.Handler, error) {
 // itself.
 func incomingHeader(key string) (string, bool) {
 	switch key = strings.ToLower(key); key {
-	case headerRequestID, headerAtLeast, headerAsOf, headerContinue, headerModel:
+	case headerRequestID, headerAtLeast, headerAsOf, headerContinue, headerModel, headerOnce:
 		return key, true
 	}
 	return "", false

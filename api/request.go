@@ -13,14 +13,14 @@ import (
 // sent are the headers of a request that mean something here, as they came. The slices belong to the
 // transport: nobody changes them.
 type sent struct {
-	requestID, authorization, atLeast, asOf, resume, model, refused []string
+	requestID, authorization, atLeast, asOf, resume, model, refused, once []string
 }
 
 // sentIn picks them from the metadata of a request, whose keys are in lower case.
 func sentIn(md metadata.MD) sent {
 	return sent{
 		requestID: md[headerRequestID], authorization: md["authorization"], atLeast: md[headerAtLeast],
-		asOf: md[headerAsOf], resume: md[headerContinue], model: md[headerModel], refused: md[headerRefused],
+		asOf: md[headerAsOf], resume: md[headerContinue], model: md[headerModel], refused: md[headerRefused], once: md[headerOnce],
 	}
 }
 

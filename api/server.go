@@ -52,6 +52,8 @@ type View interface {
 	Close()
 	Document(key ostiary.DocumentKey) (ostiary.Document, bool, error)
 	Documents(collection, afterKey string, limit int, descending bool) ([]ostiary.Document, error)
+	// Remembered returns what became of the first mutation of a principal with an idempotency key.
+	Remembered(p ostiary.Principal, key string) (ostiary.Remembered, bool, error)
 	// LookUp calls found for each of the tuples that is there, in their order, until it returns false.
 	LookUp(ctx context.Context, store string, tuples []ostiary.Tuple, found func(i int, t ostiary.StoredTuple) bool) error
 	Tuples(ctx context.Context, f ostiary.Filter, after *ostiary.Tuple) iter.Seq2[ostiary.StoredTuple, error]

@@ -21,8 +21,10 @@ func (s *Server) Write(ctx context.Context, req *openfgav1.WriteRequest) (*openf
 	if err != nil {
 		return nil, err
 	}
-	err = s.change(ctx, req.GetStoreId(), func(v View, d ostiary.Document) (*ostiary.Mutation, error) {
-		return s.writeMutation(ctx, v, req, w)
+	err = s.doOnce(ctx, req, func(o *once) error {
+		return s.change(ctx, req.GetStoreId(), func(v View, d ostiary.Document) (*ostiary.Mutation, error) {
+			return s.writeMutation(ctx, v, req, w, o)
+		})
 	})
 	if err != nil {
 		return nil, w.refusal(err)
@@ -90,7 +92,9 @@ func ignoreOption(name, value string) (ignore bool, err error) {
 }
 
 // writeMutation judges a Write in a view and returns what commits it.
-func (s *Server) writeMutation(ctx context.Context, v View, req *openfgav1.WriteRequest, w *tupleWrite) (*ostiary.Mutation, error) {
+func (s *Server) writeMutation(
+	ctx context.Context, v View, req *openfgav1.WriteRequest, w *tupleWrite, o *once,
+) (*ostiary.Mutation, error) {
 	model, err := s.model(ctx, v, req.GetStoreId(), req.GetAuthorizationModelId())
 	if err != nil {
 		return nil, err
@@ -143,6 +147,7 @@ func (s *Server) writeMutation(ctx context.Context, v View, req *openfgav1.Write
 	if len(m.Tuples) == 0 {
 		return nil, nil
 	}
+	o.mark(m)
 	if err := s.foresee(ctx, v, m); err != nil {
 		return nil, err
 	}
@@ -215,9 +220,10 @@ func (s *Server) fittingTuple(model *authModel, k *openfgav1.TupleKey) (ostiary.
 
 // foresee refuses what would be refused when it is applied, so that a faulty Write leaves no entry in
 // the log. What it passes may still be refused there. A view may lag behind, so a fault found in one is
-// looked for again in a linearizable view.
+// looked for again in a linearizable view. Of a mutation with an idempotency key only who applies it can
+// say whether it meets itself.
 func (s *Server) foresee(ctx context.Context, v View, m *ostiary.Mutation) error {
-	if foreseeIn(ctx, v, m) == nil {
+	if foreseeIn(ctx, v, m) == nil || m.IdempotencyKey != "" {
 		return nil
 	}
 	newest, err := s.backend.View(ctx, ostiary.Freshness{AtLeast: v.Revision(), Linearizable: true})

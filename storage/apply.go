@@ -35,7 +35,7 @@ type Outcome struct {
 // receipt with its revision and no error: what it was refused for, if it was, is no longer known.
 //
 // The stamp of a mutation is its own time or the newest stamp applied before it, whichever is later.
-// A refused mutation does not move that clock. A grant that has expired by the stamp is not there for
+// A mutation that is refused, or repeats another one, does not move that clock. A grant that has expired by the stamp is not there for
 // the judgement of preconditions and of creations and deletions of tuples; it stays stored until it
 // is replaced, released, or met by a filter delete.
 //
@@ -66,6 +66,8 @@ type applier struct {
 	cache     *edgeCache
 	prefix    []byte // scratch
 
+	memory memory
+
 	// Tests lower these. Neither changes what is stored.
 	maxBatchBytes  int
 	minRangeDelete int
@@ -88,6 +90,7 @@ func (a *applier) init(db *pebble.DB, p progress) {
 	a.maxBatchBytes = maxBatchBytes
 	a.minRangeDelete = minRangeDelete
 	a.maxCollected = maxCollected
+	a.memory.init(db)
 }
 
 func (a *applier) close() {
@@ -162,6 +165,7 @@ func (a *applier) commit(s *Store) error {
 	if err := a.overlay.reset(); err != nil {
 		return fmt.Errorf("read before index %d: %w", a.index, err)
 	}
+	a.memory.committed()
 	a.committed = a.index
 	s.publish(a.progress)
 	if a.beforeLateRaise != nil {
@@ -196,6 +200,8 @@ func (a *applier) applyEntry(e *Entry, out *Outcome) error {
 		err := m.apply()
 		var refusal *refusal
 		switch {
+		case err == nil && m.repeats != nil:
+			out.Receipt = m.repeats.Receipt
 		case err == nil:
 			out.Receipt = ostiary.Receipt{Revision: m.revision, Changed: m.changed, TimeNanos: m.stamp}
 			a.clock = m.stamp

@@ -20,7 +20,7 @@ type Row struct {
 }
 
 // backupTables are the tables that a backup holds, in the order of their bytes. The others follow from
-// them: the reverse and the owner table from the tuple table, the reversed history from the history, the
+// them, or are of no use in a new cluster (idempotency keys): the reverse and the owner table from the tuple table, the reversed history from the history, the
 // index of ended documents from the history of documents. Meta rows are the Builder's.
 var backupTables = []byte{tableChangelog, tableDocument, tableEarlier, tableHistory, tableCollected, tableStamp, tableTuple}
 

@@ -23,6 +23,7 @@ var (
 		{Type: "user", ID: "a"}, {Type: "user", ID: "ab"}, {Type: "user", ID: "*"}, {Type: "group", ID: "g", Relation: "member"},
 	})
 	drawOwner = rapid.SampledFrom([]string{"api", "scim:1/2/groups"})
+	drawKey   = rapid.SampledFrom([]string{"k", "k2", "l"})
 	drawDoc   = rapid.SampledFrom([]ostiary.DocumentKey{{Collection: "store", Key: "a"}, {Collection: "store", Key: "b"}, {Collection: "model/a", Key: "b"}})
 )
 
@@ -88,6 +89,9 @@ func drawMutation(t *rapid.T, index uint64) *ostiary.Mutation {
 	m := &ostiary.Mutation{
 		TimeNanos: rapid.Int64Range(0, 200).Draw(t, "time"),
 		Principal: ostiary.Principal{Kind: "preshared", Name: rapid.SampledFrom([]string{"", "k1"}).Draw(t, "name")},
+	}
+	if rapid.IntRange(0, 2).Draw(t, "has key") == 0 {
+		m.Once(drawKey.Draw(t, "key"), []byte(rapid.SampledFrom([]string{"a", "a", "b"}).Draw(t, "request")))
 	}
 	if rapid.IntRange(0, 5).Draw(t, "has precondition") == 0 {
 		m.Preconditions = append(m.Preconditions, drawPrecondition(t, index))
@@ -208,6 +212,7 @@ func mustOpen(t *rapid.T, fs vfs.FS) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.applier.memory.max, s.applier.memory.age = modelMaxKeys, modelKeyAge
 	return s
 }
 
@@ -266,6 +271,15 @@ func compareWithModel(t *rapid.T, s *Store, m *model) {
 		compareChanges(t, v, m, store)
 	}
 	compareDocuments(t, v, m)
+	for _, name := range []string{"", "k1"} {
+		for _, key := range []string{"k", "k2", "l", "1\x00k"} {
+			p := ostiary.Principal{Kind: "preshared", Name: name}
+			got, found, err := v.Remembered(p, key)
+			if want, known := m.known(p, key); err != nil || got != want || found != known {
+				t.Fatalf("of key %q of %v is remembered %+v, %v, %v; the model says %+v, %v", key, p, got, found, err, want, known)
+			}
+		}
+	}
 }
 
 // modelFilters are questions that together read every table in every way.

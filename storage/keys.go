@@ -17,6 +17,8 @@ const (
 	tableReversed  byte = 'g' // history of the reverse table
 	tableHistory   byte = 'h' // history of the tuple table
 	tableCollected byte = 'k' // how far the changelog of a store was collected
+	tableOnce      byte = 'i' // what is remembered of idempotency keys
+	tableRecent    byte = 'j' // the same, by the revision
 	tableMeta      byte = 'm'
 	tableOwner     byte = 'o'
 	tableReverse   byte = 'r'

@@ -30,6 +30,9 @@ var (
 )
 
 func formatExamples() map[string][]byte {
+	var hello ostiary.Mutation
+	hello.Once("job-7", []byte("hello"))
+	_, digest, _ := ostiary.CutIdempotencyKey(hello.IdempotencyKey)
 	return map[string][]byte{
 		"tuple key, object":       appendTupleKey(nil, "S", exampleObject),
 		"tuple key, userset":      appendTupleKey(nil, "S", exampleUserset),
@@ -53,9 +56,16 @@ func formatExamples() map[string][]byte {
 		"ended document key":      appendEndedKey(nil, 400, ostiary.DocumentKey{Collection: "store", Key: "S"}),
 		"collected key":           appendCollectedKey(nil, "S"),
 		"stamp key":               appendStampKey(nil, 300),
-		"meta key, low-water":     metaLow,
-		"low-water document":      Collection(300, "S").Body,
-		"document value":          appendDocumentValue(nil, 300, []byte("hi")),
+		"once key":                appendRememberedKey(nil, ostiary.Principal{Kind: "preshared", Name: "k1"}, "job-7"),
+		"recent key":              appendRecentKey(nil, 300),
+		"once value": appendRememberedValue(nil, ostiary.Remembered{
+			Receipt: ostiary.Receipt{Revision: 300, TimeNanos: 1, Changed: true}, Digest: digest,
+			Document: ostiary.DocumentKey{Collection: "store", Key: "S"},
+		}),
+		"recent value":        appendRecentValue(nil, 1, appendRememberedKey(nil, ostiary.Principal{Kind: "preshared", Name: "k1"}, "job-7")),
+		"meta key, low-water": metaLow,
+		"low-water document":  Collection(300, "S").Body,
+		"document value":      appendDocumentValue(nil, 300, []byte("hi")),
 	}
 }
 

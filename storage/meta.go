@@ -17,6 +17,7 @@ var (
 	metaApplied = []byte{tableMeta, 3} // apply index and its term, 8 bytes each
 	metaClock   = []byte{tableMeta, 4} // newest applied stamp in nanoseconds, 8 bytes
 	metaLow     = []byte{tableMeta, 5} // low-water mark of the history, a revision, 8 bytes
+	metaKeys    = []byte{tableMeta, 6} // how many idempotency keys are remembered, 8 bytes
 )
 
 // progress says how far a database has come.

@@ -38,6 +38,45 @@ type model struct {
 	docs    map[ostiary.DocumentKey]ostiary.Document
 	changes []modelRow
 	low     ostiary.Revision // what is older can no longer be read
+	keys    []modelKnown     // idempotency keys, the oldest first
+}
+
+// modelKnown is an idempotency key that is remembered.
+type modelKnown struct {
+	principal ostiary.Principal
+	key       string
+	ostiary.Remembered
+}
+
+// Bounds of what stores of these tests remember of idempotency keys.
+const (
+	modelMaxKeys = 2
+	modelKeyAge  = 40
+)
+
+func (m *model) known(p ostiary.Principal, key string) (ostiary.Remembered, bool) {
+	for _, k := range m.keys {
+		if k.principal == p && k.key == key {
+			return k.Remembered, true
+		}
+	}
+	return ostiary.Remembered{}, false
+}
+
+// remember adds a key and forgets up to maxForgotten others.
+func (w *modelWork) remember(key, digest string) {
+	known := modelKnown{principal: w.m.Principal, key: key, Remembered: ostiary.Remembered{
+		Receipt: ostiary.Receipt{Revision: w.revision, Changed: w.changed, TimeNanos: w.stamp, Repeated: true}, Digest: digest}}
+	if len(w.m.Documents) > 0 {
+		known.Document = w.m.Documents[0].Key
+	}
+	w.keys = append(slices.Clone(w.keys), known)
+	for range maxForgotten {
+		if len(w.keys) == 1 || len(w.keys) <= modelMaxKeys && w.stamp-w.keys[0].Receipt.TimeNanos < modelKeyAge {
+			return
+		}
+		w.keys = w.keys[1:]
+	}
 }
 
 func newModel() *model {
@@ -63,6 +102,13 @@ func (m *model) apply(e Entry) (*model, ostiary.Receipt, error) {
 	if e.Mutation == nil {
 		return after, ostiary.Receipt{}, nil
 	}
+	key, digest, _ := ostiary.CutIdempotencyKey(e.Mutation.IdempotencyKey)
+	if known, ok := m.known(e.Mutation.Principal, key); ok {
+		if known.Digest != digest {
+			return after, ostiary.Receipt{}, ostiary.ErrConflict
+		}
+		return after, known.Receipt, nil
+	}
 	w := &modelWork{model: after, before: m, m: e.Mutation, revision: ostiary.Revision(e.Index), stamp: max(m.clock, e.Mutation.TimeNanos)}
 	if err := w.run(); err != nil {
 		refused := m.clone()
@@ -70,6 +116,9 @@ func (m *model) apply(e Entry) (*model, ostiary.Receipt, error) {
 		return refused, ostiary.Receipt{}, err
 	}
 	after.clock = w.stamp
+	if key != "" {
+		w.remember(key, digest)
+	}
 	return after, ostiary.Receipt{Revision: w.revision, Changed: w.changed, TimeNanos: w.stamp}, nil
 }
 

@@ -20,9 +20,10 @@ type mutation struct {
 	batch    *pebble.Batch
 	sequence uint32 // of the next row of the changelog
 	changed  bool
-	key      []byte // scratch
-	kept     []byte // scratch for keys of the history
-	value    []byte // scratch
+	key      []byte              // scratch
+	repeats  *ostiary.Remembered // what came with the same idempotency key before
+	kept     []byte              // scratch for keys of the history
+	value    []byte              // scratch
 }
 
 // apply returns nil when the mutation is accepted, a *refusal, or a failure of the database.
@@ -32,6 +33,9 @@ func (m *mutation) apply() error {
 	o.absence.begin(m.revision)
 	if err := m.validate(); err != nil {
 		return refuse(err)
+	}
+	if err := m.recall(); err != nil || m.repeats != nil {
+		return err
 	}
 	for i := range m.Preconditions {
 		if err := m.judge(i); err != nil {
@@ -60,6 +64,9 @@ func (m *mutation) apply() error {
 		return err
 	}
 	if err := m.stampRevision(); err != nil {
+		return err
+	}
+	if err := m.remember(); err != nil {
 		return err
 	}
 	if err := m.join(); err != nil {
@@ -104,6 +111,9 @@ func (m *mutation) validate() error {
 		if err := validateDocument(m.Documents[i].Key); err != nil {
 			return err
 		}
+	}
+	if err := m.validateIdempotencyKey(); err != nil {
+		return err
 	}
 	return m.validateCollection()
 }

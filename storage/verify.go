@@ -61,6 +61,9 @@ func verify(ctx context.Context, r pebble.Reader) error {
 }
 
 func verifyOthers(ctx context.Context, r pebble.Reader) error {
+	if err := verifyRemembered(ctx, r); err != nil {
+		return err
+	}
 	if err := verifyHistory(ctx, r); err != nil {
 		return err
 	}
