@@ -70,6 +70,13 @@ func (r slowReader) SubjectEdges(
 	return r.Reader.SubjectEdges(ctx, subject, objectType, relation, limit)
 }
 
+func (r slowReader) SubjectSet(ctx context.Context, subject ostiary.SubjectRef) (*edges.Set, error) {
+	if err := r.wait(ctx, subject); err != nil {
+		return nil, err
+	}
+	return r.Reader.SubjectSet(ctx, subject)
+}
+
 func (r slowReader) Objects(
 	ctx context.Context, subject ostiary.SubjectRef, objectType, relation string,
 ) iter.Seq2[ostiary.Edge, error] {

@@ -28,6 +28,7 @@ func compileShape(p *Plan, s shape) *shapePlan {
 	for _, members := range sp.components {
 		finish(members)
 	}
+	sp.countFollowers()
 	sp.parts = len(sp.nodes)
 	for _, n := range sp.nodes {
 		if n != nil {

@@ -17,8 +17,9 @@
 // is walked upward meanwhile (userside.go, docs/adr/0006-both-ended-check.md). ListUsers
 // solves the same equations for sets of subjects, one for all that must be equal (listusers.go,
 // userset.go, sharing.go). ListObjects walks from the subject, over sets of numbered objects, and passes
-// each object that enters a set on once (listobjects.go, objectset.go, objectsets.go). A Batch of checks
-// shares what they find (batch.go). Every value is no, maybe or yes; maybe stands for what an
+// each object that enters a set on once (listobjects.go, objectset.go, objectsets.go); a subject whose tuples
+// several relations follow is read once for all (subjectsets.go). A Batch of checks shares what they find
+// (batch.go). Every value is no, maybe or yes; maybe stands for what an
 // error, the depth limit or undefined recursion leaves open (engine.go).
 //
 // # Invariants

@@ -91,6 +91,12 @@ func (sequences) ObjectEdges(context.Context, ostiary.ObjectRef) (*packed.Set, e
 	return b.Set(), nil
 }
 
+func (sequences) SubjectSet(context.Context, ostiary.SubjectRef) (*packed.Set, error) {
+	var b packed.Builder
+	b.Cut()
+	return b.Set(), nil
+}
+
 func (sequences) SubjectEdges(context.Context, ostiary.SubjectRef, string, string, int) (packed.Group, error) {
 	return packed.Group{Open: true}, nil
 }

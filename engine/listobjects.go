@@ -60,6 +60,7 @@ func (e *Engine) listObjects(ctx context.Context, p *Plan, r Reader, q ListObjec
 	l.run, l.plan, l.subject = e.newRun(ctx, p, r, q.Context), sp, q.Subject
 	l.sets = resized(l.sets, len(sp.nodes))
 	l.universes = resized(l.universes, len(sp.nodes))
+	l.found.sets = resized(l.found.sets, 2*len(sp.nodes))
 	return l.objects(n, &q)
 }
 
@@ -73,6 +74,7 @@ func (l *listing) release() {
 		l.universes[i].reset()
 	}
 	l.made.reset()
+	l.found.reset()
 	clear(l.ids)
 	l.ids = l.ids[:0]
 	if cap(l.ids) > 16*maxPooledEntries {
@@ -131,6 +133,7 @@ type listing struct {
 	// universes number the objects of each type; see universe.
 	universes []universe
 	made      setPool
+	found     subjectSets
 	ids       []string // of the answer
 	sorting   sorting
 	// cache keeps what was read while a component is solved that reads the same again; nil otherwise.
@@ -315,6 +318,12 @@ func (l *listing) follow(x *expr, t *target, id uint32, from level, to *sink) {
 	if x.kind == exprDirect {
 		a.subject.Relation, a.relation = t.node.rel.relation, x.rel.relation
 	}
+	if l.sharesSubject(x, t) {
+		if g := l.found.of(l, x, t, id, &a); !g.Open {
+			l.arriveGroup(g, x.rel, &t.restriction, from, to)
+			return
+		}
+	}
 	l.arrivals(a, x.rel, &t.restriction, from, to)
 }
 
@@ -334,19 +343,24 @@ func (l *listing) arrivals(a arrival, rel *relation, allowed *restriction, from 
 			return
 		}
 	}
-	if read.group.Open {
-		return
+	if !read.group.Open {
+		l.arriveGroup(read.group, rel, allowed, from, to)
 	}
-	if n := read.group.Len(); allowed.plain && n > 0 {
+}
+
+// arriveGroup is arrivals for tuples that were read already.
+func (l *listing) arriveGroup(g edges.Group, rel *relation, allowed *restriction, from level, to *sink) {
+	u := l.universe(rel)
+	if n := g.Len(); allowed.plain && n > 0 {
 		u.expect(n)
 		for i := range n {
-			l.emit(to, u.number(read.group.ID(i)), from)
+			l.emit(to, u.number(g.ID(i)), from)
 			if l.err != nil {
 				return
 			}
 		}
 	}
-	odd := read.group.Odd()
+	odd := g.Odd()
 	for i := range odd {
 		if level := min(from, l.judgeStored(&odd[i], allowed)); level != no {
 			l.emit(to, u.number(odd[i].Object.ID), level)

@@ -195,6 +195,13 @@ func (f *failing) SubjectEdges(ctx context.Context, s ostiary.SubjectRef, typ, r
 	return f.Reader.SubjectEdges(ctx, s, typ, relation, limit)
 }
 
+func (f *failing) SubjectSet(ctx context.Context, s ostiary.SubjectRef) (*packed.Set, error) {
+	if f.fails() {
+		return nil, errDisk
+	}
+	return f.Reader.SubjectSet(ctx, s)
+}
+
 func (f *failing) Usersets(ctx context.Context, o ostiary.ObjectRef, relation string) edgeSeq {
 	return f.wrap(f.Reader.Usersets(ctx, o, relation))
 }
@@ -311,6 +318,11 @@ func (s *stopping) read() {
 func (s *stopping) ObjectEdges(ctx context.Context, o ostiary.ObjectRef) (*packed.Set, error) {
 	s.read()
 	return s.Reader.ObjectEdges(ctx, o)
+}
+
+func (s *stopping) SubjectSet(ctx context.Context, subject ostiary.SubjectRef) (*packed.Set, error) {
+	s.read()
+	return s.Reader.SubjectSet(ctx, subject)
 }
 
 func (s *stopping) SubjectEdges(ctx context.Context, subject ostiary.SubjectRef, typ, relation string, limit int) (packed.Group, error) {

@@ -18,8 +18,8 @@ type Memory struct {
 	forward []ostiary.Edge // by ostiary.Tuple.Compare
 	reverse []ostiary.Edge // by compareReverse
 
-	// What was packed already: by ostiary.ObjectRef, and by arrival.
-	objects, subjects sync.Map
+	// What was packed already: by ostiary.ObjectRef, by arrival, and by ostiary.SubjectRef.
+	objects, subjects, subjectSets sync.Map
 }
 
 // NewMemory returns a reader over the given tuples. Of tuples that are given twice the first counts.
@@ -156,6 +156,34 @@ func (m *Memory) SubjectEdges(
 		m.subjects.Store(key, g)
 	}
 	return g, nil
+}
+
+// SubjectSet implements Reader.
+func (m *Memory) SubjectSet(_ context.Context, subject ostiary.SubjectRef) (*edges.Set, error) {
+	if set, ok := m.subjectSets.Load(subject); ok {
+		return set.(*edges.Set), nil
+	}
+	var b edges.Builder
+	of := m.of(subject)
+	if len(of) == 0 {
+		return b.Set(), nil // as in ObjectEdges
+	}
+	for i := range of {
+		add(&b, edges.HeadObjects(of[i].Object.Type, of[i].Relation), of[i].Object.ID, &of[i])
+	}
+	set := b.Set()
+	m.subjectSets.Store(subject, set)
+	return set, nil
+}
+
+// of returns the tuples of a subject.
+func (m *Memory) of(subject ostiary.SubjectRef) []ostiary.Edge {
+	from := sort.Search(len(m.reverse), func(i int) bool { return compareSubjects(m.reverse[i].Subject, subject) >= 0 })
+	to := from
+	for to < len(m.reverse) && m.reverse[to].Subject == subject {
+		to++
+	}
+	return m.reverse[from:to]
 }
 
 func add(b *edges.Builder, head, id string, e *ostiary.Edge) {

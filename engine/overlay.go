@@ -66,6 +66,14 @@ func (o *overlay) SubjectEdges(
 	return o.base.SubjectEdges(ctx, subject, objectType, relation, limit)
 }
 
+// SubjectSet knows nothing of a subject that has contextual tuples, as ObjectEdges.
+func (o *overlay) SubjectSet(ctx context.Context, subject ostiary.SubjectRef) (*edges.Set, error) {
+	if len(o.top.of(subject)) > 0 {
+		return unknownEdges, nil
+	}
+	return o.base.SubjectSet(ctx, subject)
+}
+
 func (o *overlay) NowNanos() int64 { return o.base.NowNanos() }
 
 // merge joins two ordered sequences into one. Of equal tuples the one of top is yielded. It ends after

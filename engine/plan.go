@@ -190,7 +190,8 @@ type shapePlan struct {
 	nodes []*node // by relation.index; nil where the shape cannot reach
 	// components are the strongly connected components, by node.component.
 	components [][]*node
-	parts      int // a measure of its size
+	parts      int   // a measure of its size
+	followers  []int // by slot
 }
 
 func (sp *shapePlan) node(rel *relation) *node { return sp.nodes[rel.index] }

@@ -39,6 +39,11 @@ type Reader interface {
 	// odd ones.
 	SubjectEdges(ctx context.Context, subject ostiary.SubjectRef, objectType, relation string, limit int) (edges.Group, error)
 
+	// SubjectSet returns the tuples of a subject in groups, by the heads that edges.HeadObjects makes. Any
+	// group may be open and the set cut: what it lacks is asked for with SubjectEdges. Expired tuples may be
+	// among the odd ones.
+	SubjectSet(ctx context.Context, subject ostiary.SubjectRef) (*edges.Set, error)
+
 	// NowNanos is the time of the question, in nanoseconds since 1970 UTC, by which odd tuples of a
 	// group have expired.
 	NowNanos() int64

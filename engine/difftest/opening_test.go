@@ -126,3 +126,27 @@ func (o *opening) SubjectEdges(
 	o.addExpired(g, e)
 	return b.Set().Find(head), nil
 }
+
+func (o *opening) SubjectSet(_ context.Context, subject ostiary.SubjectRef) (*packed.Set, error) {
+	var b packed.Builder
+	groups := map[string]group{}
+	last := map[string]ostiary.Edge{}
+	for _, e := range o.all {
+		if e.Subject != subject {
+			continue
+		}
+		head := packed.HeadObjects(e.Object.Type, e.Relation)
+		g, ok := groups[head]
+		if !ok {
+			g = o.group(&b, head)
+			groups[head] = g
+		}
+		o.add(g, e.Object.ID, e)
+		last[head] = e
+	}
+	for head, e := range last {
+		e.Object.ID += "~expired"
+		o.addExpired(groups[head], e)
+	}
+	return b.Set(), nil
+}

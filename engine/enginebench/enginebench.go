@@ -114,6 +114,15 @@ func (c *counting) SubjectEdges(
 	return g, err
 }
 
+func (c *counting) SubjectSet(ctx context.Context, subject ostiary.SubjectRef) (*edges.Set, error) {
+	c.calls++
+	set, err := c.Reader.SubjectSet(ctx, subject)
+	if err == nil {
+		c.tuples += set.Len()
+	}
+	return set, err
+}
+
 func (c *counting) Usersets(ctx context.Context, object ostiary.ObjectRef, relation string) iter.Seq2[ostiary.Edge, error] {
 	return c.count(c.Reader.Usersets(ctx, object, relation))
 }

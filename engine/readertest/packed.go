@@ -13,7 +13,6 @@ import (
 // group that is not open holds exactly what was filtered, an open one nothing else.
 func packed(t *testing.T, r engine.Reader, all []ostiary.Edge) {
 	t.Helper()
-	byTuple := func(a, b ostiary.Edge) int { return a.Tuple.Compare(b.Tuple) }
 	filter := func(keep func(ostiary.Edge) bool) (out []ostiary.Edge) {
 		for _, e := range all {
 			if keep(e) {
@@ -46,25 +45,41 @@ func packed(t *testing.T, r engine.Reader, all []ostiary.Edge) {
 			holds(t, "ObjectEdges "+like.String(), got, g.Open, filter(func(e ostiary.Edge) bool {
 				return e.Object == like.Object && e.Relation == like.Relation && shape(e.Subject) == shape(like.Subject)
 			}))
+			whole, err := r.SubjectSet(t.Context(), like.Subject)
+			if err != nil {
+				t.Errorf("SubjectSet %s: %v", like.Subject, err)
+				continue
+			}
+			subjectGroup(t, "SubjectSet", r, like, whole.FindObjects(like.Object.Type, like.Relation), filter)
 			for _, limit := range []int{1, 1000} {
 				g, err := r.SubjectEdges(t.Context(), like.Subject, like.Object.Type, like.Relation, limit)
 				if err != nil {
 					t.Errorf("SubjectEdges %s: %v", like, err)
 					continue
 				}
-				got := unpack(r, g, func(id string) ostiary.Tuple {
-					out := like
-					out.Object.ID = id
-					return out
-				})
-				slices.SortFunc(got, byTuple)
-				holds(t, "SubjectEdges "+like.String(), got, g.Open, filter(func(e ostiary.Edge) bool {
-					return e.Subject == like.Subject && e.Relation == like.Relation && e.Object.Type == like.Object.Type
-				}))
+				subjectGroup(t, "SubjectEdges", r, like, g, filter)
 			}
 		}
 	}
 }
+
+// subjectGroup compares the tuples that join the subject of a tuple to objects like its own.
+func subjectGroup(
+	t *testing.T, name string, r engine.Reader, like ostiary.Tuple, g edges.Group, filter func(func(ostiary.Edge) bool) []ostiary.Edge,
+) {
+	t.Helper()
+	got := unpack(r, g, func(id string) ostiary.Tuple {
+		out := like
+		out.Object.ID = id
+		return out
+	})
+	slices.SortFunc(got, byTuple)
+	holds(t, name+" "+like.String(), got, g.Open, filter(func(e ostiary.Edge) bool {
+		return e.Subject == like.Subject && e.Relation == like.Relation && e.Object.Type == like.Object.Type
+	}))
+}
+
+func byTuple(a, b ostiary.Edge) int { return a.Tuple.Compare(b.Tuple) }
 
 func unpack(r engine.Reader, g edges.Group, tuple func(id string) ostiary.Tuple) []ostiary.Edge {
 	var out []ostiary.Edge
