@@ -1,0 +1,161 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ostiary/ostiary"
+)
+
+// The kinds of connections: which identity provider it is.
+const (
+	KindOkta    = "okta"
+	KindEntra   = "entra"
+	KindGeneric = "generic"
+)
+
+// The dialects of connections.
+const (
+	// DialectCompat takes what Okta and Entra ID send in practice.
+	DialectCompat = "compat"
+	// DialectStrict is IPSIE's interoperability profile.
+	DialectStrict = "ipsie-strict"
+)
+
+// Connection is how one identity provider fills one organization.
+type Connection struct {
+	ID           string
+	Store        string
+	Organization string
+	Name         string // for people
+	Kind         string // KindOkta, …
+	Dialect      string // DialectCompat, …
+	CreatedNanos int64
+	Version      ostiary.Revision
+}
+
+type connectionBody struct {
+	form
+	Store        string `json:"store"`
+	Organization string `json:"organization"`
+	Name         string `json:"name"`
+	Kind         string `json:"kind"`
+	Dialect      string `json:"dialect"`
+	CreatedNanos int64  `json:"created"`
+}
+
+// maxConnections bounds the connections of a cluster.
+const maxConnections = 10_000
+
+// CreateConnection makes a connection of an organization. An empty dialect is DialectCompat. ID,
+// CreatedNanos and Version of c are set by it.
+func (s *Service) CreateConnection(ctx context.Context, c Connection) (Connection, error) {
+	if c.Dialect == "" {
+		c.Dialect = DialectCompat
+	}
+	switch {
+	case !slices.Contains([]string{KindOkta, KindEntra, KindGeneric}, c.Kind):
+		return c, invalid("connection kind %.100q is none of %s, %s, %s", c.Kind, KindOkta, KindEntra, KindGeneric)
+	case !slices.Contains([]string{DialectCompat, DialectStrict}, c.Dialect):
+		return c, invalid("dialect %.100q is neither %s nor %s", c.Dialect, DialectCompat, DialectStrict)
+	}
+	if err := judgeName("connection", c.Name); err != nil {
+		return c, err
+	}
+	receipt, err := s.change(ctx, func(v View, m *ostiary.Mutation) (err error) {
+		_, d, err := readOrganization(v, c.Store, c.Organization)
+		if err != nil {
+			return err
+		}
+		m.Documents = append(m.Documents, ostiary.DocumentChange{Key: d.Key, Body: d.Body}) // so that it is not deleted meanwhile
+		if err := restOnStore(v, m, c.Store); err != nil {
+			return err
+		}
+		n, err := v.CountDocuments(connections)
+		if err != nil {
+			return err
+		}
+		if n >= maxConnections {
+			return fmt.Errorf("there are %d connections, and may be %d (maxConnections): %w", n, maxConnections, ostiary.ErrTooBroad)
+		}
+		c.CreatedNanos = m.TimeNanos
+		if c.ID, err = newID(kindConnection, m.TimeNanos); err != nil {
+			return err
+		}
+		m.Preconditions = append(m.Preconditions, at(d), absent(connectionKey(c.ID)))
+		m.Documents = append(m.Documents, put(connectionKey(c.ID), connectionBody{
+			form{bodyForm}, c.Store, c.Organization, c.Name, c.Kind, c.Dialect, c.CreatedNanos}))
+		return nil
+	})
+	c.Version = receipt.Revision
+	return c, err
+}
+
+// readConnection returns a connection of whatever store.
+func readConnection(v View, id string) (Connection, ostiary.Document, error) {
+	if !hasKind(id, kindConnection) {
+		return Connection{}, ostiary.Document{}, notFound("connection", id)
+	}
+	d, there, err := v.Document(connectionKey(id))
+	if err != nil {
+		return Connection{}, d, err
+	}
+	if !there {
+		return Connection{}, d, notFound("connection", id)
+	}
+	c, err := decodeConnection(d)
+	return c, d, err
+}
+
+func decodeConnection(d ostiary.Document) (Connection, error) {
+	body, err := decode[connectionBody](d)
+	return Connection{
+		ID: d.Key.Key, Store: body.Store, Organization: body.Organization, Name: body.Name,
+		Kind: body.Kind, Dialect: body.Dialect, CreatedNanos: body.CreatedNanos, Version: d.Version,
+	}, err
+}
+
+// Connection returns a connection of a store.
+func (s *Service) Connection(ctx context.Context, store, id string) (c Connection, err error) {
+	err = s.read(ctx, func(v View) error {
+		if err := storeExists(v, store); err != nil {
+			return err
+		}
+		c, _, err = readConnection(v, id)
+		if err == nil && c.Store != store {
+			err = notFound("connection", id)
+		}
+		return err
+	})
+	return c, err
+}
+
+// Connections returns the connections of a store, or of one organization of it, by id.
+func (s *Service) Connections(ctx context.Context, store, organization string) (all []Connection, err error) {
+	err = s.read(ctx, func(v View) error {
+		if err := storeExists(v, store); err != nil {
+			return err
+		}
+		for d, err := range each(ctx, v, connections, "") {
+			if err != nil {
+				return err
+			}
+			c, err := decodeConnection(d)
+			if err != nil {
+				return err
+			}
+			if c.Store == store && (organization == "" || c.Organization == organization) {
+				all = append(all, c)
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+// owner returns the owner of what a connection grants by an attribute of a resource, or by one value of it.
+// Ids hold no slash.
+func (c Connection) owner(resource, attribute string) string {
+	return "scim:" + c.ID + "/" + resource + "/" + attribute
+}

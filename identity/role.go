@@ -1,0 +1,144 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/dsl/gate"
+)
+
+// Role is a role or an entitlement in the catalogue of an organization: what an identity provider may assign.
+type Role struct {
+	ID          string // stands in tuples
+	Entitlement bool
+	Value       string // by which providers name it; unique among the roles, or the entitlements
+	Display     string // for people
+	Type        string // may be empty
+}
+
+type roleBody struct {
+	form
+	Entitlement bool   `json:"entitlement,omitempty"`
+	Value       string `json:"value"`
+	Display     string `json:"display"`
+	Type        string `json:"type,omitempty"`
+}
+
+// maxRoles bounds the catalogue of an organization.
+const maxRoles = 1_000
+
+// roleObject names a role or an entitlement by its id.
+func roleObject(organization, id string) ostiary.ObjectRef {
+	if strings.HasPrefix(id, kindEntitlement) {
+		return ostiary.ObjectRef{Type: gate.Entitlement, ID: organization + "/" + id}
+	}
+	return ostiary.ObjectRef{Type: gate.Role, ID: organization + "/" + id}
+}
+
+// CreateRole adds a role or an entitlement to the catalogue of an organization. ID of r is set by it.
+func (s *Service) CreateRole(ctx context.Context, store, organization string, r Role) (Role, error) {
+	if err := judgeName("role", r.Value); err != nil {
+		return r, err
+	}
+	if r.Display == "" {
+		r.Display = r.Value
+	}
+	_, err := s.change(ctx, func(v View, m *ostiary.Mutation) (err error) {
+		_, d, err := readOrganization(v, store, organization)
+		if err != nil {
+			return err
+		}
+		if err := restOnStore(v, m, store); err != nil {
+			return err
+		}
+		all, err := readRoles(v, store, organization)
+		if err != nil {
+			return err
+		}
+		kind, value := kindRole, "role-value:"
+		if r.Entitlement {
+			kind, value = kindEntitlement, "entitlement-value:"
+		}
+		for _, other := range all {
+			if other.Entitlement == r.Entitlement && other.Value == r.Value {
+				return fmt.Errorf("the value %q is in the catalogue of organization %s: %w", r.Value, organization, ostiary.ErrExists)
+			}
+		}
+		if len(all) >= maxRoles {
+			return fmt.Errorf("organization %s has %d roles and entitlements, and may have %d (maxRoles): %w",
+				organization, len(all), maxRoles, ostiary.ErrTooBroad)
+		}
+		if r.ID, err = newID(kind, m.TimeNanos); err != nil {
+			return err
+		}
+		taken := ostiary.DocumentKey{Collection: "role-value/" + store + "/" + organization, Key: value + r.Value}
+		m.Preconditions = append(m.Preconditions, at(d), absent(taken), absent(roleKey(store, organization, r.ID)))
+		m.Documents = append(m.Documents,
+			put(roleKey(store, organization, r.ID), roleBody{form{bodyForm}, r.Entitlement, r.Value, r.Display, r.Type}),
+			ostiary.DocumentChange{Key: taken, Body: []byte(r.ID)})
+		m.Tuples = append(m.Tuples, touch(store, roleObject(organization, r.ID), gate.InOrganization,
+			ostiary.SubjectRef{Type: gate.Organization, ID: organization}, memberOwner(organization, r.ID)))
+		return nil
+	})
+	return r, err
+}
+
+func readRoles(v View, store, organization string) ([]Role, error) {
+	docs, err := v.Documents(rolesOf(store, organization), "", maxRoles, false)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Role, 0, len(docs))
+	for _, d := range docs {
+		body, err := decode[roleBody](d)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Role{ID: d.Key.Key, Entitlement: body.Entitlement, Value: body.Value, Display: body.Display, Type: body.Type})
+	}
+	return all, nil
+}
+
+// Roles returns the roles of the organization's catalogue, by id.
+func (v *DirectoryView) Roles(context.Context) ([]Role, error) { return v.catalogue(false) }
+
+// Entitlements returns the entitlements of the organization's catalogue, by id.
+func (v *DirectoryView) Entitlements(context.Context) ([]Role, error) { return v.catalogue(true) }
+
+func (v *DirectoryView) catalogue(entitlements bool) ([]Role, error) {
+	all, err := readRoles(v.view, v.connection.Store, v.connection.Organization)
+	return slices.DeleteFunc(all, func(r Role) bool { return r.Entitlement != entitlements }), err
+}
+
+// resolveRoles puts ids of the catalogue in the place of values. What is not in it is refused: no role of
+// another organization can be named.
+func (v *DirectoryView) resolveRoles(in *UserInput) error {
+	if len(in.Roles)+len(in.Entitlements) == 0 {
+		return nil
+	}
+	all, err := readRoles(v.view, v.connection.Store, v.connection.Organization)
+	if err != nil {
+		return err
+	}
+	resolve := func(what string, entitlement bool, named []string) ([]string, error) {
+		ids := make([]string, 0, len(named))
+		for _, name := range named {
+			i := slices.IndexFunc(all, func(r Role) bool {
+				return r.Entitlement == entitlement && (r.ID == name || r.Value == name)
+			})
+			if i < 0 {
+				return nil, invalid("the organization has no %s %.100q", what, name)
+			}
+			ids = append(ids, all[i].ID)
+		}
+		return distinct(ids), nil
+	}
+	if in.Roles, err = resolve("role", false, in.Roles); err != nil {
+		return err
+	}
+	in.Entitlements, err = resolve("entitlement", true, in.Entitlements)
+	return err
+}

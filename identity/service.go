@@ -1,0 +1,130 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/ostiary/ostiary"
+)
+
+// Options configures New. The zero value is ready for use.
+type Options struct {
+	// JudgeModel is asked when a store gets its first organization. It returns an error where the store's
+	// model lets people around the gate, and otherwise what must hold for its judgement to stay true.
+	// Nil: there are no models.
+	JudgeModel func(ctx context.Context, v View, store string) ([]ostiary.Precondition, error)
+}
+
+// Service changes and reads what a cluster knows of organizations and the people in them. Make one with New.
+type Service struct {
+	backend Backend
+	options Options
+	secrets atomic.Pointer[secrets] // nil until they are first needed
+	turns   [64]sync.Mutex          // of resources, by their hash; held while one is changed
+	seed    maphash.Seed
+}
+
+// New returns a service over a backend.
+func New(b Backend, o Options) *Service {
+	return &Service{backend: b, options: o, seed: maphash.MakeSeed()}
+}
+
+// maxProposals bounds how often a change is computed again because what it rests on has moved.
+const maxProposals = 100
+
+type requestIDKey struct{}
+
+// WithRequestID returns a context whose changes carry the id of a request.
+func WithRequestID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, requestIDKey{}, id)
+}
+
+// change computes a mutation in a linearizable view and commits it, and computes it again where what it
+// rests on has moved. Where build leaves the mutation empty, nothing is committed, and the receipt names the
+// view's revision.
+func (s *Service) change(ctx context.Context, build func(v View, m *ostiary.Mutation) error) (ostiary.Receipt, error) {
+	principal, ok := ostiary.PrincipalOf(ctx)
+	if !ok {
+		return ostiary.Receipt{}, errors.New("change what is known of people: nobody is named who asks for it")
+	}
+	requestID, _ := ctx.Value(requestIDKey{}).(string)
+	for range maxProposals {
+		m := &ostiary.Mutation{TimeNanos: s.backend.Now(), Principal: principal, RequestID: requestID}
+		receipt, err := s.propose(ctx, m, build)
+		var moved *ostiary.PreconditionError
+		if !errors.As(err, &moved) {
+			return receipt, err
+		}
+		if err := ctx.Err(); err != nil {
+			return ostiary.Receipt{}, err
+		}
+	}
+	return ostiary.Receipt{}, fmt.Errorf("what the change rests on has moved %d times: %w", maxProposals, ostiary.ErrUnavailable)
+}
+
+func (s *Service) propose(
+	ctx context.Context, m *ostiary.Mutation, build func(v View, m *ostiary.Mutation) error,
+) (ostiary.Receipt, error) {
+	v, err := s.backend.View(ctx, ostiary.Freshness{Linearizable: true})
+	if err != nil {
+		return ostiary.Receipt{}, err
+	}
+	defer v.Close()
+	if err := build(v, m); err != nil {
+		return ostiary.Receipt{}, err
+	}
+	if len(m.Filters)+len(m.Tuples)+len(m.Documents) == 0 {
+		return ostiary.Receipt{Revision: v.Revision(), TimeNanos: m.TimeNanos}, nil
+	}
+	return s.backend.Propose(ctx, m)
+}
+
+// turn waits until no other change of a resource is under way on this node. It spares computing changes
+// again; that none is lost is for preconditions to see to.
+func (s *Service) turn(parts ...string) (end func()) {
+	mu := &s.turns[maphash.String(s.seed, strings.Join(parts, "/"))%uint64(len(s.turns))]
+	mu.Lock()
+	return mu.Unlock
+}
+
+// newID draws an id: a letter that says of what, and a ULID in lower case.
+func newID(kind string, nowNanos int64) (string, error) {
+	id, err := ulid.New(uint64(max(nowNanos, 0))/uint64(time.Millisecond), rand.Reader)
+	if err != nil {
+		return "", fmt.Errorf("make an id: %w", err)
+	}
+	return kind + strings.ToLower(id.String()), nil
+}
+
+// The letters of ids.
+const (
+	kindOrganization = "o"
+	kindConnection   = "c"
+	kindUser         = "u"
+	kindGroup        = "g"
+	kindRole         = "r"
+	kindEntitlement  = "e"
+)
+
+const idBytes = 1 + ulid.EncodedSize
+
+// hasKind reports whether an id is one of ours of a kind.
+func hasKind(id, kind string) bool { return len(id) == idBytes && strings.HasPrefix(id, kind) }
+
+func notFound(what, id string) error {
+	return fmt.Errorf("%s %.100q: %w", what, id, ostiary.ErrNotFound)
+}
+
+// invalid is the error of input that cannot be.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ostiary.ErrTupleInvalid)
+}
