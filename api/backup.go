@@ -67,7 +67,7 @@ func (o *ostiaryService) CreateBackup(req *ostiaryv1.CreateBackupRequest, stream
 	if err := callOf(stream.Context()).together(func() error { return nil }); err != nil {
 		return err
 	}
-	log := s.logger.With("request_id", callOf(stream.Context()).requestID, "principal", who.Kind+":"+who.Name,
+	log := s.logger.With("request_id", callOf(stream.Context()).id(), "principal", who.Kind+":"+who.Name,
 		"since", req.GetSinceRevision())
 	log.Info("backup begins")
 	began := time.Now()

@@ -133,9 +133,9 @@ func (s *Server) checkItem(
 
 // checkError is the error of one check of a batch.
 func (s *Server) checkError(ctx context.Context, err error) *openfgav1.CheckError {
-	st, expected := statusOf(err, callOf(ctx).requestID)
+	st, expected := statusOf(err, callOf(ctx).id())
 	if !expected {
-		s.logger.Error("check of a batch failed", "request_id", callOf(ctx).requestID, "error", err)
+		s.logger.Error("check of a batch failed", "request_id", callOf(ctx).id(), "error", err)
 	}
 	e := &openfgav1.CheckError{Message: st.Message()}
 	if code := st.Code(); code >= 2000 && code < 3000 {

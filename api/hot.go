@@ -120,8 +120,8 @@ func (s *Server) serveHot(w http.ResponseWriter, r *http.Request, m hotMethod, r
 	text, ok := m.write(nil, resp)
 	if !ok {
 		if text, err = (protojson.MarshalOptions{EmitUnpopulated: true}).Marshal(resp.(proto.Message)); err != nil {
-			s.logger.Error("answer not encoded", "request_id", c.requestID, "method", m.name, "error", err)
-			httpStatus, name, message := wireError(status.New(codeInternal, "internal error (request "+c.requestID+")"))
+			s.logger.Error("answer not encoded", "request_id", c.id(), "method", m.name, "error", err)
+			httpStatus, name, message := wireError(status.New(codeInternal, "internal error (request "+c.id()+")"))
 			writeError(w, httpStatus, name, message)
 			return
 		}

@@ -18,10 +18,13 @@ import (
 	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
 )
 
-// begin gives a request its id, its deadline and, except for health checks, its principal. The returned
+// begin gives a request the id that it brought, its deadline and, except for health checks, its principal. The returned
 // context belongs to the call even with an error. The caller ends the request.
 func (s *Server) begin(ctx context.Context, sent sent, method string, now time.Time) (context.Context, *request, error) {
-	r := &request{Context: ctx, call: call{sent: sent, requestID: requestIDFrom(sent.requestID)}}
+	r := &request{Context: ctx, call: call{sent: sent}}
+	if len(sent.requestID) > 0 {
+		r.call.id()
+	}
 	if isHealth(method) {
 		return r, r, nil
 	}
@@ -55,7 +58,7 @@ func (s *Server) interceptUnary(
 	resp, c, err := s.unary(ctx, sentIn(incoming(ctx)), info.FullMethod, req, handler)
 	// SetHeader would copy the map, to be sent with the answer, which follows at once.
 	if headerErr := grpc.SendHeader(ctx, s.metadata(c)); headerErr != nil {
-		s.logger.Debug("response headers not sent", "request_id", c.requestID, "error", headerErr) // the client is gone
+		s.logger.Debug("response headers not sent", "request_id", c.id(), "error", headerErr) // the client is gone
 	}
 	return resp, err
 }
@@ -121,13 +124,13 @@ func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
 // report returns the error that goes on the wire, and logs what a caller must not or need not see.
 func (s *Server) report(ctx context.Context, c *call, method string, err error) error {
-	st, expected := statusOf(err, c.requestID)
+	st, expected := statusOf(err, c.id())
 	level := slog.LevelError
 	if expected {
 		level = slog.LevelDebug
 	}
 	if s.logger.Enabled(ctx, level) {
-		attrs := []any{"request_id", c.requestID, "method", method, "code", int(st.Code()), "error", err}
+		attrs := []any{"request_id", c.id(), "method", method, "code", int(st.Code()), "error", err}
 		var p *panicError
 		if errors.As(err, &p) {
 			attrs = append(attrs, "stack", string(p.stack))
@@ -182,8 +185,9 @@ func (s *Server) interceptStream(
 }
 
 func (s *Server) setStreamHeaders(stream grpc.ServerStream, c *call) {
+	c.id() // what follows may fail
 	if err := stream.SetHeader(s.metadata(c)); err != nil {
-		s.logger.Warn("response headers not set", "request_id", c.requestID, "error", err)
+		s.logger.Warn("response headers not set", "request_id", c.id(), "error", err)
 	}
 }
 

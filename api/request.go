@@ -100,7 +100,7 @@ func (r *request) Err() error {
 	if err := r.Context.Err(); err != nil {
 		return err
 	}
-	if !time.Now().Before(r.deadline) {
+	if time.Until(r.deadline) <= 0 { // reads one clock, where Now reads two
 		return context.DeadlineExceeded
 	}
 	return nil

@@ -28,7 +28,7 @@ func (s *Server) pageKey(ctx context.Context) (pageKey, error) {
 	_, err = s.backend.Propose(ctx, &ostiary.Mutation{
 		TimeNanos:     s.backend.Now(),
 		Principal:     ostiary.Principal{Kind: "internal", Name: "page-tokens"},
-		RequestID:     callOf(ctx).requestID,
+		RequestID:     callOf(ctx).id(),
 		Preconditions: []ostiary.Precondition{{Kind: ostiary.DocumentAtVersion, Document: pageKeyDocument}},
 		Documents:     []ostiary.DocumentChange{{Key: pageKeyDocument, Body: drawn}},
 	})

@@ -150,14 +150,27 @@ func TestRequestID(t *testing.T) {
 				t.Errorf("sent %q, got %q, want a new one", short(id), got)
 			}
 		}
-		if ids := c.ok(t, "ListStores", fields{}).headers.Values("X-Request-Id"); len(ids) != 1 {
+		if ids := c.ok(t, "CreateStore", fields{"name": "ids"}).headers.Values("X-Request-Id"); len(ids) != 1 {
 			t.Errorf("got ids %q, want one", ids)
 		}
-		one := c.ok(t, "ListStores", fields{}).headers.Get("X-Request-Id")
-		if two := c.ok(t, "ListStores", fields{}).headers.Get("X-Request-Id"); one == two {
+		one := c.ok(t, "CreateStore", fields{"name": "ids"}).headers.Get("X-Request-Id")
+		if two := c.ok(t, "CreateStore", fields{"name": "ids"}).headers.Get("X-Request-Id"); one == two {
 			t.Errorf("two requests have the id %q", one)
 		}
+		if id := c.ask(t, "GetStore", fields{"store_id": noStore}).headers.Get("X-Request-Id"); id == "" {
+			t.Error("a refusal has no id")
+		}
 	})
+}
+
+// Over gRPC, what nothing else knows is not sent: the id of a question that was answered.
+func TestRequestIDOfAnAnswer(t *testing.T) {
+	h := start(t)
+	for _, c := range h.surfaces() {
+		if id := c.ok(t, "ListStores", fields{}).headers.Get("X-Request-Id"); (id == "") != (c.name == "grpc") {
+			t.Errorf("%s: got the id %q", c.name, id)
+		}
+	}
 }
 
 // recorder is the real backend, and keeps what was proposed to it.

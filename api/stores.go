@@ -32,7 +32,7 @@ func (s *Server) newMutation(ctx context.Context) (*ostiary.Mutation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ostiary.Mutation{TimeNanos: s.backend.Now(), Principal: p, RequestID: callOf(ctx).requestID}, nil
+	return &ostiary.Mutation{TimeNanos: s.backend.Now(), Principal: p, RequestID: callOf(ctx).id()}, nil
 }
 
 // commit proposes a mutation and notes its revision for the answer.
