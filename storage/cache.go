@@ -81,10 +81,11 @@ func (c *edgeCache) put(p *packed, owner uint64) {
 
 // raise notes that a tuple changes at a revision.
 func (c *edgeCache) raise(scratch []byte, store string, t ostiary.Tuple, revision ostiary.Revision) []byte {
+	first := len(store) + 2
 	scratch = appendObjectPrefix(scratch[:0], store, t.Object)
-	c.cells.raise(hashKey(scratch), uint64(revision))
+	c.cells.raise(hashKey(scratch, first, hashFirst(scratch[:first])), uint64(revision))
 	scratch = appendSubjectPrefix(scratch[:0], store, t.Subject)
-	c.cells.raise(hashKey(scratch), uint64(revision))
+	c.cells.raise(hashKey(scratch, first, hashFirst(scratch[:first])), uint64(revision))
 	return scratch
 }
 

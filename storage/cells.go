@@ -42,5 +42,11 @@ func (c *cells) last(hash uint64) uint64 {
 // hashSeed makes hashes that clients cannot foresee.
 var hashSeed = maphash.MakeSeed()
 
-// hashKey hashes the prefix of the keys of an object or a subject.
-func hashKey(key []byte) uint64 { return maphash.Bytes(hashSeed, key) }
+// hashKey hashes the prefix of the keys of an object or a subject, whose first part, up to the end of its
+// store, has a hash already: most have it in common.
+func hashKey(key []byte, first int, firstHash uint64) uint64 {
+	return firstHash ^ maphash.Bytes(hashSeed, key[first:])
+}
+
+// hashFirst hashes the first part of a key.
+func hashFirst(first []byte) uint64 { return maphash.Bytes(hashSeed, first) }

@@ -32,86 +32,67 @@ const (
 // ObjectEdges returns the tuples of an object, packed. Groups with many tuples are open, and the set is
 // cut where the object has more of them than are read at once.
 func (r *Reader) ObjectEdges(ctx context.Context, object ostiary.ObjectRef) (*edges.Set, error) {
-	set, err := r.objectEdges(ctx, object)
+	set, err := r.objectEdges(ctx, &object)
 	if err != nil {
 		return nil, fmt.Errorf("read the tuples of %q in store %q: %w", object, r.store, err)
 	}
 	return set, nil
 }
 
-func (r *Reader) objectEdges(ctx context.Context, object ostiary.ObjectRef) (*edges.Set, error) {
+func (r *Reader) objectEdges(ctx context.Context, object *ostiary.ObjectRef) (*edges.Set, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	r.lower = appendObjectPrefix(r.lower[:0], r.store, object)
-	hash := hashKey(r.lower)
-	// What is remembered has a label of exactly four parts. So no forged part can find it, if none is
-	// empty.
-	if object.Type != "" && object.ID != "" {
-		if p := r.remembered(hash, hash); p != nil {
-			return &p.set, nil
-		}
+	hash := r.objects.ofObject(object)
+	if p := r.known(&r.objects, hash, hash); p != nil {
+		return &p.set, nil
 	}
-	if err := validateTuple(ostiary.Tuple{Object: object, Relation: "any", Subject: anySubject}); err != nil {
+	if err := validateTuple(ostiary.Tuple{Object: *object, Relation: "any", Subject: anySubject}); err != nil {
 		return nil, err
 	}
-	p := packer{Reader: r, table: tableTuple, prefix: len(r.lower), group: firstRows, rows: setRows}
-	if r.cache() != nil { // the more is read, the more often it answers
+	r.lower = append(r.lower[:0], r.objects.label...)
+	p := packer{Reader: r, labels: &r.objects, table: tableTuple, prefix: len(r.lower), group: firstRows, rows: setRows}
+	if r.cache != nil { // the more is read, the more often it answers
 		p.group, p.onward = groupRows, true
 	}
 	return p.remember(ctx, hash, hash)
 }
 
-// remembered returns the set whose label is in r.lower, if the reader has asked for it before or the
-// cache knows it at the view's revision.
-func (r *Reader) remembered(hash, owner uint64) *packed {
-	recent := r.recentOf(r.lower[0])
-	for i, h := range recent.hashes {
-		if h == hash && recent.sets[i] != nil && recent.sets[i].set.Label() == string(r.lower) {
-			return recent.sets[i]
-		}
+// known returns the set with the label that l has made, if the cache knows it at the view's revision or the
+// reader has asked for it before. owner is the hash of its object or subject.
+//
+// Only what passed validateTuple has ever been kept, and its label says of how many parts it is, none of
+// them empty. So no forged part, which holds NUL or is empty, finds what belongs to another.
+func (r *Reader) known(l *labels, hash, owner uint64) *packed {
+	if r.cache == nil {
+		return l.recent.find(l.label, hash)
 	}
-	c := r.cache()
-	if c == nil {
-		return nil
-	}
-	p, changed := c.get(r.lower, hash, owner, uint64(r.view.Revision()))
-	switch {
-	case p != nil:
+	p, changed := r.cache.get(l.label, hash, owner, r.revision)
+	if p != nil {
 		r.use.hits++
-		r.keep(p)
-	case changed:
+		return p
+	}
+	if p = l.recent.find(l.label, hash); p != nil {
+		return p
+	}
+	if changed {
 		r.use.changed++
-	default:
+	} else {
 		r.use.misses++
 	}
-	return p
-}
-
-// cache returns the cache of edges, or nil where the reader has none.
-func (r *Reader) cache() *edgeCache {
-	if r.view.past {
-		return nil
-	}
-	return r.view.store.cache
-}
-
-func (r *Reader) keep(p *packed) {
-	recent := r.recentOf(r.lower[0])
-	recent.hashes[recent.victim], recent.sets[recent.victim] = p.hash, p
-	recent.victim = (recent.victim + 1) % recentSets
+	return nil
 }
 
 // remember packs the rows whose prefix is in r.lower, for this reader and those after it. owner is the
 // hash of their object or subject.
 func (p *packer) remember(ctx context.Context, hash, owner uint64) (*edges.Set, error) {
-	found := &packed{hash: hash, revision: uint64(p.view.Revision())}
+	found := &packed{hash: hash, revision: p.revision}
 	if err := p.pack(ctx, &found.set); err != nil {
 		return nil, err
 	}
-	p.Reader.keep(found)
-	if c := p.cache(); c != nil {
-		c.put(found, owner)
+	p.labels.recent.keep(found)
+	if p.cache != nil {
+		p.cache.put(found, owner)
 	}
 	return &found.set, nil
 }
@@ -120,68 +101,78 @@ func (p *packer) remember(ctx context.Context, hash, owner uint64) (*edges.Set, 
 func (r *Reader) SubjectEdges(
 	ctx context.Context, subject ostiary.SubjectRef, objectType, relation string, limit int,
 ) (edges.Group, error) {
-	t := ostiary.Tuple{Object: ostiary.ObjectRef{Type: objectType}, Relation: relation, Subject: subject}
-	g, err := r.subjectEdges(ctx, t, limit)
+	g, err := r.subjectEdges(ctx, &subject, objectType, relation, limit)
 	if err != nil {
+		t := ostiary.Tuple{Object: ostiary.ObjectRef{Type: objectType}, Relation: relation, Subject: subject}
 		return edges.Group{}, r.objectsError(t, err)
 	}
 	return g, nil
 }
 
-func (r *Reader) subjectEdges(ctx context.Context, t ostiary.Tuple, limit int) (edges.Group, error) {
-	t.Object.ID = ostiary.Wildcard // any valid id
-	if err := validateTuple(t); err != nil {
+func (r *Reader) subjectEdges(
+	ctx context.Context, subject *ostiary.SubjectRef, objectType, relation string, limit int,
+) (edges.Group, error) {
+	if err := r.begin(); err != nil {
 		return edges.Group{}, err
 	}
-	if r.cache() != nil {
-		set, err := r.subjectSet(ctx, t.Subject)
+	if r.cache != nil {
+		set, err := r.subjectSet(ctx, subject)
 		if err != nil {
 			return edges.Group{}, err
 		}
-		if g := set.FindObjects(t.Object.Type, t.Relation); enough(g, limit) {
-			return g, nil
+		if isPart(objectType) && isPart(relation) {
+			if g := set.FindObjects(objectType, relation); enough(g, limit) {
+				return g, nil
+			}
 		}
 	}
+	return r.subjectGroup(ctx, subject, objectType, relation, limit)
+}
+
+// subjectSet returns all tuples of a subject, packed. It is for readers with a cache: the next question
+// about the subject finds them there.
+func (r *Reader) subjectSet(ctx context.Context, subject *ostiary.SubjectRef) (*edges.Set, error) {
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
+	hash := r.others.ofSubject(subject)
+	if p := r.known(&r.others, hash, hash); p != nil {
+		return &p.set, nil
+	}
+	if err := validateTuple(ostiary.Tuple{Object: anySubject.Object(), Relation: "any", Subject: *subject}); err != nil {
+		return nil, err
+	}
+	r.lower = append(r.lower[:0], r.others.label...)
+	p := packer{Reader: r, labels: &r.others, table: tableReverse, prefix: len(r.lower), group: groupRows, rows: setRows, onward: true}
+	return p.remember(ctx, hash, hash)
+}
+
+// subjectGroup returns the tuples of a subject with a relation to objects of a type.
+func (r *Reader) subjectGroup(
+	ctx context.Context, subject *ostiary.SubjectRef, objectType, relation string, limit int,
+) (edges.Group, error) {
+	t := ostiary.Tuple{Object: ostiary.ObjectRef{Type: objectType}, Relation: relation, Subject: *subject}
 	if err := r.boundObjects(t); err != nil { // which ignores the object's id
 		return edges.Group{}, err
 	}
-	prefix := len(r.lower) - len(t.Object.Type) - len(t.Relation) - 2
-	hash, owner := hashKey(r.lower), hashKey(r.lower[:prefix])
-	if p := r.remembered(hash, owner); p != nil {
-		if g := p.set.FindObjects(t.Object.Type, t.Relation); enough(g, limit) {
+	owner := r.others.ofSubject(subject)
+	prefix := len(r.others.label)
+	hash := r.others.ofGroup(objectType, relation)
+	if p := r.known(&r.others, hash, owner); p != nil {
+		if g := p.set.FindObjects(objectType, relation); enough(g, limit) {
 			return g, nil
 		}
 	}
-	p := packer{Reader: r, table: tableReverse, prefix: prefix, group: limit, rows: math.MaxInt}
+	p := packer{Reader: r, labels: &r.others, table: tableReverse, prefix: prefix, group: limit, rows: math.MaxInt}
 	set, err := p.remember(ctx, hash, owner)
 	if err != nil {
 		return edges.Group{}, err
 	}
-	return set.FindObjects(t.Object.Type, t.Relation), nil
+	return set.FindObjects(objectType, relation), nil
 }
 
 // enough reports whether g has what it should for a limit.
 func enough(g edges.Group, limit int) bool { return !g.Open || g.Len()+len(g.Odd()) >= limit }
-
-// subjectSet returns all tuples of a subject, packed. It is for readers with a cache: the next question
-// about the subject finds them there.
-func (r *Reader) subjectSet(ctx context.Context, subject ostiary.SubjectRef) (*edges.Set, error) {
-	if err := r.begin(); err != nil {
-		return nil, err
-	}
-	// First, unlike in objectEdges: the labels of single groups lie in the same table, and a forged part
-	// could find one.
-	if err := validateTuple(ostiary.Tuple{Object: anySubject.Object(), Relation: "any", Subject: subject}); err != nil {
-		return nil, err
-	}
-	r.lower = appendSubjectPrefix(r.lower[:0], r.store, subject)
-	hash := hashKey(r.lower)
-	if p := r.remembered(hash, hash); p != nil {
-		return &p.set, nil
-	}
-	p := packer{Reader: r, table: tableReverse, prefix: len(r.lower), group: groupRows, rows: setRows, onward: true}
-	return p.remember(ctx, hash, hash)
-}
 
 // packer packs the rows of one object or subject.
 //
@@ -190,17 +181,18 @@ func (r *Reader) subjectSet(ctx context.Context, subject ostiary.SubjectRef) (*e
 // take turns.
 type packer struct {
 	*Reader
-	table       byte // tableTuple or tableReverse
-	prefix      int  // the length of the object or subject in a key
-	onward      bool // where a run has more rows than are read, pass over them and go on
-	group, rows int  // how many tuples of a group, and of all, are read
+	labels      *labels // one of them is the label of the set
+	table       byte    // tableTuple or tableReverse
+	prefix      int     // the length of the object or subject in a key
+	onward      bool    // where a run has more rows than are read, pass over them and go on
+	group, rows int     // how many tuples of a group, and of all, are read
 
 	kind    byte // of the subjects of the run, in the tuple table
 	current int  // the group of the run, unless it is usersets
 	length  int  // the rows of the run so far
 }
 
-// pack makes set the rows whose keys begin with r.lower, which is its label.
+// pack makes set the rows whose keys begin with r.lower.
 func (p *packer) pack(ctx context.Context, set *edges.Set) error {
 	it, err := p.iterator(ctx)
 	if err != nil {
@@ -242,7 +234,7 @@ func (p *packer) pack(ctx context.Context, set *edges.Set) error {
 	if err := it.Error(); err != nil {
 		return readError(err)
 	}
-	p.builder.Pack(set, p.lower)
+	p.builder.Pack(set, p.labels.label)
 	return nil
 }
 

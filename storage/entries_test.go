@@ -12,9 +12,9 @@ import (
 // entryOf returns an entry with the label n and so many bytes of text. Few hashes make labels collide.
 func entryOf(n, hashes, bytes int) *packed {
 	label := fmt.Appendf(nil, "label %d", n)
-	p := &packed{hash: hashKey(label)}
+	p := &packed{hash: hashFirst(label)}
 	if hashes > 0 {
-		p.hash = hashKey(fmt.Append(nil, n%hashes))
+		p.hash = hashFirst(fmt.Append(nil, n%hashes))
 	}
 	var b edges.Builder
 	b.Add(b.Group([]byte("head")), make([]byte, bytes))

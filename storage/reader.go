@@ -59,7 +59,7 @@ func (r *Reader) has(ctx context.Context, t ostiary.Tuple) (ostiary.Edge, bool, 
 	if err := validateTuple(t); err != nil {
 		return ostiary.Edge{}, false, err
 	}
-	set, err := r.objectEdges(ctx, t.Object)
+	set, err := r.objectEdges(ctx, &t.Object)
 	if err != nil {
 		return ostiary.Edge{}, false, err
 	}
@@ -68,7 +68,7 @@ func (r *Reader) has(ctx context.Context, t ostiary.Tuple) (ostiary.Edge, bool, 
 		return edge, ok, nil
 	}
 	// A walker asks many objects for one subject.
-	if g, err = r.subjectEdges(ctx, t, groupRows); err != nil {
+	if g, err = r.subjectEdges(ctx, &t.Subject, t.Object.Type, t.Relation, groupRows); err != nil {
 		return ostiary.Edge{}, false, err
 	}
 	if edge, ok, known := r.among(g, t, t.Object.ID); known {

@@ -32,9 +32,38 @@ type workspace struct {
 	skip    []byte
 	head    []byte // of a group
 	run     []byte // of the row that was packed before, behind the prefix
-	objects recent
-	others  recent // subjects
-	use     use
+	objects labels
+	others  labels // subjects
+
+	cache    *edgeCache // nil where the reader has none
+	revision uint64     // of the view
+	use      use
+}
+
+// labels makes the labels of objects or subjects of one store, and remembers the last sets that were read.
+type labels struct {
+	first  int    // the length of the part that all have in common
+	hash   uint64 // of that part
+	label  []byte // begins with it
+	recent recent
+}
+
+func (l *labels) begin(table byte, store string) {
+	l.label = appendStorePrefix(l.label[:0], table, store)
+	l.first, l.hash = len(l.label), hashFirst(l.label)
+}
+
+// ofObject makes the label of an object and returns its hash.
+func (l *labels) ofObject(o *ostiary.ObjectRef) uint64 {
+	l.label = append(append(l.label[:l.first], o.Type...), separator)
+	l.label = append(append(l.label, o.ID...), separator)
+	return hashKey(l.label, l.first, l.hash)
+}
+
+// ofSubject makes the label of a subject and returns its hash.
+func (l *labels) ofSubject(s *ostiary.SubjectRef) uint64 {
+	l.label = append(appendSubject(l.label[:l.first], *s), separator)
+	return hashKey(l.label, l.first, l.hash)
 }
 
 // recent is the last sets that a reader has read.
@@ -44,12 +73,31 @@ type recent struct {
 	victim int // the place that is given up next
 }
 
-// recentOf returns the last sets that were read from a table.
-func (w *workspace) recentOf(table byte) *recent {
-	if table == tableTuple {
-		return &w.objects
+// ofGroup turns the label of a subject, which l made last, into that of its tuples with a relation to
+// objects of a type, and returns its hash. It does not end with a separator, as the labels of subjects do.
+func (l *labels) ofGroup(objectType, relation string) uint64 {
+	l.label = append(append(append(l.label, objectType...), separator), relation...)
+	return hashKey(l.label, l.first, l.hash)
+}
+
+func (r *recent) find(label []byte, hash uint64) *packed {
+	for i, h := range r.hashes {
+		if h == hash && r.sets[i] != nil && r.sets[i].set.Label() == string(label) {
+			return r.sets[i]
+		}
 	}
-	return &w.others
+	return nil
+}
+
+func (r *recent) forget() {
+	if r.victim > 0 || r.sets[0] != nil {
+		*r = recent{}
+	}
+}
+
+func (r *recent) keep(p *packed) {
+	r.hashes[r.victim], r.sets[r.victim] = p.hash, p
+	r.victim = (r.victim + 1) % recentSets
 }
 
 // begin makes sure that the reader has a workspace.
@@ -65,6 +113,12 @@ func (r *Reader) begin() error {
 	}
 	r.workspace = r.view.store.workspaces.get()
 	r.builder.Shapes = &r.view.store.shapes
+	if !r.view.past {
+		r.workspace.cache = r.view.store.cache
+	}
+	r.revision = uint64(r.view.Revision())
+	r.objects.begin(tableTuple, r.store)
+	r.others.begin(tableReverse, r.store)
 	return nil
 }
 
@@ -89,10 +143,11 @@ func (r *Reader) end() {
 	}
 	clear(w.idle)
 	w.idle = w.idle[:0]
-	w.objects, w.others = recent{}, recent{}
-	if c := r.view.store.cache; c != nil {
-		c.note(w.use)
-		w.use = use{}
+	w.objects.recent.forget()
+	w.others.recent.forget()
+	if w.cache != nil {
+		w.cache.note(w.use)
+		w.cache, w.use = nil, use{}
 	}
 	r.view.store.workspaces.put(w)
 }
