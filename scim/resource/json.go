@@ -29,12 +29,18 @@ type Field struct {
 
 // Get returns the value of a field by its name in any case, nil when it is absent.
 func (o *Object) Get(name string) any {
+	value, _ := o.Lookup(name)
+	return value
+}
+
+// Lookup returns the value of a field by its name in any case, and whether the field is there.
+func (o *Object) Lookup(name string) (value any, there bool) {
 	for _, f := range o.Fields {
 		if strings.EqualFold(f.Name, name) {
-			return f.Value
+			return f.Value, true
 		}
 	}
-	return nil
+	return nil, false
 }
 
 // ParseObject reads a JSON text that is one object. The error is 400 invalidSyntax.
@@ -98,7 +104,7 @@ func (r *jsonReader) object(depth int) (*Object, error) {
 			return nil, err
 		}
 		name := token.(string) // the decoder lets nothing else be a name
-		if r.has(o, name) {
+		if _, twice := o.Lookup(name); twice {
 			return nil, scimerr.Bad(scimerr.InvalidSyntax, "%q is there twice, or in two cases", clip(name))
 		}
 		if len(o.Fields) >= maxJSONFields {
@@ -112,15 +118,6 @@ func (r *jsonReader) object(depth int) (*Object, error) {
 	}
 	_, err := r.dec.Token()
 	return o, err
-}
-
-func (r *jsonReader) has(o *Object, name string) bool {
-	for _, f := range o.Fields {
-		if strings.EqualFold(f.Name, name) {
-			return true
-		}
-	}
-	return false
 }
 
 func (r *jsonReader) array(depth int) ([]any, error) {
@@ -138,7 +135,7 @@ func (r *jsonReader) array(depth int) ([]any, error) {
 
 // clip shortens what a client sent, for a message.
 func clip(s string) string {
-	const limit = 60
+	const limit = 120
 	if len(s) <= limit {
 		return s
 	}

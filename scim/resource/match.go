@@ -161,6 +161,7 @@ type operand struct {
 	flag bool
 	num  int64
 	time time.Time
+	raw  any // the value as an attribute would have it
 }
 
 // satisfies compares a value of the resource, nil when there is none, with the operand.
@@ -370,7 +371,7 @@ func (c compiler) operand(a *Attribute, e filter.Compare) (operand, error) {
 		return o, nil
 	}
 	if text && e.Value.Kind == filter.String || text && c.dialect == Compat && e.Value.Kind == filter.Number {
-		if o.text = e.Value.Text; !a.CaseExact {
+		if o.text, o.raw = e.Value.Text, e.Value.Text; !a.CaseExact {
 			o.text = Fold(o.text)
 		}
 		return o, nil
@@ -380,14 +381,17 @@ func (c compiler) operand(a *Attribute, e filter.Compare) (operand, error) {
 	case a.Type == Boolean && (e.Value.Kind == filter.Bool || isText && c.dialect == Compat):
 		if lower := strings.ToLower(e.Value.Text); lower == "true" || lower == "false" {
 			o.flag = lower == "true"
+			o.raw = o.flag
 			return o, nil
 		}
 	case a.Type == Integer && e.Value.Kind == filter.Number:
 		if o.num, err = strconv.ParseInt(e.Value.Text, 10, 64); err == nil {
+			o.raw = o.num
 			return o, nil
 		}
 	case a.Type == DateTime && isText:
 		if o.time, err = time.Parse(time.RFC3339Nano, e.Value.Text); err == nil {
+			o.raw = e.Value.Text
 			return o, nil
 		}
 	}

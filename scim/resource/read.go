@@ -133,6 +133,10 @@ func (d Dialect) readList(a *Attribute, list []any) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if isEmpty(value) && a.Apart {
+			// Passing it over could leave somebody in who was meant to go.
+			return nil, scimerr.Bad(scimerr.InvalidValue, "a value of %q is empty", a.Name)
+		}
 		if isEmpty(value) || !a.Apart && indexOf(values, value) >= 0 {
 			continue
 		}
@@ -273,6 +277,13 @@ func (r *Resource) Validate() error {
 			return scimerr.Bad(scimerr.InvalidValue, "%s needs %q, and it may not be empty", r.Kind.Name, a.Name)
 		}
 		list, _ := value.([]any)
+		for _, element := range list {
+			if v, ok := element.(*Values); ok {
+				if err := checkRequired(a, v); err != nil {
+					return err
+				}
+			}
+		}
 		if primaries(a, list) > 1 {
 			return scimerr.Bad(scimerr.InvalidValue, "%q has more than one primary value", a.Name)
 		}

@@ -84,14 +84,7 @@ type Item struct {
 
 // Items returns the values of a multi-valued attribute: "emails", "roles".
 func (r *Resource) Items(name string) []Item {
-	list, _ := r.at(name).([]any)
-	items := make([]Item, 0, len(list))
-	for _, value := range list {
-		if v, ok := value.(*Values); ok {
-			items = append(items, v.item())
-		}
-	}
-	return items
+	return ItemsOf(r.at(name))
 }
 
 func (v *Values) item() Item {
@@ -165,3 +158,15 @@ func stamp(t time.Time) string {
 // Fold maps a text to one that all texts share that differ in case alone: each rune becomes the least of
 // those that Unicode's simple folding joins. Names that are not caseExact are compared so.
 func Fold(s string) string { return strings.Map(foldRune, s) }
+
+// ItemsOf returns the values of a multi-valued attribute as Target.Value read them.
+func ItemsOf(value any) []Item {
+	list, _ := value.([]any)
+	items := make([]Item, 0, len(list))
+	for _, element := range list {
+		if v, ok := element.(*Values); ok {
+			items = append(items, v.item())
+		}
+	}
+	return items
+}

@@ -186,3 +186,9 @@ func (k *Kind) Drops(name string) bool {
 	}
 	return false
 }
+
+// Knows reports whether a URN names the schema of the kind or one of its extensions.
+func (k *Kind) Knows(urn string) bool {
+	x := k.root.sub(urn)
+	return k.Is(urn) || x != nil && x.extension
+}
