@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -58,21 +57,6 @@ func TestBodiesOfNobodyAreNotDecoded(t *testing.T) {
 // post returns the status and the body of an answer.
 func (h *harness) post(t *testing.T, method, path, body string, headers ...string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, h.base+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp, text := h.send(t, method, path, strings.NewReader(body), headers...)
 	return resp.Status + " " + string(text)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"unicode/utf8"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc/codes"
@@ -17,6 +18,8 @@ import (
 func (s *Server) ReadChanges(ctx context.Context, req *openfgav1.ReadChangesRequest) (*openfgav1.ReadChangesResponse, error) {
 	size, most := s.pageSize(req.GetPageSize()), s.limits.MaxChangesPageSize
 	switch {
+	case !utf8.ValidString(req.GetType()): // gRPC refuses it before; in a query nothing else does
+		return nil, refuse(codeValidation, "invalid ReadChangesRequest.Type: string field contains invalid UTF-8")
 	case req.GetPageSize() == nil:
 		size = min(size, most)
 	case size > most: // the field's validator sets no bound; as its faults, this one has a number of its own in HTTP alone

@@ -446,6 +446,38 @@ func TestListObjects(t *testing.T) {
 	})
 }
 
+// Lists and Expand judge contextual tuples before the question, and a check the question first.
+func TestFaultyQuestionWithFaultyContextualTuple(t *testing.T) {
+	h := start(t)
+	store, _ := h.surfaces()[0].newStore(t, testModel)
+	faulty := []fields{key("doc:1#nope@user:ann")}
+	tuple := number(openfgav1.ErrorCode_invalid_tuple, "Invalid tuple 'doc:1#nope@user:ann'. Reason: relation 'doc#nope' not found")
+	check := number(openfgav1.ErrorCode_validation_error, "type 'nope' not found")
+	contextual := fields{"tuple_keys": faulty}
+	for _, tc := range []struct {
+		method string
+		ask    fields
+		want   wanted
+	}{
+		{"ListObjects", fields{"type": "nope", "relation": "viewer", "user": "user:ann", "contextual_tuples": contextual}, tuple},
+		{"ListObjects", fields{"type": "doc", "relation": "viewer", "user": "nope:1", "contextual_tuples": contextual}, tuple},
+		{"ListUsers", fields{"object": fields{"type": "nope", "id": "1"}, "relation": "viewer",
+			"user_filters": []fields{{"type": "user"}}, "contextual_tuples": faulty}, tuple},
+		{"ListUsers", fields{"object": fields{"type": "doc", "id": "1"}, "relation": "viewer",
+			"user_filters": []fields{{"type": "nope"}}, "contextual_tuples": faulty}, tuple},
+		{"Expand", fields{"tuple_key": fields{"relation": "viewer", "object": "nope:1"}, "contextual_tuples": contextual}, tuple},
+		{"Check", fields{"tuple_key": key("nope:1#viewer@user:ann"), "contextual_tuples": contextual}, check},
+	} {
+		for _, c := range h.surfaces() {
+			t.Run(tc.method+"/surface="+c.name, func(t *testing.T) {
+				tc.want.check(t, c.ask(t, tc.method, tc.ask.in(store)))
+			})
+		}
+	}
+	streamed := fields{"type": "nope", "relation": "viewer", "user": "user:ann", "contextual_tuples": contextual}.in(store)
+	tuple.check(t, h.surfaces()[0].ask(t, "StreamedListObjects", streamed))
+}
+
 func TestListUsers(t *testing.T) {
 	h := start(t)
 	store, _ := h.surfaces()[0].newStore(t, testModel)

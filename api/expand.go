@@ -21,16 +21,16 @@ func (s *Server) Expand(ctx context.Context, req *openfgav1.ExpandRequest) (*ope
 		return nil, err
 	}
 	defer q.close()
+	reader, err := s.withContextual(q, req.GetContextualTuples().GetTupleKeys(), codeValidation)
+	if err != nil {
+		return nil, err
+	}
 	object, err := parseObject(k.GetObject())
 	if err == nil {
 		err = q.model.checkRelation(object.Type, k.GetRelation())
 	}
 	if err != nil {
 		return nil, wrapFault("", err)
-	}
-	reader, err := s.withContextual(q, req.GetContextualTuples().GetTupleKeys(), codeValidation)
-	if err != nil {
-		return nil, err
 	}
 	x, err := s.engine.Expand(ctx, q.model.Plan, reader, object, k.GetRelation())
 	if err != nil {

@@ -308,7 +308,8 @@ func (h *harness) askHTTP(t testing.TB, method string, f fields, headers ...stri
 // streamed is the body of a stream: one JSON object per line.
 type streamed struct{ results []any }
 
-func (h *harness) raw(t testing.TB, method, path string, body io.Reader, headers ...string) answer {
+// send sends a request over HTTP and returns its answer, and the body of that.
+func (h *harness) send(t testing.TB, method, path string, body io.Reader, headers ...string) (*http.Response, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, h.base+path, body)
 	if err != nil {
@@ -326,6 +327,12 @@ func (h *harness) raw(t testing.TB, method, path string, body io.Reader, headers
 	if err != nil {
 		t.Fatal(err)
 	}
+	return resp, text
+}
+
+func (h *harness) raw(t testing.TB, method, path string, body io.Reader, headers ...string) answer {
+	t.Helper()
+	resp, text := h.send(t, method, path, body, headers...)
 	a := answer{status: resp.StatusCode, headers: resp.Header}
 	if resp.StatusCode >= 300 {
 		a.name, a.message = errorBody(t, path, text)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -18,23 +17,7 @@ import (
 // the length.
 func (h *harness) exchange(t *testing.T, path, body string, headers ...string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.base+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("X-Request-Id", "r1")
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp, text := h.send(t, http.MethodPost, path, strings.NewReader(body), append([]string{"X-Request-Id", "r1"}, headers...)...)
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, text); err != nil {
 		t.Fatalf("%s %s: %v in %q", path, body, err, text)

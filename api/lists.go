@@ -47,6 +47,11 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing
 		return nil, err
 	}
 	defer q.close()
+	// Contextual tuples go before the question, other than in a check: OpenFGA's order.
+	reader, err := s.withContextual(q, req.GetContextualTuples().GetTupleKeys(), codeValidation)
+	if err != nil {
+		return nil, err
+	}
 	if err := q.model.checkRelation(req.GetType(), req.GetRelation()); err != nil {
 		return nil, numberFault(err)
 	}
@@ -56,10 +61,6 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing
 	}
 	if err != nil {
 		return nil, wrapFault("invalid 'user' value: ", err)
-	}
-	reader, err := s.withContextual(q, req.GetContextualTuples().GetTupleKeys(), codeValidation)
-	if err != nil {
-		return nil, err
 	}
 	query := engine.ListObjectsQuery{
 		Type: req.GetType(), Relation: req.GetRelation(), Subject: subject, Context: valuesOf(req.GetContext()),
@@ -141,6 +142,10 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 		return nil, err
 	}
 	defer q.close()
+	reader, err := s.withContextual(q, req.GetContextualTuples(), codeValidation)
+	if err != nil {
+		return nil, err
+	}
 	filter := engine.UserFilter{Type: req.GetUserFilters()[0].GetType(), Relation: req.GetUserFilters()[0].GetRelation()}
 	if err := q.model.checkSubject(ostiary.SubjectRef{Type: filter.Type, Relation: filter.Relation}); err != nil {
 		return nil, numberFault(err)
@@ -151,10 +156,6 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 	object, err := parseObject(req.GetObject().GetType() + ":" + req.GetObject().GetId())
 	if err != nil {
 		return nil, wrapFault("", err)
-	}
-	reader, err := s.withContextual(q, req.GetContextualTuples(), codeValidation)
-	if err != nil {
-		return nil, err
 	}
 	query := engine.ListUsersQuery{
 		Object: object, Relation: req.GetRelation(), Filter: filter, Context: valuesOf(req.GetContext()),

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"net/http"
 	"reflect"
 	"slices"
 	"testing"
@@ -131,6 +132,13 @@ func TestFaultyReads(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestReadChangesOfATypeThatIsNoText(t *testing.T) {
+	h := start(t)
+	store, _ := h.surfaces()[1].newStore(t, testModel)
+	a := h.raw(t, http.MethodGet, "/stores/"+store+"/changes?type=%ff", nil)
+	wanted{0, 400, "validation_error", "invalid ReadChangesRequest.Type: string field contains invalid UTF-8"}.check(t, a)
 }
 
 func TestReadChanges(t *testing.T) {
