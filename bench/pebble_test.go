@@ -1,9 +1,9 @@
 package bench
 
 import (
+	"slices"
 	"testing"
 
-	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/engine"
 	"github.com/ostiary/ostiary/engine/enginebench"
 	"github.com/ostiary/ostiary/storage"
@@ -25,7 +25,7 @@ func runOnDisk(b *testing.B, w enginebench.Workload) {
 		b.Fatal(err)
 	}
 	defer store.Close()
-	load(b, store, w.Tuples)
+	writeEdges(b, store, slices.Values(w.Tuples))
 	view, err := store.View()
 	if err != nil {
 		b.Fatal(err)
@@ -43,44 +43,6 @@ func runOnDisk(b *testing.B, w enginebench.Workload) {
 	})
 	b.ReportMetric(seeks, "seeks/op")
 	b.ReportMetric(keys, "keys/op")
-}
-
-// load writes the tuples in mutations of 100, 64 to a batch, and flushes them.
-func load(b *testing.B, store *storage.Store, edges []ostiary.Edge) {
-	b.Helper()
-	var entries []storage.Entry
-	index := uint64(0)
-	apply := func() {
-		outcomes, err := store.Apply(entries)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, outcome := range outcomes {
-			if outcome.Err != nil {
-				b.Fatal(outcome.Err)
-			}
-		}
-		entries = entries[:0]
-	}
-	for len(edges) > 0 {
-		n := min(100, len(edges))
-		m := &ostiary.Mutation{TimeNanos: 1}
-		for _, edge := range edges[:n] {
-			m.Tuples = append(m.Tuples, ostiary.TupleChange{
-				Op: ostiary.TupleTouch, Store: benchStore, Tuple: edge.Tuple, Grant: ostiary.Grant{Owner: ostiary.OwnerAPI},
-			})
-		}
-		edges = edges[n:]
-		index++
-		entries = append(entries, storage.Entry{Index: index, Term: 1, Mutation: m})
-		if len(entries) == 64 {
-			apply()
-		}
-	}
-	apply()
-	if err := store.Sync(); err != nil {
-		b.Fatal(err)
-	}
 }
 
 // reads asks every question once and returns the mean seeks and keys of one.

@@ -159,15 +159,7 @@ func (w *gdrive) listUsers(q *Questions) Question {
 }
 
 func (w *gdrive) newTuple(q *Questions, f fresh) (int, ostiary.Edge) {
-	switch f.turn % 4 {
-	case 0:
-		return 0, edge(object("doc", q.key(w.docs)), "viewer", f.subject("user"))
-	case 1:
-		return 0, edge(object("group", q.key(w.groups)), "member", f.subject("user"))
-	case 2:
-		return 0, edge(f.object("doc"), "viewer", subject("user", q.key(w.users)))
-	}
-	return 0, edge(f.object("doc"), "parent", subject("folder", q.key(w.folders)))
+	return 0, documentTuple(q, f, w.users, w.groups, w.folders, w.docs)
 }
 
 func (w *gdrive) revocable(q *Questions, f fresh) (int, ostiary.Edge, Question) {

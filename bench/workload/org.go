@@ -191,15 +191,21 @@ func (w *org) listUsers(q *Questions) Question {
 }
 
 func (w *org) newTuple(q *Questions, f fresh) (int, ostiary.Edge) {
+	return 0, documentTuple(q, f, w.users, w.groups, w.folders, w.docs)
+}
+
+// documentTuple shares a document, adds a member to a group, makes a document for a user, and puts one into a
+// folder, in turn.
+func documentTuple(q *Questions, f fresh, users, groups, folders, docs int) ostiary.Edge {
 	switch f.turn % 4 {
 	case 0:
-		return 0, edge(object("doc", q.key(w.docs)), "viewer", f.subject("user"))
+		return edge(object("doc", q.key(docs)), "viewer", f.subject("user"))
 	case 1:
-		return 0, edge(object("group", q.key(w.groups)), "member", f.subject("user"))
+		return edge(object("group", q.key(groups)), "member", f.subject("user"))
 	case 2:
-		return 0, edge(f.object("doc"), "viewer", subject("user", q.key(w.users)))
+		return edge(f.object("doc"), "viewer", subject("user", q.key(users)))
 	}
-	return 0, edge(f.object("doc"), "parent", subject("folder", q.key(w.folders)))
+	return edge(f.object("doc"), "parent", subject("folder", q.key(folders)))
 }
 
 // revocable asks for edit, which a public document does not give.
