@@ -102,10 +102,10 @@ var sentinelTexts = map[error]string{
 		"Check your authorization model for infinite recursion or too much nesting",
 	ostiary.ErrOutcomeUnknown: "outcome of the write is unknown: it may have happened. Repeat it with the same " + headerOnce +
 		", or read before writing again",
-	ostiary.ErrCorrupt:        "stored data is corrupt: this node cannot answer",
-	ostiary.ErrNotLeader:      "this node cannot accept writes now: retry",
-	ostiary.ErrDiskFull:       "the server is short of disk space and accepts no writes: free some, then retry",
-	ostiary.ErrUnavailable:    "this node is not available now: retry",
+	ostiary.ErrCorrupt:     "stored data is corrupt: this node cannot answer",
+	ostiary.ErrNotLeader:   "this node cannot accept writes now: retry",
+	ostiary.ErrDiskFull:    "the server is short of disk space and accepts no writes: free some, then retry",
+	ostiary.ErrUnavailable: "this node is not available now: retry",
 }
 
 // statusOf maps an error to its status on openfga.v1: OpenFGA's number as the code, and its words. It
