@@ -29,7 +29,7 @@ func TestKnownDocuments(t *testing.T) {
 	refused(put(1, "of a version that is not there"))
 	first := put(0, "one").Receipt.Revision
 	refused(put(0, "as if it were new"))
-	// Refused after the document was staged: a low-water mark must stand alone.
+	// A low-water mark must stand alone.
 	if o := applyOne(t, s, &ostiary.Mutation{Documents: []ostiary.DocumentChange{{Key: key, Body: []byte("no")}, Collection(0, "")}}); o.Err == nil {
 		t.Fatal("a low-water mark with company was accepted")
 	}

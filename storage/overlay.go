@@ -24,7 +24,7 @@ type overlay struct {
 	touched   []*tupleCell
 	touchedD  []*documentCell
 	inBatch   []*documentCell // accepted.inBatch is set
-	key       []byte // scratch
+	key       []byte          // scratch
 }
 
 type tupleCell struct {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -162,9 +163,12 @@ func cacheBytes(n int64) int64 {
 
 func (s *Store) pebbleOptions(fs vfs.FS, cache *pebble.Cache) *pebble.Options {
 	listener := s.guard.Listener()
+	scheduler := newCompactions(time.Now)
+	listener.CompactionBegin = scheduler.begun
 	listener.FlushEnd = func(info pebble.FlushInfo) {
 		if info.Err == nil {
 			s.flushed.Store(true)
+			scheduler.flushed(info.InputBytes)
 		}
 	}
 	o := &pebble.Options{
@@ -178,6 +182,7 @@ func (s *Store) pebbleOptions(fs vfs.FS, cache *pebble.Cache) *pebble.Options {
 		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       1000,
 	}
+	o.Experimental.CompactionScheduler = scheduler
 	for i := range o.Levels {
 		o.Levels[i].IndexBlockSize = indexBlockBytes
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
