@@ -75,11 +75,6 @@ func (l *listing) release() {
 	}
 	l.made.reset()
 	l.found.reset()
-	clear(l.ids)
-	l.ids = l.ids[:0]
-	if cap(l.ids) > 16*maxPooledEntries {
-		l.ids = nil
-	}
 	l.sorting.reset()
 	listings.Put(l)
 }
@@ -95,16 +90,13 @@ func resized[E any](s []E, n int) []E {
 // objects returns the objects of a relation as the answer to the question.
 func (l *listing) objects(n *node, q *ListObjectsQuery) ([]ostiary.ObjectRef, error) {
 	set, u := l.set(n), l.universe(n.rel)
-	ids := l.ids[:0]
-	doubtful := false
-	for _, id := range set.all() {
-		if !l.step() {
+	doubtful := set.doubtful()
+	for i, id := range set.all() {
+		if i%pollEvery == 0 && !l.alive() {
 			return nil, l.err
 		}
-		if set.level(id) != yes {
-			doubtful = true
-		} else if text := u.ids[id]; q.After == "" || text > q.After {
-			ids = append(ids, text)
+		if (!doubtful || set.level(id) == yes) && (q.After == "" || u.ids[id] > q.After) {
+			l.sorting.add(u.leads[id], id)
 		}
 	}
 	if !l.alive() {
@@ -115,11 +107,10 @@ func (l *listing) objects(n *node, q *ListObjectsQuery) ([]ostiary.ObjectRef, er
 			return nil, err
 		}
 	}
-	l.ids = ids
-	first := l.sorting.first(ids, q.Limit)
+	first := l.sorting.first(u.ids, q.Limit)
 	objects := make([]ostiary.ObjectRef, len(first))
 	for i := range first {
-		objects[i] = ostiary.ObjectRef{Type: n.rel.typ, ID: ids[first[i].at]}
+		objects[i] = ostiary.ObjectRef{Type: n.rel.typ, ID: u.ids[first[i].at]}
 	}
 	return objects, nil
 }
@@ -134,7 +125,6 @@ type listing struct {
 	universes []universe
 	made      setPool
 	found     subjectSets
-	ids       []string // of the answer
 	sorting   sorting
 	// cache keeps what was read while a component is solved that reads the same again; nil otherwise.
 	cache map[arrival]arrived
@@ -261,6 +251,9 @@ func (l *listing) subtract(x *expr, w world, at lookup) *objectSet {
 	if subtract.len() == 0 {
 		return base
 	}
+	if subtract.len() < base.len() {
+		return l.without(base, subtract)
+	}
 	out := l.made.set()
 	for _, id := range base.all() {
 		if level := min(base.level(id), subtract.level(id).not()); level != no {
@@ -271,6 +264,32 @@ func (l *listing) subtract(x *expr, w world, at lookup) *objectSet {
 		if l.err != nil {
 			break
 		}
+	}
+	return out
+}
+
+// without is base but not subtract. The base is copied only once there is something to take away.
+func (l *listing) without(base, subtract *objectSet) *objectSet {
+	out, shared := base, true
+	for _, id := range subtract.all() {
+		if !l.step() {
+			return out
+		}
+		before := base.level(id)
+		level := min(before, subtract.level(id).not())
+		if level == before {
+			continue
+		}
+		if shared {
+			out, shared = l.clone(base), false
+			if l.err != nil {
+				return out
+			}
+		}
+		out.cut(id, level)
+	}
+	if !shared {
+		out.compact()
 	}
 	return out
 }

@@ -84,15 +84,16 @@ func (e *Engine) listUsers(ctx context.Context, p *Plan, r Reader, q ListUsersQu
 		}
 	}
 	ids := make([]string, 0, len(set.named))
+	var sorting sorting
 	for id, l := range set.named {
 		if !u.step() {
 			return nil, u.err
 		}
 		if l == yes && (q.After == "" || q.After == ostiary.Wildcard || id > q.After) {
+			sorting.add(leadingBytes(id), uint32(len(ids)))
 			ids = append(ids, id)
 		}
 	}
-	var sorting sorting
 	sorted := sorting.first(ids, q.Limit)
 	found := make([]ostiary.SubjectRef, 0, len(sorted)+1)
 	if set.rest == yes && q.After == "" {

@@ -1,6 +1,9 @@
 package engine
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"slices"
+)
 
 // Lists of objects number the ids of a type as they meet them, so that sets are tables of levels and
 // joining them compares no text.
@@ -8,6 +11,7 @@ import "hash/maphash"
 // universe numbers the ids of the objects of one type.
 type universe struct {
 	ids    []string
+	leads  []uint64 // the leading bytes of ids, for sorting
 	hashes []uint32 // of ids
 	table  []uint32 // by hash: a number and one, or zero
 }
@@ -28,7 +32,7 @@ func (u *universe) number(id string) uint32 {
 			return n
 		}
 	}
-	u.ids, u.hashes = append(u.ids, id), append(u.hashes, hash)
+	u.ids, u.leads, u.hashes = append(u.ids, id), append(u.leads, leadingBytes(id)), append(u.hashes, hash)
 	u.table[at] = uint32(len(u.ids))
 	return uint32(len(u.ids) - 1)
 }
@@ -41,7 +45,7 @@ func (u *universe) reset() {
 	}
 	clear(u.ids)
 	clear(u.table)
-	u.ids, u.hashes = u.ids[:0], u.hashes[:0]
+	u.ids, u.leads, u.hashes = u.ids[:0], u.leads[:0], u.hashes[:0]
 }
 
 // expect makes room for more ids.
@@ -72,6 +76,7 @@ func (u *universe) grow(size int) {
 type objectSet struct {
 	pages   []*page
 	members []uint32 // in the order in which they came
+	maybes  int      // how many of them are maybe
 	pool    *setPool
 }
 
@@ -115,7 +120,7 @@ func (p *setPool) reset() {
 			}
 			s.pages[i] = nil
 		}
-		s.pages, s.members = emptied(s.pages), s.members[:0]
+		s.pages, s.members, s.maybes = emptied(s.pages), s.members[:0], 0
 		if cap(s.members) > 16*maxPooledEntries {
 			s.members = nil
 		}
@@ -138,6 +143,9 @@ func (s *objectSet) len() int {
 	}
 	return len(s.members)
 }
+
+// doubtful reports whether some objects are in s perhaps only.
+func (s *objectSet) doubtful() bool { return s != nil && s.maybes > 0 }
 
 // all returns the numbers of the objects in s.
 func (s *objectSet) all() []uint32 {
@@ -177,12 +185,35 @@ func (l *listing) raise(s *objectSet, id uint32, to level) bool {
 		l.step()
 		return false
 	}
+	switch {
+	case *at == maybe:
+		s.maybes--
+	case to == maybe:
+		s.maybes++
+	}
 	if *at == no {
 		s.members = append(s.members, id)
 		l.grow()
 	}
 	*at = to
 	return true
+}
+
+// cut takes down the level of an object in a set that is being made. Where that is no, compact must follow.
+func (s *objectSet) cut(id uint32, to level) {
+	at := s.at(id)
+	if *at == maybe {
+		s.maybes--
+	}
+	if to == maybe {
+		s.maybes++
+	}
+	*at = to
+}
+
+// compact forgets members whose level is no.
+func (s *objectSet) compact() {
+	s.members = slices.DeleteFunc(s.members, func(id uint32) bool { return s.level(id) == no })
 }
 
 // project reads a set in a world; see world.
@@ -237,7 +268,7 @@ func (l *listing) clone(s *objectSet) *objectSet {
 	if s.len() == 0 || !l.growMany(s.len()) {
 		return out
 	}
-	out.members = append(out.members, s.members...)
+	out.members, out.maybes = append(out.members, s.members...), s.maybes
 	for _, p := range s.pages {
 		if p != nil {
 			copied := l.made.page()

@@ -2,82 +2,99 @@ package engine
 
 import (
 	"cmp"
-	"encoding/binary"
 	"math/bits"
 	"slices"
 )
 
-// sorting sorts texts, and keeps its memory for the next ones.
-type sorting struct{ room []sortKey }
+// sorting sorts texts that have numbers, and keeps its memory for the next ones.
+type sorting struct{ keys, other []sortKey }
 
-// sortKey stands for a text in sorting: eight bytes of it, behind what all texts have in common.
+// sortKey stands for a text in sorting: eight bytes of it, the leading ones or those behind what all texts
+// have in common.
 type sortKey struct {
 	key uint64
-	at  uint32 // the place of the text
+	at  uint32 // the number of the text
 }
+
+// add takes up the text with a number, given its leading bytes.
+func (s *sorting) add(leading uint64, at uint32) { s.keys = append(s.keys, sortKey{leading, at}) }
 
 // fewTexts is how many texts are compared with one another.
 const fewTexts = 48
 
-// first returns the places of the first texts in bytewise order, at most limit where that is positive. The
-// texts hold no NUL and are all different; they stay where they are. What is returned holds until the
-// next call.
+// first returns the first of the texts that were taken up, in bytewise order: at most limit where that is
+// positive. texts has them by number; they hold no NUL and are all different. What is returned holds until
+// the next text is added, which begins anew.
 //
 // Ids mostly differ within a few bytes: those that do are sorted byte by byte, from the last to the first
 // (radix sort), in time linear in the texts. Those that the limit cuts off are mostly left out before.
 func (s *sorting) first(texts []string, limit int) []sortKey {
-	if limit <= 0 || limit > len(texts) {
-		limit = len(texts)
+	keys := s.keys
+	s.keys = s.keys[:0]
+	if limit <= 0 || limit > len(keys) {
+		limit = len(keys)
 	}
-	s.room = slices.Grow(s.room[:0], 2*len(texts))[:2*len(texts)]
-	keys, other := s.room[:len(texts)], s.room[len(texts):]
-	if slices.IsSorted(texts) {
-		for i := range keys {
-			keys[i].at = uint32(i)
-		}
+	if slices.IsSortedFunc(keys, byText(texts)) {
 		return keys[:limit]
-	}
-	common := commonPrefix(texts)
-	differ, one := uint64(0), leadingBytes(texts[0][common:])
-	for i, t := range texts {
-		keys[i] = sortKey{leadingBytes(t[common:]), uint32(i)}
-		differ |= keys[i].key ^ one
 	}
 	if len(keys) < fewTexts {
-		sortByText(keys, texts)
+		slices.SortFunc(keys, byText(texts))
 		return keys[:limit]
+	}
+	differ := differing(keys)
+	if differ>>32 == 0 { // much is left of the eight bytes behind what they have in common
+		common := commonPrefix(keys, texts)
+		for i := range keys {
+			keys[i].key = leadingBytes(texts[keys[i].at][common:])
+		}
+		differ = differing(keys)
 	}
 	if limit < len(keys) {
 		keys = least(keys, differ, limit)
-		other = other[:len(keys)]
 	}
+	s.other = slices.Grow(s.other[:0], len(keys))
+	from, to := keys, s.other[:len(keys)]
 	for shift := 0; shift < 64; shift += 8 {
 		if differ>>shift&0xff != 0 {
-			sortByByte(keys, other, shift)
-			keys, other = other, keys
+			sortByByte(from, to, shift)
+			from, to = to, from
 		}
 	}
-	sortEqualKeys(keys, texts)
-	return keys[:limit]
+	sortEqualKeys(from, texts)
+	return from[:limit]
+}
+
+// differing returns the bits in which keys differ.
+func differing(keys []sortKey) uint64 {
+	differ := uint64(0)
+	for i := range keys {
+		differ |= keys[i].key ^ keys[0].key
+	}
+	return differ
 }
 
 // reset gives memory back that is more than a list mostly needs.
 func (s *sorting) reset() {
-	if cap(s.room) > 32*maxPooledEntries {
-		s.room = nil
+	if s.keys = s.keys[:0]; cap(s.keys) > 16*maxPooledEntries {
+		s.keys = nil
+	}
+	if cap(s.other) > 16*maxPooledEntries {
+		s.other = nil
 	}
 }
 
 // commonPrefix returns how many bytes all texts begin with.
-func commonPrefix(texts []string) int {
-	common := len(texts[0])
-	for _, t := range texts[1:] {
+func commonPrefix(keys []sortKey, texts []string) int {
+	first := texts[keys[0].at]
+	common := len(first)
+	for i := range keys {
+		t := texts[keys[i].at]
 		n := min(common, len(t))
-		if t[:n] == texts[0][:n] {
+		if t[:n] == first[:n] {
 			common = n
 			continue
 		}
-		for common = 0; t[common] == texts[0][common]; {
+		for common = 0; t[common] == first[common]; {
 			common++
 		}
 	}
@@ -87,11 +104,14 @@ func commonPrefix(texts []string) int {
 // leadingBytes returns the first eight bytes of a text as a number that orders as they do.
 func leadingBytes(t string) uint64 {
 	if len(t) >= 8 {
-		return binary.BigEndian.Uint64([]byte(t[:8]))
+		return uint64(t[7]) | uint64(t[6])<<8 | uint64(t[5])<<16 | uint64(t[4])<<24 |
+			uint64(t[3])<<32 | uint64(t[2])<<40 | uint64(t[1])<<48 | uint64(t[0])<<56
 	}
-	var b [8]byte
-	copy(b[:], t)
-	return binary.BigEndian.Uint64(b[:])
+	bytes := uint64(0)
+	for i := range len(t) {
+		bytes |= uint64(t[i]) << (56 - 8*i)
+	}
+	return bytes
 }
 
 // least moves some keys to the front and returns them: no fewer than limit, and no other is as little as
@@ -155,14 +175,17 @@ func sortEqualKeys(keys []sortKey, texts []string) {
 			end++
 		}
 		if end-i > 1 {
-			sortByText(keys[i:end], texts)
+			slices.SortFunc(keys[i:end], byText(texts))
 		}
 		i = end
 	}
 }
 
-func sortByText(keys []sortKey, texts []string) {
-	slices.SortFunc(keys, func(a, b sortKey) int {
-		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(texts[a.at], texts[b.at]))
-	})
+func byText(texts []string) func(a, b sortKey) int {
+	return func(a, b sortKey) int {
+		if a.key != b.key {
+			return cmp.Compare(a.key, b.key)
+		}
+		return cmp.Compare(texts[a.at], texts[b.at])
+	}
 }

@@ -30,6 +30,9 @@ func TestSortTexts(t *testing.T) {
 			want := slices.Sorted(slices.Values(texts))
 			for _, limit := range []int{0, 1, n / 3, n - 1, n, n + 9} {
 				var got []string
+				for i, text := range texts {
+					s.add(leadingBytes(text), uint32(i))
+				}
 				for _, k := range s.first(texts, limit) {
 					got = append(got, texts[k.at])
 				}
