@@ -1,20 +1,30 @@
 package resource
 
-import "unicode"
+import "golang.org/x/text/cases"
 
-func foldRune(r rune) rune {
-	if r < 0x80 {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
+// Fold returns a text with letters in the form in which names that are not caseExact are compared: Unicode's
+// full case folding.
+func Fold(s string) string {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return cases.Fold().String(s)
 		}
-		return r
 	}
-	least := r
-	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
-		least = min(least, next)
+	return lower(s)
+}
+
+// lower is what folding does to ASCII, without copying what is in lower case already.
+func lower(s string) string {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			b := []byte(s)
+			for ; i < len(b); i++ {
+				if 'A' <= b[i] && b[i] <= 'Z' {
+					b[i] += 'a' - 'A'
+				}
+			}
+			return string(b)
+		}
 	}
-	if 'A' <= least && least <= 'Z' { // the Kelvin sign is a k, the long s an s
-		return least + 'a' - 'A'
-	}
-	return least
+	return s
 }

@@ -1,7 +1,6 @@
 package resource
 
 import (
-	"strings"
 	"time"
 
 	"github.com/ostiary/ostiary/scim/filter"
@@ -154,10 +153,6 @@ func stamp(t time.Time) string {
 	}
 	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }
-
-// Fold maps a text to one that all texts share that differ in case alone: each rune becomes the least of
-// those that Unicode's simple folding joins. Names that are not caseExact are compared so.
-func Fold(s string) string { return strings.Map(foldRune, s) }
 
 // ItemsOf returns the values of a multi-valued attribute as Target.Value read them.
 func ItemsOf(value any) []Item {
