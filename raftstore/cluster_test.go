@@ -507,7 +507,7 @@ func TestExpect(t *testing.T) {
 	c := newCluster(t)
 	var addresses []string
 	for range 3 { // ports that are free now
-		p, err := listen("127.0.0.1:0", "", Security{PlainText: true}, slog.New(slog.DiscardHandler))
+		p, err := listen(tcp{}, "127.0.0.1:0", "", Security{PlainText: true}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -583,7 +583,7 @@ func TestForeigners(t *testing.T) {
 		t.Fatal(err)
 	}
 	config.InsecureSkipVerify = true
-	if conn, _, err := dial(t.Context(), config, address, kindCall, first.cluster); err == nil {
+	if conn, _, err := dial(t.Context(), tcp{}, config, address, kindCall, first.cluster); err == nil {
 		conn.Close()
 		t.Error("a caller with a foreign certificate was welcome")
 	}
@@ -592,7 +592,7 @@ func TestForeigners(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, kind := range []byte{kindCall, kindRaft} {
-		if conn, _, err := dial(t.Context(), own, address, kind, ostiary.ClusterID{1}); !errors.Is(err, errForeign) || !strings.Contains(err.Error(), "of cluster") {
+		if conn, _, err := dial(t.Context(), tcp{}, own, address, kind, ostiary.ClusterID{1}); !errors.Is(err, errForeign) || !strings.Contains(err.Error(), "of cluster") {
 			if err == nil {
 				conn.Close()
 			}

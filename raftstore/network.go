@@ -47,14 +47,14 @@ func (s *Store) openNetwork() error {
 		}
 		return nil
 	}
-	port, err := listen(s.options.Addr, s.options.Advertise, s.options.Security, s.logger)
+	port, err := listen(s.options.Network, s.options.Addr, s.options.Advertise, s.options.Security, s.logger)
 	if err != nil {
 		return err
 	}
 	n := &network{port: port, current: make(chan struct{})}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.peers = newPeers(func(ctx context.Context, address string) (net.Conn, error) {
-		conn, _, err := dial(ctx, port.security, address, kindCall, port.clusterID())
+		conn, _, err := dial(ctx, port.network, port.security, address, kindCall, port.clusterID())
 		return conn, err
 	})
 	n.server = callServer(

@@ -26,6 +26,7 @@ import (
 // The zero cluster id is that of a guest, who knows no cluster yet, and asks which one this is. A guest
 // learns it from the answer and the connection ends there; the same where the answerer knows none.
 type port struct {
+	network   Network
 	listener  net.Listener
 	advertise string
 	security  *tls.Config // nil: plain text
@@ -53,13 +54,30 @@ const (
 
 var errForeign = errors.New("refused")
 
+// Network is how nodes reach each other: connections that keep bytes in order.
+type Network interface {
+	// Listen opens an address of this node.
+	Listen(address string) (net.Listener, error)
+	// Dial connects to an address that some node listens on.
+	Dial(ctx context.Context, address string) (net.Conn, error)
+}
+
+// tcp is the machine's network.
+type tcp struct{}
+
+func (tcp) Listen(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+
+func (tcp) Dial(ctx context.Context, address string) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+}
+
 // listen opens the port. An empty advertise address is the one that it listens on.
-func listen(address, advertise string, security Security, logger *slog.Logger) (*port, error) {
+func listen(network Network, address, advertise string, security Security, logger *slog.Logger) (*port, error) {
 	config, err := security.config()
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := network.Listen(address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for the cluster: %w", err)
 	}
@@ -75,7 +93,7 @@ func listen(address, advertise string, security Security, logger *slog.Logger) (
 		return nil, fmt.Errorf("the advertised address %q is not host:port", advertise)
 	}
 	p := &port{
-		listener: listener, advertise: advertise, security: config, logger: logger,
+		network: network, listener: listener, advertise: advertise, security: config, logger: logger,
 		raftConns: make(chan net.Conn), callConns: make(chan net.Conn),
 		done: make(chan struct{}), open: map[net.Conn]struct{}{},
 	}
@@ -251,7 +269,7 @@ func protocolOf(kind byte) string {
 }
 
 // dial connects to another node's port and says hello. It returns the cluster of the other side too.
-func dial(ctx context.Context, config *tls.Config, address string, kind byte, cluster ostiary.ClusterID) (_ net.Conn, theirs ostiary.ClusterID, err error) {
+func dial(ctx context.Context, network Network, config *tls.Config, address string, kind byte, cluster ostiary.ClusterID) (_ net.Conn, theirs ostiary.ClusterID, err error) {
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
 	defer func() {
@@ -263,7 +281,7 @@ func dial(ctx context.Context, config *tls.Config, address string, kind byte, cl
 	if err != nil {
 		return nil, theirs, err
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	conn, err := network.Dial(ctx, address)
 	if err != nil {
 		return nil, theirs, err
 	}
@@ -332,7 +350,7 @@ func (r raftStream) Addr() net.Addr { return advertised(r.advertise) }
 func (r raftStream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	conn, _, err := dial(ctx, r.security, string(address), kindRaft, r.clusterID())
+	conn, _, err := dial(ctx, r.network, r.security, string(address), kindRaft, r.clusterID())
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,8 @@ type Options struct {
 	Learner bool
 	// Security is how the nodes of the cluster know each other.
 	Security Security
+	// Network is what connects the nodes of the cluster. Nil means TCP.
+	Network Network
 	// ElectionTimeout is how long a follower waits for its leader. Zero means 500 ms, and 50 ms in a
 	// cluster of one without Addr.
 	ElectionTimeout time.Duration
@@ -130,6 +132,9 @@ func (o Options) withDefaults() Options {
 		if o.Addr == "" {
 			o.ElectionTimeout = aloneElectionTimeout
 		}
+	}
+	if o.Network == nil {
+		o.Network = tcp{}
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
