@@ -363,6 +363,7 @@ func (s *Store) newRaft() error {
 		return err
 	}
 	s.id = id
+	s.logStore = &logStore{log: s.log, fatal: s.fatal}
 	address, transport := s.transport()
 	config := raft.DefaultConfig()
 	config.LocalID = id
@@ -381,7 +382,6 @@ func (s *Store) newRaft() error {
 	config.NoLegacyTelemetry = true
 	config.Logger = raftLogger(s.options.Logger)
 
-	s.logStore = &logStore{log: s.log, fatal: s.fatal}
 	logs, snapshots := s.logStore, s.snapshots()
 	_, joined, err := s.log.Value(joinedKey)
 	if err != nil {
@@ -425,7 +425,9 @@ func (s *Store) transport() (raft.ServerAddress, raft.Transport) {
 		// sent, raft 1.8.0's sender waits for ever, and with it replication to that node and Shutdown.
 		MaxRPCsInFlight: 1,
 	})
-	return transport.LocalAddr(), transport
+	received := &receiver{NetworkTransport: transport, logs: s.logStore, snapshots: s.snapshots(), rpcs: make(chan raft.RPC)}
+	s.net.running.Go(func() { received.run(s.net) })
+	return transport.LocalAddr(), received
 }
 
 // judgeAlone refuses to open a member of a cluster of several as if it were alone: it would wait for
