@@ -187,7 +187,11 @@ func (s *Server) interceptStream(
 func (s *Server) setStreamHeaders(stream grpc.ServerStream, c *call) {
 	c.id() // what follows may fail
 	if err := stream.SetHeader(s.metadata(c)); err != nil {
-		s.logger.Warn("response headers not set", "request_id", c.id(), "error", err)
+		level := slog.LevelWarn
+		if stream.Context().Err() != nil { // the client has left, which is no fault of anybody's
+			level = slog.LevelDebug
+		}
+		s.logger.Log(stream.Context(), level, "response headers not set", "request_id", c.id(), "error", err)
 	}
 }
 
