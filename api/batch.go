@@ -118,7 +118,7 @@ func (s *Server) checkItem(
 	} else {
 		var query engine.CheckQuery
 		if query, err = q.checkQuery(item.GetTupleKey(), item.GetContext()); err == nil {
-			d, err = batch.Check(ctx, query)
+			d, err = q.checkIn(ctx, batch, query)
 		}
 	}
 	if err == nil {

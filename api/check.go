@@ -18,6 +18,8 @@ type question struct {
 	model    *authModel
 	reader   engine.Reader
 	nowNanos int64 // the time at which it is put
+	store    string
+	gated    bool // the store has organizations: see gateOf
 }
 
 func (q *question) close() { q.view.Close() }
@@ -49,7 +51,16 @@ func (s *Server) askAt(
 	if err != nil {
 		return nil, err
 	}
-	return &question{view: v, model: m, reader: v.Reader(store, now), nowNanos: now}, nil
+	f, err := s.facts(v, store)
+	if err != nil {
+		return nil, err
+	}
+	if f.organizations {
+		if err := m.judgeGate(); err != nil {
+			return nil, err
+		}
+	}
+	return &question{view: v, model: m, reader: v.Reader(store, now), nowNanos: now, store: store, gated: f.organizations}, nil
 }
 
 // withContextual returns the question's reader with contextual tuples laid over it. Each must be one
@@ -62,6 +73,9 @@ func (s *Server) withContextual(q *question, keys []*openfgav1.TupleKey, conditi
 	edges := make([]ostiary.Edge, len(keys))
 	for i, k := range keys {
 		t, g, err := s.fittingTuple(q.model, k)
+		if err == nil && q.gated {
+			err = managedTuple(t)
+		}
 		if err != nil {
 			code := codeInvalidTuple
 			var f *fault
@@ -106,6 +120,9 @@ func (s *Server) check(ctx context.Context, q *question, k tupleKey, contextual 
 	}
 	reader, err := s.withContextual(q, contextual, codeInvalidTuple)
 	if err != nil {
+		return ostiary.Denied, err
+	}
+	if denied, err := q.denies(ctx, query.Subject, query.Object); denied || err != nil {
 		return ostiary.Denied, err
 	}
 	return s.engine.Check(ctx, q.model.Plan, reader, query)

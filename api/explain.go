@@ -47,6 +47,13 @@ func (o *ostiaryService) Explain(ctx context.Context, req *ostiaryv1.ExplainRequ
 	if err != nil {
 		return nil, err
 	}
+	denied, err := q.denies(ctx, query.Subject, query.Object)
+	if err != nil {
+		return nil, err
+	}
+	if denied {
+		x = behindGate(query)
+	}
 	root := wireExplanation(x)
 	return &ostiaryv1.ExplainResponse{Outcome: root.GetOutcome(), Root: root, Text: x.String()}, nil
 }

@@ -69,9 +69,19 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing
 	if query.After, err = l.after(query.Type+":", ""); err != nil {
 		return nil, err
 	}
+	closed, err := q.gateOf(subject)
+	if err != nil {
+		return nil, err
+	}
+	if !closed.IsOpen() {
+		query.Limit = unlimited
+	}
 	work := s.paced(ctx, req.GetStoreId())
 	defer work.end()
 	objects, err := s.engine.ListObjects(work, q.model.Plan, reader, query)
+	if err == nil {
+		objects, err = q.passingObjects(ctx, closed, objects)
+	}
 	return page(request, s, l, q, objects, limit, err)
 }
 
@@ -168,9 +178,15 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 	if query.After, err = l.after(filter.Type+":", behind); err != nil {
 		return nil, err
 	}
+	if q.gated {
+		query.Limit = unlimited
+	}
 	work := s.paced(ctx, req.GetStoreId())
 	defer work.end()
 	users, err := s.engine.ListUsers(work, q.model.Plan, reader, query)
+	if err == nil {
+		users, err = q.passingUsers(ctx, users, object)
+	}
 	if users, err = page(request, s, l, q, users, s.limits.ListUsersMaxResults, err); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/dsl"
+	"github.com/ostiary/ostiary/identity"
 )
 
 func modelCollection(store string) string { return "model/" + store }
@@ -100,7 +101,7 @@ func (s *Server) modelMutation(
 		{Key: modelDocumentKey(store, written.GetId()), Body: body},
 		{Key: latestModelKey(store), Body: []byte(written.GetId())},
 	}
-	return m, nil
+	return m, judgeWrittenModel(v, store, body, m)
 }
 
 // ReadAuthorizationModel returns one model as it was written.
@@ -197,7 +198,7 @@ func (s *Server) model(ctx context.Context, v View, store, id string) (*authMode
 	return m, nil
 }
 
-func loadModel(v View, key modelKey) (*authModel, error) {
+func loadModel(v identity.View, key modelKey) (*authModel, error) {
 	d, ok, err := v.Document(modelDocumentKey(key.store, key.id))
 	if err != nil {
 		return nil, err

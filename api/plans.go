@@ -4,11 +4,12 @@ import (
 	"sync"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/dsl/gate"
 	"github.com/ostiary/ostiary/dsl/model"
 	"github.com/ostiary/ostiary/engine"
 )
 
-// authModel is one authorization model, ready for use. Immutable.
+// authModel is one authorization model, ready for use. Immutable, as far as can be seen.
 type authModel struct {
 	ID      string
 	Version ostiary.Revision // at which it was written
@@ -16,6 +17,9 @@ type authModel struct {
 	Plan    *engine.Plan
 
 	tuplesets map[[2]string]bool // by type and relation
+
+	gateOnce   sync.Once
+	gateFaults gate.Faults // set by gateOnce
 }
 
 func newAuthModel(id string, version ostiary.Revision, m *model.Model) *authModel {

@@ -22,6 +22,7 @@ import (
 	"github.com/ostiary/ostiary"
 	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
 	"github.com/ostiary/ostiary/engine"
+	"github.com/ostiary/ostiary/identity"
 )
 
 // Backend is the replicated store that a Server answers from. It is safe for concurrent use.
@@ -52,6 +53,7 @@ type View interface {
 	Close()
 	Document(key ostiary.DocumentKey) (ostiary.Document, bool, error)
 	Documents(collection, afterKey string, limit int, descending bool) ([]ostiary.Document, error)
+	CountDocuments(collection string) (int, error)
 	// Remembered returns what became of the first mutation of a principal with an idempotency key.
 	Remembered(p ostiary.Principal, key string) (ostiary.Remembered, bool, error)
 	// LookUp calls found for each of the tuples that is there, in their order, until it returns false.
@@ -100,6 +102,7 @@ type Server struct {
 	backupStall   time.Duration // tests lower it
 
 	authzenBaseURL string
+	identity       *identity.Service
 	models         *modelCache
 	stores         factCache
 	lastRevision   atomic.Pointer[revisionText]
@@ -147,6 +150,7 @@ func NewServer(o Options) (*Server, error) {
 		backupStall:   defaultBackupStall,
 
 		authzenBaseURL: o.AuthZENBaseURL,
+		identity:       identity.New(identityBackend{o.Backend}, identity.Options{JudgeModel: judgeLatestModel}),
 		models:         newModelCache(limits.MaxCachedModels),
 		ids:            newIDSource(),
 		turns:          newTurns(limits.MaxHeavyLists, limits.MaxWaitingLists),

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/identity"
 )
 
 // maxCachedStores bounds the stores whose documents are kept.
@@ -12,8 +13,9 @@ const maxCachedStores = 10_000
 
 // storeFacts is what every question and every write asks of the documents of a store that exists.
 type storeFacts struct {
-	document    ostiary.Document // its own; nobody changes the body
-	latestModel string           // its id; empty where no model was written
+	document      ostiary.Document // its own; nobody changes the body
+	latestModel   string           // its id; empty where no model was written
+	organizations bool             // there are some, or were: the gate is on
 }
 
 // factCache keeps the facts of stores for the views that show the same documents, as
@@ -67,7 +69,11 @@ func (s *Server) facts(v View, store string) (storeFacts, error) {
 	if err != nil {
 		return storeFacts{}, err
 	}
-	f := storeFacts{document: document, latestModel: string(latest.Body)}
+	on, _, err := identity.HasOrganizations(v, store)
+	if err != nil {
+		return storeFacts{}, err
+	}
+	f := storeFacts{document: document, latestModel: string(latest.Body), organizations: on}
 	if e != nil && e.count.Add(1) <= maxCachedStores {
 		e.stores.Store(store, f)
 	}

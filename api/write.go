@@ -147,6 +147,9 @@ func (s *Server) writeMutation(
 	if len(m.Tuples) == 0 {
 		return nil, nil
 	}
+	if err := judgeManaged(v, req.GetStoreId(), m); err != nil {
+		return nil, err
+	}
 	o.mark(m)
 	if err := s.foresee(ctx, v, m); err != nil {
 		return nil, err

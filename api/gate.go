@@ -1,0 +1,226 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/dsl"
+	"github.com/ostiary/ostiary/dsl/gate"
+	"github.com/ostiary/ostiary/engine"
+	"github.com/ostiary/ostiary/identity"
+)
+
+// The subject gate of stores with organizations: a person who is disabled, blocked or deleted is denied
+// before anything is evaluated, so that grants that an application made directly are denied too
+// (docs/adr/0009-identity-state.md). A question about a set or a wildcard is about no one person, and passes.
+
+// gateOf returns what stands against the subject of a question, which is nothing where the store has no
+// organizations.
+func (q *question) gateOf(s ostiary.SubjectRef) (identity.Gate, error) {
+	if !q.gated || s.Type != gate.User || s.IsUserset() || s.IsWildcard() {
+		return identity.Gate{}, nil
+	}
+	return identity.GateOf(q.view, q.store, s.ID)
+}
+
+// denies reports whether the gate denies a subject an object.
+func (q *question) denies(ctx context.Context, s ostiary.SubjectRef, o ostiary.ObjectRef) (bool, error) {
+	g, err := q.gateOf(s)
+	if err != nil || g.IsOpen() {
+		return false, err
+	}
+	return q.closes(ctx, g, o)
+}
+
+// checkIn answers a check in a batch.
+func (q *question) checkIn(ctx context.Context, batch *engine.Batch, query engine.CheckQuery) (ostiary.Decision, error) {
+	if denied, err := q.denies(ctx, query.Subject, query.Object); denied || err != nil {
+		return ostiary.Denied, err
+	}
+	return batch.Check(ctx, query)
+}
+
+// behindGate explains a check that the gate denies, whatever the tuples say.
+func behindGate(query engine.CheckQuery) *engine.Explanation {
+	return &engine.Explanation{
+		Outcome: engine.OutcomeDenied, Kind: engine.KindRelation, Object: query.Object.String(), Relation: query.Relation,
+		Note: fmt.Sprintf("%s is disabled, blocked or deleted in the organization of the object, or in some organization where the object's is not known",
+			query.Subject),
+	}
+}
+
+// closes reports whether a gate that is not open denies an object: each organization's gate counts for what
+// belongs to it alone.
+func (q *question) closes(ctx context.Context, g identity.Gate, o ostiary.ObjectRef) (bool, error) {
+	if g.Deleted {
+		return true, nil
+	}
+	organization, err := q.organizationOf(ctx, o)
+	return g.Closed(organization), err
+}
+
+// organizationOf returns the organization that an object belongs to, as stored: contextual tuples do not
+// count. It is empty where there is none, or several.
+func (q *question) organizationOf(ctx context.Context, o ostiary.ObjectRef) (string, error) {
+	switch o.Type {
+	case gate.Organization:
+		return o.ID, nil
+	case gate.Group, gate.Role, gate.Entitlement, gate.Session:
+		if organization, _, ok := strings.Cut(o.ID, "/"); ok {
+			return organization, nil
+		}
+	}
+	found := ""
+	for t, err := range q.view.Tuples(ctx, ostiary.Filter{Store: q.store, Object: o, Relation: gate.InOrganization}, nil) {
+		if err != nil {
+			return "", err
+		}
+		e, live := t.Edge(q.nowNanos)
+		s := t.Subject
+		switch {
+		case !live:
+		case len(e.Conditions) > 0 || s.Type != gate.Organization || s.IsUserset() || s.IsWildcard() || found != "":
+			return "", nil
+		default:
+			found = s.ID
+		}
+	}
+	return found, nil
+}
+
+// unlimited is the limit of a list of which the gate may take something away: it must not be cut before.
+const unlimited = 0
+
+// passingObjects returns those of the objects that the gate of a subject does not deny.
+func (q *question) passingObjects(ctx context.Context, g identity.Gate, objects []ostiary.ObjectRef) ([]ostiary.ObjectRef, error) {
+	if g.IsOpen() {
+		return objects, nil
+	}
+	passing := objects[:0]
+	for _, o := range objects {
+		closed, err := q.closes(ctx, g, o)
+		if err != nil {
+			return nil, err
+		}
+		if !closed {
+			passing = append(passing, o)
+		}
+	}
+	return passing, nil
+}
+
+// passingUsers returns those of the users whose gate does not deny an object. A wildcard among them stays:
+// it says nothing of one person.
+func (q *question) passingUsers(ctx context.Context, users []ostiary.SubjectRef, o ostiary.ObjectRef) ([]ostiary.SubjectRef, error) {
+	if !q.gated {
+		return users, nil
+	}
+	passing := users[:0]
+	for _, u := range users {
+		denied, err := q.denies(ctx, u, o)
+		if err != nil {
+			return nil, err
+		}
+		if !denied {
+			passing = append(passing, u)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return passing, nil
+}
+
+// managedTuple returns the fault of a tuple that identity mutations alone may write.
+func managedTuple(t ostiary.Tuple) error {
+	if !gate.IsManaged(t.Object.Type, t.Relation) {
+		return nil
+	}
+	return unfit("the relation '%s#%s' is written by identity providers and by the commands for organizations, and by nobody else",
+		t.Object.Type, t.Relation)
+}
+
+// judgeManaged refuses writes of tuples that identity mutations alone may write, in a store with
+// organizations. In another, the mutation rests on its having none.
+func judgeManaged(v View, store string, m *ostiary.Mutation) error {
+	for i := range m.Tuples {
+		c := &m.Tuples[i]
+		fault := managedTuple(c.Tuple)
+		if fault == nil || c.Op == ostiary.TupleDelete {
+			continue
+		}
+		on, d, err := identity.HasOrganizations(v, store)
+		if err != nil {
+			return err
+		}
+		if on {
+			return &refusal{code: codeValidation, cause: fault, text: fmt.Sprintf("Invalid tuple '%s'. Reason: %v", c.Tuple, fault)}
+		}
+		m.Preconditions = append(m.Preconditions, identity.GateMoves(d))
+		return nil
+	}
+	return nil
+}
+
+// judgeGate refuses a model that lets people around the gate.
+func (m *authModel) judgeGate() error {
+	m.gateOnce.Do(func() { m.gateFaults = gate.Lint(m.Model) })
+	if len(m.gateFaults) == 0 {
+		return nil
+	}
+	return &refusal{code: codeInvalidModel, cause: ostiary.ErrModelInvalid, text: fmt.Sprintf(
+		"Authorization Model '%s' lets people around the gate of the store's organizations: %v", m.ID, m.gateFaults)}
+}
+
+// judgeLatestModel judges the model of a store that is to get its first organization, and returns what must
+// hold for the judgement to stay true.
+func judgeLatestModel(_ context.Context, v identity.View, store string) ([]ostiary.Precondition, error) {
+	key := latestModelKey(store)
+	latest, there, err := v.Document(key)
+	if err != nil {
+		return nil, err
+	}
+	rest := []ostiary.Precondition{{Kind: ostiary.DocumentAtVersion, Document: key, Version: latest.Version}}
+	if !there {
+		return rest, nil
+	}
+	m, err := loadModel(v, modelKey{store, string(latest.Body)})
+	if err != nil {
+		return nil, err
+	}
+	return rest, m.judgeGate()
+}
+
+// judgeWrittenModel judges a model that is to be written to a store with organizations. Where it has none,
+// the mutation rests on that.
+func judgeWrittenModel(v View, store string, body []byte, m *ostiary.Mutation) error {
+	on, d, err := identity.HasOrganizations(v, store)
+	if err != nil {
+		return err
+	}
+	m.Preconditions = append(m.Preconditions, identity.GateMoves(d))
+	if !on {
+		return nil
+	}
+	compiled, err := dsl.CompileJSON(modelFile, body)
+	if err != nil {
+		return err
+	}
+	if faults := gate.Lint(compiled); len(faults) > 0 {
+		return &refusal{code: codeInvalidModel, cause: ostiary.ErrModelInvalid,
+			text: fmt.Sprintf("the model lets people around the gate of the store's organizations: %v", faults)}
+	}
+	return nil
+}
+
+// Identity returns the service that changes what is known of people, over the server's backend.
+func (s *Server) Identity() *identity.Service { return s.identity }
+
+// identityBackend is the backend as package identity knows it.
+type identityBackend struct{ Backend }
+
+func (b identityBackend) View(ctx context.Context, f ostiary.Freshness) (identity.View, error) {
+	return b.Backend.View(ctx, f)
+}
