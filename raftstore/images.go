@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 
@@ -31,9 +33,15 @@ type images struct {
 
 	writing sync.Mutex // held to replace the newest snapshot
 
+	logger *slog.Logger
+	rate   int64         // bytes a second of an image that is sent; zero: no bound
+	ended  chan struct{} // closed when the node closes
+
 	mu      sync.Mutex
 	kept    *receivedImage // received and not installed yet
 	outward int            // numbers the images that are sent
+	sending []*outgoing    // being sent, or sent a moment ago
+	taken   atomic.Int64   // bytes of an image that is being received
 }
 
 // The folders in a data folder.

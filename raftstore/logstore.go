@@ -24,6 +24,8 @@ import (
 type logStore struct {
 	log   *wal.Log
 	fatal func(error)
+	// needed returns the oldest entry that another node may still ask for. Nil means that there is no other.
+	needed func() uint64
 	// Raft empties the log when it has installed a snapshot, and goes on taking gone, which was the last
 	// index before, for the end of the log. Of what lay there it may ask for the snapshot's own entry and
 	// for those after it, and would refuse for ever what the leader sends if it got no answer.
@@ -117,6 +119,11 @@ func (s *logStore) DeleteRange(first, last uint64) error {
 	// Of an empty log raft may ask to remove what it has forgotten: that says nothing of its end.
 	if held := s.log.LastIndex(); held > 0 && first <= s.log.FirstIndex() && last >= held {
 		s.gone.Store(last)
+	} else if s.needed != nil && first <= s.log.FirstIndex() {
+		// Raft does not look at how far the others are when it drops what a snapshot covers.
+		if last = min(last, s.needed()-1); last < first {
+			return nil
+		}
 	}
 	return s.written("truncate the log", s.log.DeleteRange(first, last))
 }

@@ -34,6 +34,7 @@ type network struct {
 	// heard is when the newest read index was asked for that is applied here: everything acknowledged
 	// before is in the views of this node.
 	heard atomic.Pointer[time.Time]
+	board board
 }
 
 // joinReport is how often a node that waits to be a member, or to be current, says so.
@@ -51,7 +52,7 @@ func (s *Store) openNetwork() error {
 	if err != nil {
 		return err
 	}
-	n := &network{port: port, current: make(chan struct{})}
+	n := &network{port: port, current: make(chan struct{}), board: board{news: map[string]news{}}}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.peers = newPeers(func(ctx context.Context, address string) (net.Conn, error) {
 		conn, _, err := dial(ctx, port.network, port.security, address, kindCall, port.clusterID())
@@ -62,6 +63,7 @@ func (s *Store) openNetwork() error {
 		method("read-index", s.takeReadIndex),
 		method("status", s.takeStatus),
 		method("change", s.takeChange),
+		method("standing", s.takeStanding),
 	)
 	n.running.Go(func() { _ = n.server.Serve(callListener{port}) }) // ends with the port
 	s.net = n
@@ -86,6 +88,7 @@ func (s *Store) run() {
 	s.net.started.Store(true)
 	s.net.running.Go(s.becomeMember)
 	s.net.running.Go(s.stayCurrent)
+	s.net.running.Go(s.watch)
 }
 
 // close ends everything but raft and the port, which raft closes.

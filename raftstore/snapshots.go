@@ -65,19 +65,30 @@ func (s *snapshotStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, erro
 	if got := s.images.received(); got != nil && got.meta.ID == id {
 		return &got.meta, io.NopCloser(strings.NewReader(got.folder)), nil
 	}
+	out := s.images.hold() // before the snapshot is looked at: the log that follows it must stay
+	meta, err := s.openImage(id, out)
+	if err != nil {
+		out.drop()
+		return nil, nil, fmt.Errorf("open raft snapshot %q: %w", id, err)
+	}
+	return meta, out, nil
+}
+
+func (s *snapshotStore) openImage(id string, out *outgoing) (*raft.SnapshotMeta, error) {
 	stored, found, err := s.load()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if !found || stored.Meta.ID != id {
-		return nil, nil, fmt.Errorf("open raft snapshot %q: %w", id, ostiary.ErrNotFound)
+		return nil, ostiary.ErrNotFound
 	}
 	image, err := s.images.make()
 	if err != nil {
-		return nil, nil, fmt.Errorf("open raft snapshot %q: %w", id, err)
+		return nil, err
 	}
 	stored.Meta.Size = image.Size()
-	return &stored.Meta, image, nil
+	out.send(image, stored.Meta.Index)
+	return &stored.Meta, nil
 }
 
 func (s *snapshotStore) load() (storedSnapshot, bool, error) {
@@ -113,6 +124,7 @@ func (k *snapshotSink) Write(p []byte) (int, error) {
 		}
 	}
 	k.meta.Size += int64(len(p))
+	k.store.images.taken.Add(int64(len(p)))
 	return k.incoming.pipe.Write(p)
 }
 
@@ -124,6 +136,7 @@ func (k *snapshotSink) Close() error {
 	}
 	k.done = true
 	if k.incoming != nil {
+		defer k.store.images.taken.Store(0)
 		if err := k.incoming.finish(nil); err != nil {
 			return fmt.Errorf("receive raft snapshot %s: %w", k.meta.ID, err)
 		}
@@ -166,6 +179,7 @@ func (s *snapshotStore) write(meta raft.SnapshotMeta, marker []byte, folder stri
 func (k *snapshotSink) Cancel() error {
 	if !k.done && k.incoming != nil {
 		_ = k.incoming.finish(errCancelled) // it says only that it was cancelled
+		k.store.images.taken.Store(0)
 	}
 	k.done = true
 	return nil

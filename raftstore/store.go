@@ -74,6 +74,9 @@ type Options struct {
 	// ElectionTimeout is how long a follower waits for its leader. Zero means 500 ms, and 50 ms in a
 	// cluster of one without Addr.
 	ElectionTimeout time.Duration
+	// ImageRate bounds the bytes a second at which images of the storage are sent to other nodes, each by
+	// itself. Zero means no bound.
+	ImageRate int64
 	// Clock tells the time. Nil means time.Now.
 	Clock func() time.Time
 	// Logger receives what operators should know. Nil discards.
@@ -81,6 +84,10 @@ type Options struct {
 	// OnFatal is called once when the node cannot go on: an I/O error of the log or of storage, or an
 	// entry that cannot be applied. The process must end. Nil panics.
 	OnFatal func(error)
+
+	// Tests set these. Zero means this release, and the constant of the same name.
+	release       uint32
+	watchInterval time.Duration
 }
 
 // Names of the bounds and defaults of Options.
@@ -135,6 +142,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Network == nil {
 		o.Network = tcp{}
+	}
+	if o.release == 0 {
+		o.release = releaseNumber
+	}
+	if o.watchInterval == 0 {
+		o.watchInterval = watchInterval
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -239,7 +252,9 @@ func (s *Store) openLog() (err error) {
 // openStorage opens the database: the folder that the newest raft snapshot names, since an image from
 // the leader may have replaced the first one.
 func (s *Store) openStorage() error {
-	s.images = &images{dir: s.options.Dir, fs: s.options.FS, open: s.openDatabase}
+	s.images = &images{
+		dir: s.options.Dir, fs: s.options.FS, open: s.openDatabase, logger: s.logger, rate: s.options.ImageRate, ended: make(chan struct{}),
+	}
 	folder, err := s.snapshots().folder()
 	if err != nil {
 		return err
@@ -363,7 +378,7 @@ func (s *Store) newRaft() error {
 		return err
 	}
 	s.id = id
-	s.logStore = &logStore{log: s.log, fatal: s.fatal}
+	s.logStore = &logStore{log: s.log, fatal: s.fatal, needed: s.needed}
 	address, transport := s.transport()
 	config := raft.DefaultConfig()
 	config.LocalID = id
@@ -546,6 +561,9 @@ func (s *Store) readyInCluster() error {
 	select {
 	case <-s.net.current:
 	default:
+		if taken := s.images.taken.Load(); taken > 0 {
+			return fmt.Errorf("node is receiving an image of the leader's storage, %d MiB so far: %w", taken>>20, ostiary.ErrUnavailable)
+		}
 		return fmt.Errorf("node has not caught up with a leader since it started: %w", ostiary.ErrUnavailable)
 	}
 	if leader, _ := s.raft.LeaderWithID(); leader == "" {
@@ -609,6 +627,9 @@ func (s *Store) Close() error {
 		}
 		s.handOver()
 		s.closing.Store(true)
+		if s.images != nil {
+			close(s.images.ended)
+		}
 		if s.net != nil {
 			s.net.close()
 		}

@@ -67,7 +67,7 @@ func TestSnapshotOverUncommittedEntries(t *testing.T) {
 	for range 3 {
 		c.add(func(o *Options) {
 			o.SnapshotEntries, o.TrailingEntries, o.SnapshotInterval = 16, 4, 10*time.Millisecond
-			o.ElectionTimeout = leads
+			o.ElectionTimeout, o.watchInterval = leads, 10*time.Millisecond
 		})
 	}
 	c.formed()
@@ -101,7 +101,11 @@ func TestSnapshotOverUncommittedEntries(t *testing.T) {
 		c.write(others[n%2], n)
 	}
 	for _, i := range others {
+		tries := 0
 		until(t, "the log is not truncated", func() error {
+			if tries++; tries%20 == 0 { // it is truncated when it grows
+				c.write(i, 100_000*(i+1)+tries)
+			}
 			index, _, err := c.nodes[i].snapshots().newest()
 			if err == nil && c.nodes[i].log.FirstIndex() < 60 {
 				err = fmt.Errorf("node %d's snapshot is at %d and its log begins at %d", i, index, c.nodes[i].log.FirstIndex())

@@ -16,6 +16,7 @@ type clusterFlags struct {
 	expect          int
 	learner         bool
 	maxStaleness    time.Duration
+	imageRate       byteSize
 	security        securityFlags
 }
 
@@ -25,6 +26,9 @@ const maxExpect = 9
 // minStaleness bounds --max-staleness from below: shorter, every election would refuse reads.
 const minStaleness = 2 * time.Second
 
+// minImageRate bounds --image-rate from below: raft gives an image 10 seconds for each 256 KiB.
+const minImageRate = 1 << 20
+
 func (c *clusterFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&c.addr, "cluster-addr", "", "address for other nodes of a cluster (default: none, a cluster of one)")
 	f.StringVar(&c.advertise, "advertise", "", "address at which other nodes reach --cluster-addr (default: the same)")
@@ -32,7 +36,8 @@ func (c *clusterFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&c.expect, "expect", 0, "how many new nodes begin a cluster together, each naming the others in --join (0: join one that exists)")
 	f.BoolVar(&c.learner, "learner", false, "follow without a vote: a read replica")
 	f.DurationVar(&c.maxStaleness, "max-staleness", 0, "refuse default reads when this node has not caught up with a leader for so long (0: answer from what it has)")
-	fromEnv(f, "cluster-addr", "advertise", "join", "expect", "learner", "max-staleness")
+	f.Var(&c.imageRate, "image-rate", "bytes a second at which an image goes to a node that is new or too far behind, as 50MiB (0: no bound)")
+	fromEnv(f, "cluster-addr", "advertise", "join", "expect", "learner", "max-staleness", "image-rate")
 	c.security.register(f)
 }
 
@@ -41,8 +46,8 @@ func (c *clusterFlags) register(f *pflag.FlagSet) {
 func (c clusterFlags) judge(dev bool) (raftstore.Options, error) {
 	none := raftstore.Options{}
 	if c.addr == "" {
-		if c.advertise != "" || len(c.join) > 0 || c.expect != 0 || c.learner || c.maxStaleness != 0 || c.security.given() {
-			return none, usagef("--advertise, --join, --expect, --learner, --max-staleness and --cluster-cert, -key and -ca need --cluster-addr")
+		if c.advertise != "" || len(c.join) > 0 || c.expect != 0 || c.learner || c.maxStaleness != 0 || c.imageRate != 0 || c.security.given() {
+			return none, usagef("--advertise, --join, --expect, --learner, --max-staleness, --image-rate and --cluster-cert, -key and -ca need --cluster-addr")
 		}
 		return none, nil
 	}
@@ -62,6 +67,9 @@ func (c clusterFlags) judge(dev bool) (raftstore.Options, error) {
 	if c.maxStaleness < 0 || c.maxStaleness > 0 && c.maxStaleness < minStaleness {
 		return none, usagef("--max-staleness %s is neither 0 nor at least %s: it must outlast an election", c.maxStaleness, minStaleness)
 	}
+	if c.imageRate != 0 && c.imageRate < minImageRate {
+		return none, usagef("--image-rate %s is neither 0 nor at least 1MiB: nodes would give up", &c.imageRate)
+	}
 	plain := dev && !c.security.given()
 	if plain {
 		if err := loopbackOnly("--cluster-addr", c.addr); err != nil {
@@ -69,7 +77,7 @@ func (c clusterFlags) judge(dev bool) (raftstore.Options, error) {
 		}
 	}
 	return raftstore.Options{
-		Addr: c.addr, Advertise: c.advertise, Join: c.join, Expect: c.expect, Learner: c.learner, MaxStaleness: c.maxStaleness,
+		Addr: c.addr, Advertise: c.advertise, Join: c.join, Expect: c.expect, Learner: c.learner, MaxStaleness: c.maxStaleness, ImageRate: int64(c.imageRate),
 		Security: c.security.security(plain),
 	}, nil
 }
