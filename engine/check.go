@@ -190,7 +190,7 @@ func (c *check) known(g ground, depth int) (level, bool) {
 		c.deepest = max(c.deepest, depth)
 		return no, false
 	}
-	c.deepest = max(c.deepest, depth+e.height)
+	c.deepest = max(c.deepest, depth+int(e.height))
 	return e.level, true
 }
 
@@ -201,9 +201,9 @@ func (c *check) holds(e *memoEntry, depth int) bool {
 	case !e.known:
 		return false
 	case e.item != c.item:
-		return e.level != maybe && depth+e.height <= c.maxDepth
+		return e.level != maybe && depth+int(e.height) <= c.maxDepth
 	}
-	return e.level != maybe || depth >= e.depth
+	return e.level != maybe || depth >= int(e.depth)
 }
 
 func (c *check) keep(g ground, l level, depth int) {
@@ -213,7 +213,7 @@ func (c *check) keep(g ground, l level, depth int) {
 	c.rank++
 	c.deepest = max(c.deepest, depth)
 	e := c.memo.enter(g)
-	e.known, e.item, e.found = true, c.item, found{level: l, depth: depth, rank: c.rank, height: c.deepest - depth}
+	e.known, e.item, e.found = true, c.item, found{level: l, depth: int32(depth), rank: c.rank, height: int32(c.deepest - depth)}
 }
 
 // eval evaluates a rewrite none of whose references leads back to where it stands.
@@ -273,20 +273,30 @@ func (c *check) probe(x *expr, id string) level {
 		return no
 	}
 	set := c.tuplesOf(x.rel, id)
-	t := ostiary.Tuple{
-		Object:   ostiary.ObjectRef{Type: x.rel.typ, ID: id},
-		Relation: x.rel.relation,
-		Subject:  c.subject,
-	}
 	l := no
 	if x.self.any() {
-		l = c.exact(set.Find(x.selfHead), &t, &x.self)
+		l = c.probeGroup(set.Find(x.selfHead), x, id, &c.subject, &x.self)
 	}
 	if l != yes && x.wildcard.any() {
-		t.Subject = ostiary.SubjectRef{Type: c.subject.Type, ID: ostiary.Wildcard}
-		l = max(l, c.exact(set.Find(x.wildcardHead), &t, &x.wildcard))
+		if g := set.Find(x.wildcardHead); !g.Empty() {
+			everyone := ostiary.SubjectRef{Type: c.subject.Type, ID: ostiary.Wildcard}
+			l = max(l, c.probeGroup(g, x, id, &everyone, &x.wildcard))
+		}
 	}
 	return l
+}
+
+// probeGroup returns the level of the tuple of a relation of an object that names a subject. g is the group
+// that it would be in.
+func (c *check) probeGroup(g edges.Group, x *expr, id string, subject *ostiary.SubjectRef, allowed *restriction) level {
+	if g.Empty() {
+		return no
+	}
+	if l, known := c.packedLevel(g, subject.ID, allowed); known {
+		return l
+	}
+	object := ostiary.ObjectRef{Type: x.rel.typ, ID: id}
+	return c.has(ostiary.Tuple{Object: object, Relation: x.rel.relation, Subject: *subject}, *allowed)
 }
 
 // readUsersets reads the usersets of a relation. It raises l by those that are the subject and pushes

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/ostiary/ostiary"
 )
@@ -65,6 +66,7 @@ func New(o Options) *Engine {
 	if e.maxDepth == 0 {
 		e.maxDepth = DefaultMaxDepth
 	}
+	e.maxDepth = min(e.maxDepth, math.MaxInt32-1) // depths are kept as 32 bits
 	if e.maxReads == 0 {
 		e.maxReads = DefaultMaxReads
 	}

@@ -64,7 +64,7 @@ func (f *flood) enter(k link, depth int) level {
 	}
 	e := f.memo.enter(k.to)
 	if f.holds(e, depth) {
-		f.deepest = max(f.deepest, depth+e.height)
+		f.deepest = max(f.deepest, depth+int(e.height))
 		return e.level
 	}
 	f.deepest = max(f.deepest, depth)

@@ -21,18 +21,18 @@ type memoEntry struct {
 
 // found is the value of a relation of an object.
 type found struct {
-	level level
 	// depth is where the value was found. A maybe may have come of the depth limit and is found again
 	// nearer to the question; yes and no hold everywhere.
-	depth int
-	// rank grows with each value found. What made a value yes has a lower rank than it.
-	rank int
+	depth int32
 	// height is no less than how much deeper than depth the search for it has come.
-	height int
+	height int32
+	// rank grows with each value found. What made a value yes has a lower rank than it.
+	rank  int
+	level level
 }
 
 const (
-	fewEntries = 8
+	fewEntries = 16
 	// maxPooledEntries bounds the memory that is kept from one question for the next.
 	maxPooledEntries = 1024
 )
@@ -93,7 +93,7 @@ func (m *memo) enter(g ground) *memoEntry {
 
 // rebuild makes the table, with room for as many entries again.
 func (m *memo) rebuild() {
-	size := max(len(m.table), 8*fewEntries)
+	size := max(len(m.table), 4*fewEntries)
 	for size < 4*len(m.entries) {
 		size *= 2
 	}

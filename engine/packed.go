@@ -98,21 +98,27 @@ func (w *walk) tuplesOf(rel *relation, id string) *edges.Set {
 // exact returns the level of the tuple of a group whose subject has an id. t is that tuple, which is
 // looked for on its own where the group is open.
 func (w *walk) exact(g edges.Group, t *ostiary.Tuple, allowed *restriction) level {
-	if g.Has(t.Subject.ID) {
-		return allowed.worth()
+	if l, known := w.packedLevel(g, t.Subject.ID, allowed); known {
+		return l
+	}
+	return w.has(*t, *allowed)
+}
+
+// packedLevel returns the level of the tuple of a group whose subject has an id, and false where the group
+// does not tell.
+func (w *walk) packedLevel(g edges.Group, id string, allowed *restriction) (l level, known bool) {
+	if g.Has(id) {
+		return allowed.worth(), true
 	}
 	if odd := g.Odd(); len(odd) > 0 {
-		i, ok := slices.BinarySearchFunc(odd, t.Subject.ID, func(o ostiary.StoredTuple, id string) int {
+		i, ok := slices.BinarySearchFunc(odd, id, func(o ostiary.StoredTuple, id string) int {
 			return strings.Compare(o.Subject.ID, id)
 		})
 		if ok {
-			return w.judgeStored(&odd[i], allowed)
+			return w.judgeStored(&odd[i], allowed), true
 		}
 	}
-	if g.Open {
-		return w.has(*t, *allowed)
-	}
-	return no
+	return no, !g.Open
 }
 
 // worth is the level of a tuple without conditions.

@@ -44,6 +44,8 @@ type userSide struct {
 	spent           int
 	retry           int    // the allowance from which on a subject with many tuples is tried again
 	begun           uint32 // the question of a batch that has begun it last
+	last            *node  // the last of which upsOf was asked, and what it said
+	lastUps         *sideUps
 }
 
 type sideState uint8
@@ -145,8 +147,8 @@ func (c *check) fromUser(to ground, depth, waiting int) (level, bool) {
 	}
 	for grown := false; ; grown = true {
 		if e := s.found.find(to); e != nil {
-			if depth+e.depth <= c.maxDepth {
-				c.deepest = max(c.deepest, depth+e.depth)
+			if d := depth + int(e.depth); d <= c.maxDepth {
+				c.deepest = max(c.deepest, d)
 				return yes, true
 			}
 			return c.cutOff(), true
@@ -194,6 +196,14 @@ func (c *check) sideOf(n *node, waiting int) *userSide {
 	return s
 }
 
+// upsOf returns the relations that hold all of n. Mostly it is asked about one again and again.
+func (s *userSide) upsOf(n *node) *sideUps {
+	if n != s.last {
+		s.last, s.lastUps = n, s.plan.ups[n]
+	}
+	return s.lastUps
+}
+
 func (s *userSide) reset() {
 	s.found.reset()
 	*s = userSide{found: s.found}
@@ -224,8 +234,8 @@ func (s *userSide) add(g ground, depth int) {
 	if e.known {
 		return // nearer, since what is near is found first
 	}
-	e.known, e.found = true, found{level: yes, depth: depth}
-	for _, n := range s.plan.ups[g.n].computed {
+	e.known, e.found = true, found{level: yes, depth: int32(depth)}
+	for _, n := range s.upsOf(g.n).computed {
 		s.add(ground{n, g.id}, depth)
 	}
 }
@@ -251,12 +261,12 @@ func (c *check) extend(s *userSide) {
 			return
 		}
 		at := &s.found.entries[s.item]
-		ups := s.plan.ups[at.n]
+		ups := s.upsOf(at.n)
 		if s.up == len(ups.tuples) {
 			s.item, s.up = s.item+1, 0
 			continue
 		}
-		depth := at.depth + 1
+		depth := int(at.depth) + 1
 		if depth > c.maxDepth {
 			s.state = sideAbandoned
 			return

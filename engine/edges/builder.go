@@ -24,7 +24,7 @@ type Builder struct {
 	odd    []oddRow
 	last   int  // the group of the last Group
 	turns  bool // a group has been added to again after another one
-	open   uint64
+	open   uint32
 	cut    bool
 	cutAt  []byte
 	name   []byte // scratch: of the shape
@@ -171,6 +171,7 @@ func (b *Builder) Pack(s *Set, label []byte) {
 		number(int(b.rows[i].end))
 	}
 	data.Write(b.text)
+	s.text = uint32(data.Len() - len(b.text))
 	s.data = data.String()
 	s.odd = b.packOdd()
 }

@@ -67,14 +67,15 @@ type Set struct {
 	shape *shape // nil: no groups
 	data  string
 	odd   *oddTuples
-	open  uint64 // see openBit
-	label uint32
-	wide  bool // numbers take 4 bytes
+	open  uint32 // see openBit
+	label uint32 // how much of data it is
+	text  uint32 // where the ids begin in data
+	wide  bool   // numbers take 4 bytes
 }
 
-// openBit is the bit that says that a group is open. Groups from the 63rd on share one: that a group is
+// openBit is the bit that says that a group is open. Groups from the 31st on share one: that a group is
 // open is never wrong.
-func openBit(group int) uint64 { return 1 << min(group, 63) }
+func openBit(group int) uint32 { return 1 << min(group, 31) }
 
 // oddTuples is the tuples with conditions or an expiry, by group.
 type oddTuples struct {
@@ -87,14 +88,20 @@ type oddTuples struct {
 // Those that hold always and without condition are its ids, in order and without duplicates. The others
 // — with conditions, or an expiry — are its odd tuples, in the order of their ids. An open group may
 // have tuples besides, of either kind.
+//
+// A Group is four fields in four words, since the compiler keeps no more than that in registers: what is
+// found for every group that a question looks at would else be copied from stack to stack.
 type Group struct {
-	data string
-	odd  []ostiary.StoredTuple
-	at   uint32 // the number in data at which the first id begins
-	text uint32 // where the ids begin in data
-	n    int32
-	wide bool
-	Open bool
+	set   *Set // nil: there is no tuple
+	rows  rows
+	index int32 // of the group in set
+	Open  bool
+}
+
+// rows are those of a group that are plain.
+type rows struct {
+	at uint32 // the number in data at which the first id begins
+	n  int32
 }
 
 // Find returns the group with a head. One that is not there is empty, and open if the Set is cut before
@@ -141,19 +148,10 @@ func (s *Set) group(i int) Group {
 		first = number(s.data, s.label+width*uint32(i-1), s.wide)
 	}
 	last := number(s.data, s.label+width*uint32(i), s.wide)
-	rows := number(s.data, s.label+width*(groups-1), s.wide)
-	g := Group{
-		data: s.data, at: s.label + width*(groups+first), text: s.label + width*(groups+1+rows),
-		n: int32(last - first), wide: s.wide, Open: s.open&openBit(i) != 0,
+	return Group{
+		set: s, rows: rows{at: s.label + width*(groups+first), n: int32(last - first)},
+		index: int32(i), Open: s.open&openBit(i) != 0,
 	}
-	if s.odd != nil {
-		from := uint32(0)
-		if i > 0 {
-			from = s.odd.ends[i-1]
-		}
-		g.odd = s.odd.tuples[from:s.odd.ends[i]]
-	}
-	return g
 }
 
 func number(data string, at uint32, wide bool) uint32 {
@@ -210,25 +208,26 @@ func (s *Set) Bytes() int {
 }
 
 const (
-	headBytes  = 64 // in a shape of its own, with its place in the map
+	headBytes  = 72 // in a shape of its own, with its place in the map
 	oddBytes   = 192
 	grantBytes = 96
 )
 
 // Len returns the number of ids.
-func (g Group) Len() int { return int(g.n) }
+func (g Group) Len() int { return int(g.rows.n) }
 
 // ID returns the i-th id, from 0 to Len() - 1.
 func (g Group) ID(i int) string {
-	if uint(i) >= uint(g.n) {
+	if uint(i) >= uint(g.rows.n) {
 		panic("edges: there is no such id in the group")
 	}
-	if g.wide {
-		at := g.at + 4*uint32(i)
-		return g.data[g.text+number(g.data, at, true) : g.text+number(g.data, at+4, true)]
+	s := g.set
+	if s.wide {
+		at := g.rows.at + 4*uint32(i)
+		return s.data[s.text+number(s.data, at, true) : s.text+number(s.data, at+4, true)]
 	}
-	at := g.at + 2*uint32(i)
-	return g.data[g.text+number(g.data, at, false) : g.text+number(g.data, at+2, false)]
+	at := g.rows.at + 2*uint32(i)
+	return s.data[s.text+number(s.data, at, false) : s.text+number(s.data, at+2, false)]
 }
 
 // linear is how many ids are compared one by one: faster than halving.
@@ -268,7 +267,16 @@ func (g Group) IDs() iter.Seq[string] {
 }
 
 // Odd returns the tuples with conditions or an expiry. It must not be changed.
-func (g Group) Odd() []ostiary.StoredTuple { return g.odd }
+func (g Group) Odd() []ostiary.StoredTuple {
+	if g.set == nil || g.set.odd == nil {
+		return nil
+	}
+	o, from := g.set.odd, uint32(0)
+	if g.index > 0 {
+		from = o.ends[g.index-1]
+	}
+	return o.tuples[from:o.ends[g.index]]
+}
 
 // Empty reports whether g has no tuple and will have none.
-func (g Group) Empty() bool { return g.n == 0 && len(g.odd) == 0 && !g.Open }
+func (g Group) Empty() bool { return g.rows.n == 0 && !g.Open && len(g.Odd()) == 0 }

@@ -12,6 +12,7 @@ import (
 // immutable.
 type shape struct {
 	heads []string
+	signs []uint64       // of the heads
 	index map[string]int // only with many heads
 	cut   bool
 	cutAt string // with cut
@@ -30,12 +31,27 @@ func (s *shape) find(head string) int {
 		}
 		return -1
 	}
-	for i, h := range s.heads {
-		if h == head {
+	sign := signOf(head)
+	for i, other := range s.signs {
+		if other == sign && s.heads[i] == head {
 			return i
 		}
 	}
 	return -1
+}
+
+// signOf returns a number by which most heads of a set differ: where they begin, and how long they are.
+func signOf(head string) uint64 {
+	sign := uint64(len(head)) * 0x9e3779b97f4a7c15
+	if len(head) < 8 {
+		for i := range len(head) {
+			sign ^= uint64(head[i]) << (8 * i)
+		}
+		return sign
+	}
+	_ = head[7]
+	return sign ^ (uint64(head[0]) | uint64(head[1])<<8 | uint64(head[2])<<16 | uint64(head[3])<<24 |
+		uint64(head[4])<<32 | uint64(head[5])<<40 | uint64(head[6])<<48 | uint64(head[7])<<56)
 }
 
 // findObjects is find for a head of HeadObjects, which it does not make.
@@ -70,10 +86,11 @@ func (s *shape) findOf(relation string, subject ostiary.SubjectRef) int {
 }
 
 func newShape(b *Builder) *shape {
-	s := &shape{heads: make([]string, len(b.groups)), cut: b.cut, cutAt: string(b.cutAt)}
+	s := &shape{heads: make([]string, len(b.groups)), signs: make([]uint64, len(b.groups)), cut: b.cut, cutAt: string(b.cutAt)}
 	text := string(b.heads)
 	for i := range b.groups {
 		s.heads[i] = text[b.groups[i].head:b.groups[i].headEnd]
+		s.signs[i] = signOf(s.heads[i])
 	}
 	if len(s.heads) > few {
 		s.index = make(map[string]int, len(s.heads))
