@@ -82,6 +82,11 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 	return cmd
 }
 
+// heapGrowth is how much the heap grows, in percent of what of it is alive, before it is collected; near the
+// memory limit it is collected earlier. Half as many collections as with Go's 100 take 5 % off what a check
+// costs without a cache (GOGC=100 ostiary bench run -- --cache-size 0, and GOGC=200).
+const heapGrowth = 200
+
 func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	authenticator, err := flags.authenticator()
 	if err != nil {
@@ -112,6 +117,9 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 		return usagef("%v", err)
 	}
 	debug.SetMemoryLimit(memory.heap)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(heapGrowth)
+	}
 	if cluster.Security.PlainText {
 		a.talkf("%s", a.paintErr(red, "The port between nodes has no certificates: everybody on this machine may join the cluster."))
 	}
