@@ -301,14 +301,43 @@ func (m *mutation) log(store string, op ostiary.ChangeOp, t ostiary.Tuple, g ost
 	return m.batch.Set(m.key, m.value, nil)
 }
 
-// writeTuples writes the rows of every tuple that the mutation has staged.
+// writeTuples writes the rows of every tuple that the mutation has staged: those of the tuple table in the
+// order of their keys, then those of the reverse table in the order of theirs. Neighbours cost Pebble's
+// memtable less than strangers: a tenth of the whole (go test ./storage -bench Apply/tuples=100).
 func (m *mutation) writeTuples() error {
-	for _, c := range m.applier.overlay.touched {
-		if err := m.writeTuple(c.store, c.tuple, c.before, c.accepted, c.staged, noTables); err != nil {
+	cells := m.applier.overlay.touched
+	slices.SortFunc(cells, func(a, b *tupleCell) int { return strings.Compare(a.key, b.key) })
+	for _, c := range cells {
+		if err := m.writeTuple(c.store, c.tuple, c.before, c.accepted, c.staged, inReverses); err != nil {
+			return err
+		}
+	}
+	reverses := m.applier.overlay.reverses[:0]
+	memory := m.applier.overlay.memory[:0]
+	for _, c := range cells {
+		if !sameState(c.accepted, c.staged) {
+			from := len(memory)
+			memory = appendReverseKey(memory, c.store, c.tuple)
+			reverses = append(reverses, reverseCell{memory[from:], c})
+		}
+	}
+	m.applier.overlay.reverses, m.applier.overlay.memory = reverses, memory
+	slices.SortFunc(reverses, func(a, b reverseCell) int { return bytes.Compare(a.key, b.key) })
+	for _, r := range reverses {
+		m.value = m.value[:0]
+		if r.cell.staged.present() {
+			m.value = appendTupleValue(m.value, r.cell.staged)
+		}
+		if err := m.set(r.key); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sameState reports whether two states of a tuple have the same rows.
+func sameState(a, b tupleState) bool {
+	return a.created == b.created && slices.EqualFunc(a.grants, b.grants, sameGrant) || !a.present() && !b.present()
 }
 
 // tables is a set of those tables that hold a row for a tuple or its grants.
@@ -324,8 +353,7 @@ const (
 // writeTuple writes the rows that take a tuple from one state to another, except those of the tables
 // skip, which the caller sees to, and keeps what was there before the mutation.
 func (m *mutation) writeTuple(store string, t ostiary.Tuple, before, from, to tupleState, skip tables) error {
-	same := from.created == to.created && slices.EqualFunc(from.grants, to.grants, sameGrant)
-	if same || !from.present() && !to.present() {
+	if sameState(from, to) {
 		return nil
 	}
 	m.applier.raise(store, t, m.revision)
@@ -355,9 +383,14 @@ func (m *mutation) writeTuple(store string, t ostiary.Tuple, before, from, to tu
 	return m.writeOwners(store, t, from.grants, to.grants)
 }
 
-// put sets key to m.value, or deletes it when that is empty.
+// put is set of a key that was appended to m.key.
 func (m *mutation) put(key []byte) error {
 	m.key = key
+	return m.set(key)
+}
+
+// set sets key to m.value, or deletes it when that is empty.
+func (m *mutation) set(key []byte) error {
 	if len(m.value) == 0 {
 		return m.batch.Delete(key, nil)
 	}

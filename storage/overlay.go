@@ -25,15 +25,24 @@ type overlay struct {
 	touchedD  []*documentCell
 	inBatch   []*documentCell // accepted.inBatch is set
 	key       []byte          // scratch
+	memory    []byte          // scratch: the keys of reverses
+	reverses  []reverseCell   // scratch
 }
 
 type tupleCell struct {
+	key      string // in the tuple table
 	store    string
 	tuple    ostiary.Tuple
 	before   tupleState // before the mutation in progress, its filters included
 	accepted tupleState // after the last accepted mutation, and the filters of the one in progress
 	staged   tupleState // after what the mutation in progress has done so far
 	stagedBy uint64
+}
+
+// reverseCell is a tuple with its key in the reverse table.
+type reverseCell struct {
+	key  []byte
+	cell *tupleCell
 }
 
 type documentCell struct {
@@ -51,6 +60,9 @@ type documentState struct {
 // maxKnownDocuments bounds the documents of which the overlay remembers the version after a batch.
 const maxKnownDocuments = 1024
 
+// maxScratchBytes bounds the memory that is kept for the next mutation.
+const maxScratchBytes = 1 << 20
+
 // reset is called when the batch is committed. The states of documents are kept, without their bodies:
 // nearly every mutation asks for the version of its store's, and documents change here alone.
 func (o *overlay) reset() error {
@@ -62,6 +74,10 @@ func (o *overlay) reset() error {
 		c.accepted.inBatch, c.accepted.body = false, nil
 	}
 	o.inBatch = o.inBatch[:0]
+	clear(o.reverses) // lets go of the cells
+	if cap(o.memory) > maxScratchBytes {
+		o.memory, o.reverses = nil, nil
+	}
 	o.begin()
 	return o.closeIterator()
 }
@@ -120,14 +136,14 @@ func (o *overlay) stage(store string, t ostiary.Tuple, filters []ostiary.FilterD
 				return nil, fmt.Errorf("read tuple %q of store %q: %w", t, store, err)
 			}
 		}
-		c = &tupleCell{store: store, tuple: t, before: state}
+		c = &tupleCell{key: string(o.key), store: store, tuple: t, before: state}
 		for i := range filters {
 			if f := &filters[i].Filter; f.Store == store {
 				state.grants, _ = withoutFiltered(f, state.stored(t))
 			}
 		}
 		c.accepted = state
-		o.tuples[string(o.key)] = c
+		o.tuples[c.key] = c
 	}
 	if c.stagedBy != o.mutation {
 		c.staged, c.stagedBy = c.accepted, o.mutation
