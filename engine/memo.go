@@ -6,7 +6,8 @@ import "hash/maphash"
 // through one by one; a table of hashes finds them once they are more.
 type memo struct {
 	entries []memoEntry
-	table   []int32 // by hash, once entries are more than fewEntries: a place among them and one, or zero
+	signs   [fewEntries]uint64 // of the first entries, see ground.sign
+	table   []int32            // by hash, once entries are more than fewEntries: a place among them and one, or zero
 }
 
 type memoEntry struct {
@@ -43,12 +44,30 @@ func (m *memo) find(g ground) *memoEntry {
 		e, _ := m.lookUp(g, g.hash())
 		return e
 	}
+	return m.findFew(g, g.sign())
+}
+
+// findFew is find while there is no table.
+func (m *memo) findFew(g ground, sign uint64) *memoEntry {
 	for i := len(m.entries) - 1; i >= 0; i-- {
+		if m.signs[i] != sign {
+			continue
+		}
 		if e := &m.entries[i]; e.n == g.n && e.id == g.id {
 			return e
 		}
 	}
 	return nil
+}
+
+// sign is a number by which few relations of objects mostly differ: the end of the id, in which ids that are
+// counted differ, and the relation. It costs less than a hash.
+func (g ground) sign() uint64 {
+	sign, id := uint64(0), g.id
+	for i := max(len(id)-8, 0); i < len(id); i++ {
+		sign = sign<<8 | uint64(id[i])
+	}
+	return sign ^ uint64(g.n.rel.index)*0x9e3779b97f4a7c15
 }
 
 func (g ground) hash() uint32 {
@@ -69,13 +88,15 @@ func (m *memo) lookUp(g ground, hash uint32) (*memoEntry, uint32) {
 
 // enter returns the entry for g, a new one where there is none.
 func (m *memo) enter(g ground) *memoEntry {
-	if len(m.entries) <= fewEntries {
-		if e := m.find(g); e != nil {
+	if n := len(m.entries); n <= fewEntries {
+		sign := g.sign()
+		if e := m.findFew(g, sign); e != nil {
 			return e
 		}
-		if len(m.entries) < fewEntries {
+		if n < fewEntries {
+			m.signs[n] = sign
 			m.entries = append(m.entries, memoEntry{ground: g})
-			return &m.entries[len(m.entries)-1]
+			return &m.entries[n]
 		}
 		m.rebuild()
 	} else if 2*len(m.entries) >= len(m.table) {

@@ -206,7 +206,9 @@ func (s *userSide) upsOf(n *node) *sideUps {
 
 func (s *userSide) reset() {
 	s.found.reset()
-	*s = userSide{found: s.found}
+	s.n, s.plan, s.last, s.lastUps = nil, nil, nil, nil
+	s.state, s.begun = sideGrowing, 0
+	s.start, s.item, s.up, s.spent, s.retry = 0, 0, 0, 0, 0
 }
 
 // settled returns the user's side for n if it could be walked to its end for so many usersets, else nil.
