@@ -32,6 +32,7 @@ type images struct {
 	state *state
 
 	writing sync.Mutex // held to replace the newest snapshot
+	newest  atomic.Pointer[raft.SnapshotMeta]
 
 	logger *slog.Logger
 	rate   int64         // bytes a second of an image that is sent; zero: no bound

@@ -31,6 +31,9 @@ type logStore struct {
 	// for those after it, and would refuse for ever what the leader sends if it got no answer.
 	gone      atomic.Uint64
 	installed atomic.Pointer[raft.SnapshotMeta]
+	// newest is the newest raft snapshot, by whose term raft judges what a leader sends behind it, also
+	// where the log begins right behind it with entries that this leader does not have. Nil means none.
+	newest *atomic.Pointer[raft.SnapshotMeta]
 }
 
 var (
@@ -73,6 +76,13 @@ func (s *logStore) GetLog(index uint64, out *raft.Log) error {
 
 // answerGone answers for an entry that the log does not hold.
 func (s *logStore) answerGone(index uint64, out *raft.Log) error {
+	// Of entry 1 the content may be asked for, to send it on; of any later one only if that before is there.
+	if s.newest != nil && index > 1 {
+		if meta := s.newest.Load(); meta != nil && meta.Index == index {
+			*out = raft.Log{Index: index, Term: meta.Term, Type: raft.LogNoop}
+			return nil
+		}
+	}
 	meta := s.installed.Load()
 	switch {
 	case meta == nil || index < meta.Index || index > max(meta.Index, s.gone.Load()):

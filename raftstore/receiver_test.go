@@ -119,3 +119,20 @@ func TestEntriesBelowTheRaftSnapshot(t *testing.T) {
 		})
 	}
 }
+
+// TestEntryOfTheRaftSnapshot: behind a raft snapshot may lie entries of a leader before that were never
+// committed. Whoever leads now sends others, and raft must find out that they follow the snapshot.
+func TestEntryOfTheRaftSnapshot(t *testing.T) {
+	r := receiverOf(t, 21, 22, 23)
+	r.logs.newest = &r.snapshots.images.newest
+	var entry raft.Log
+	if err := r.logs.GetLog(20, &entry); err != nil || entry.Index != 20 || entry.Term != 3 {
+		t.Errorf("got %+v, error %v", entry, err)
+	}
+	if err := r.logs.GetLog(19, &entry); !errors.Is(err, raft.ErrLogNotFound) {
+		t.Errorf("got error %v for an entry that is gone", err)
+	}
+	if err := r.logs.GetLog(21, &entry); err != nil || entry.Term != 4 {
+		t.Errorf("got %+v, error %v", entry, err)
+	}
+}

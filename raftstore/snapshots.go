@@ -56,6 +56,7 @@ func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
 	if err != nil || !found {
 		return nil, err
 	}
+	s.images.newest.Store(&stored.Meta)
 	return []*raft.SnapshotMeta{&stored.Meta}, nil
 }
 
@@ -172,6 +173,7 @@ func (s *snapshotStore) write(meta raft.SnapshotMeta, marker []byte, folder stri
 		s.fatal(err)
 		return err
 	}
+	s.images.newest.Store(&meta)
 	return nil
 }
 

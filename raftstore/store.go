@@ -378,7 +378,7 @@ func (s *Store) newRaft() error {
 		return err
 	}
 	s.id = id
-	s.logStore = &logStore{log: s.log, fatal: s.fatal, needed: s.needed}
+	s.logStore = &logStore{log: s.log, fatal: s.fatal, needed: s.needed, newest: &s.images.newest}
 	address, transport := s.transport()
 	config := raft.DefaultConfig()
 	config.LocalID = id
