@@ -7,7 +7,7 @@ LDFLAGS := -X main.version=$(VERSION)
 TOOLS   := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers bench-cluster chaos
+.PHONY: help build demo test sim race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers bench-cluster chaos
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,12 @@ demo: build ## build, serve an example on a temporary folder, ask it a few quest
 
 test: ## run every test
 	$(GO) test -timeout 5m ./...
+
+SEEDS ?= 2000
+SEED  ?= 1
+sim: ## simulate clusters that break: SEEDS=20000 SEED=1 (make test simulates 200)
+	$(GO) test -c -o bin/sim.test ./raftstore/sim
+	bin/sim.test -test.run TestSchedules -test.timeout 0 -seed $(SEED) -seeds $(SEEDS)
 
 race: ## run every test with the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 5m ./...
