@@ -2,6 +2,7 @@ package engine
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"slices"
 )
 
@@ -16,23 +17,38 @@ type universe struct {
 	table  []uint32 // by hash: a number and one, or zero
 }
 
-// textSeed is that of all hashes of ids.
-var textSeed = maphash.MakeSeed()
+// textSeed is that of all hashes of ids, and leadSeeds of those of short ones: whoever chooses ids does not
+// know which of them collide.
+var (
+	textSeed  = maphash.MakeSeed()
+	leadSeeds = [2]uint64{maphash.String(textSeed, "a"), maphash.String(textSeed, "b") | 1}
+)
+
+// hashText returns the hash of an id, given its leading bytes, which are all of a short one.
+func hashText(id string, leading uint64) uint32 {
+	if len(id) > 8 {
+		return uint32(maphash.String(textSeed, id))
+	}
+	high, low := bits.Mul64(leading^leadSeeds[0], leadSeeds[1])
+	return uint32(high ^ low)
+}
 
 // number returns the number of an id, a new one for a new id.
 func (u *universe) number(id string) uint32 {
 	if 2*(len(u.ids)+1) > len(u.table) {
 		u.grow(2 * len(u.table))
 	}
-	hash := uint32(maphash.String(textSeed, id))
+	leading := leadingBytes(id)
+	hash := hashText(id, leading)
 	mask := uint32(len(u.table) - 1)
 	at := hash & mask
 	for ; u.table[at] != 0; at = (at + 1) & mask {
-		if n := u.table[at] - 1; u.hashes[n] == hash && u.ids[n] == id {
+		n := u.table[at] - 1
+		if u.leads[n] == leading && len(u.ids[n]) == len(id) && (len(id) <= 8 || u.ids[n] == id) {
 			return n
 		}
 	}
-	u.ids, u.leads, u.hashes = append(u.ids, id), append(u.leads, leadingBytes(id)), append(u.hashes, hash)
+	u.ids, u.leads, u.hashes = append(u.ids, id), append(u.leads, leading), append(u.hashes, hash)
 	u.table[at] = uint32(len(u.ids))
 	return uint32(len(u.ids) - 1)
 }
