@@ -32,6 +32,7 @@ func (s *Server) newDirect(streams grpc.ClientConnInterface) *direct {
 	d.add(&openfgav1.OpenFGAService_ServiceDesc, s)
 	d.add(&authzenv1.AuthZenService_ServiceDesc, &authzenService{server: s})
 	d.add(&ostiaryv1.OstiaryService_ServiceDesc, &ostiaryService{server: s})
+	d.add(&ostiaryv1.IdentityService_ServiceDesc, &identityService{server: s})
 	return d
 }
 

@@ -15,7 +15,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/ostiary/ostiary"
-	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
 )
 
 // begin gives a request the id that it brought, its deadline and, except for health checks, its principal. The returned
@@ -49,7 +48,7 @@ func isHealth(method string) bool {
 }
 
 func isOwn(method string) bool {
-	return strings.HasPrefix(method, "/"+ostiaryv1.OstiaryService_ServiceDesc.ServiceName+"/")
+	return strings.HasPrefix(method, "/ostiary.v1.")
 }
 
 func (s *Server) interceptUnary(

@@ -22,6 +22,8 @@ const (
 	pageChanges
 	pageObjects
 	pageUsers
+	pageOrganizations
+	pageMembers
 )
 
 // pageScope is what a page token is bound to: the list, the store, and what narrows the list.

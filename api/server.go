@@ -265,6 +265,7 @@ func (s *Server) newGRPCServer() *grpc.Server {
 	openfgav1.RegisterOpenFGAServiceServer(server, s)
 	authzenv1.RegisterAuthZenServiceServer(server, &authzenService{server: s})
 	ostiaryv1.RegisterOstiaryServiceServer(server, &ostiaryService{server: s})
+	ostiaryv1.RegisterIdentityServiceServer(server, &identityService{server: s})
 	healthv1.RegisterHealthServer(server, &health{server: s})
 	reflection.Register(server)
 	return server
