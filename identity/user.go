@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -229,13 +230,16 @@ func (v *DirectoryView) UsersBy(ctx context.Context, key Key, value string) ([]U
 }
 
 // Users returns the users of the connection after one, by id, which is about the order in which they were
-// made.
+// made. A view of an older revision leaves out those who were deleted since: their keys are gone.
 func (v *DirectoryView) Users(ctx context.Context, after string) iter.Seq2[User, error] {
 	return func(yield func(User, error) bool) {
 		for d, err := range each(ctx, v.view, usersOf(v.connection.ID), after) {
 			var u *storedUser
 			if err == nil {
 				u, err = v.openUser(d)
+			}
+			if errors.Is(err, ostiary.ErrNotFound) {
+				continue
 			}
 			if err != nil {
 				yield(User{}, err)

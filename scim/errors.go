@@ -1,0 +1,80 @@
+package scim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/scim/scimerr"
+)
+
+// retrySeconds is what a client is asked to wait when the server cannot answer now.
+const retrySeconds = 1
+
+// refusal turns an error into an answer, and logs the ones that somebody must look into.
+func (h *Handler) refusal(r *http.Request, err error) answer {
+	e := refusalOf(err)
+	if e.Status == http.StatusInternalServerError {
+		h.o.Logger.Error("scim request failed", "method", r.Method, "error", err)
+	}
+	a := answer{status: e.Status}
+	var method *methodError
+	if errors.As(err, &method) {
+		a.allow = method.allow
+	}
+	if e.Status == http.StatusServiceUnavailable || e.Status == http.StatusTooManyRequests {
+		a.retry = retrySeconds
+	}
+	a.body, _ = json.Marshal(e) // strings: it cannot fail
+	return a
+}
+
+// refusalOf maps every error to SCIM's form. What a client may not know is not in its detail.
+func refusalOf(err error) *scimerr.Error {
+	var refused *scimerr.Error
+	switch {
+	case errors.As(err, &refused):
+		return refused
+	case errors.Is(err, identity.ErrUnauthenticated):
+		return scimerr.New(http.StatusUnauthorized, "", "send a valid token of this connection: Authorization: Bearer …")
+	case errors.Is(err, identity.ErrForbidden):
+		return scimerr.New(http.StatusForbidden, "", "the token does not have the scope that this needs")
+	case errors.Is(err, ostiary.ErrNotFound):
+		return scimerr.New(http.StatusNotFound, "", "there is no such resource")
+	case errors.Is(err, ostiary.ErrExists):
+		return scimerr.New(http.StatusConflict, scimerr.Uniqueness, "%s", said(err, ostiary.ErrExists))
+	case errors.Is(err, ostiary.ErrPrecondition):
+		return scimerr.New(http.StatusPreconditionFailed, "", "the resource has another version than If-Match names")
+	case errors.Is(err, ostiary.ErrTupleInvalid):
+		return scimerr.Bad(scimerr.InvalidValue, "%s", said(err, ostiary.ErrTupleInvalid))
+	case errors.Is(err, ostiary.ErrTooBroad):
+		return scimerr.New(http.StatusRequestEntityTooLarge, "", "%s", said(err, ostiary.ErrTooBroad))
+	case errors.Is(err, ostiary.ErrRevisionGone):
+		return scimerr.Bad(scimerr.ExpiredCursor, "the pages are no longer kept: start again without a cursor")
+	case isPassing(err):
+		return scimerr.New(http.StatusServiceUnavailable, "", "the server cannot answer now: try again")
+	default:
+		return scimerr.New(http.StatusInternalServerError, "", "internal error")
+	}
+}
+
+// isPassing reports whether an error is one of the moment.
+func isPassing(err error) bool {
+	for _, target := range []error{ostiary.ErrUnavailable, ostiary.ErrNotLeader, ostiary.ErrRevisionNotYet, ostiary.ErrStale,
+		ostiary.ErrDiskFull, ostiary.ErrOutcomeUnknown, ostiary.ErrConflict, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// said returns what an error says beside the sentinel that it wraps.
+func said(err, sentinel error) string {
+	text := strings.TrimSuffix(err.Error(), ": "+sentinel.Error())
+	return strings.ReplaceAll(strings.ReplaceAll(text, "user_name", "userName"), "external_id", "externalId")
+}

@@ -1,0 +1,200 @@
+package scim
+
+import (
+	"errors"
+	"iter"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/scim/resource"
+)
+
+// users reads users.
+func (c *call) users() source {
+	convert := func(v *identity.DirectoryView) func(identity.User) (*resource.Resource, error) {
+		k := c.catalogueOf(v)
+		return func(u identity.User) (*resource.Resource, error) { return c.userResource(u, k) }
+	}
+	get := func(v *identity.DirectoryView, id string) (*resource.Resource, error) {
+		u, err := v.User(c.ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return convert(v)(u)
+	}
+	return source{
+		kind: resource.User, read: identity.ScopeUsersRead, get: get,
+		scan: func(v *identity.DirectoryView, after string) iter.Seq2[*resource.Resource, error] {
+			return converted(v.Users(c.ctx, after), convert(v))
+		},
+		count: func(v *identity.DirectoryView) (int, error) { return v.CountUsers(c.ctx) },
+		find: func(v *identity.DirectoryView, key resource.Key) ([]*resource.Resource, bool, error) {
+			by, ok := map[string]identity.Key{"userName": identity.KeyUserName, "externalId": identity.KeyExternalID,
+				"emails.value": identity.KeyEmail}[key.Attr]
+			switch {
+			case key.Attr == "id":
+				return one(get(v, key.Value))
+			case !ok:
+				return nil, false, nil
+			}
+			found, err := v.UsersBy(c.ctx, by, key.Value)
+			return all(found, err, convert(v))
+		},
+		apart: func(v *identity.DirectoryView, r *resource.Resource) resource.Apart {
+			return func(_, group string) (bool, error) { return hasMember(v.HasMember(c.ctx, group, r.Text("id"))) }
+		},
+		show: func(dst []byte, v *identity.DirectoryView, r *resource.Resource, p resource.Projection, _ *int) ([]byte, error) {
+			if err := c.addGroups(v, r, p); err != nil {
+				return nil, err
+			}
+			return r.AppendJSON(dst, p), nil
+		},
+	}
+}
+
+// groups reads groups.
+func (c *call) groups() source {
+	get := func(v *identity.DirectoryView, id string) (*resource.Resource, error) {
+		g, err := v.Group(c.ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return c.groupResource(g)
+	}
+	return source{
+		kind: resource.Group, read: identity.ScopeGroupsRead, get: get,
+		scan: func(v *identity.DirectoryView, after string) iter.Seq2[*resource.Resource, error] {
+			return converted(v.Groups(c.ctx, after), c.groupResource)
+		},
+		count: func(v *identity.DirectoryView) (int, error) { return v.CountGroups(c.ctx) },
+		find: func(v *identity.DirectoryView, key resource.Key) ([]*resource.Resource, bool, error) {
+			var found []identity.Group
+			var err error
+			switch key.Attr {
+			case "id":
+				return one(get(v, key.Value))
+			case "externalId":
+				found, err = v.GroupsBy(c.ctx, identity.KeyExternalID, key.Value)
+			case "displayName":
+				found, err = v.GroupsBy(c.ctx, identity.KeyDisplayName, key.Value)
+			case "members.value":
+				found, err = v.GroupsOf(c.ctx, key.Value)
+			default:
+				return nil, false, nil
+			}
+			return all(found, err, c.groupResource)
+		},
+		apart: func(v *identity.DirectoryView, r *resource.Resource) resource.Apart {
+			return func(_, member string) (bool, error) { return hasMember(v.HasMember(c.ctx, r.Text("id"), member)) }
+		},
+		show: func(dst []byte, v *identity.DirectoryView, r *resource.Resource, p resource.Projection, shown *int) ([]byte, error) {
+			return c.appendGroup(dst, v, r, p, shown)
+		},
+	}
+}
+
+// grants reads roles or entitlements.
+func (c *call) grants(k *resource.Kind) source {
+	list := func(v *identity.DirectoryView) ([]*resource.Resource, error) {
+		read := v.Roles
+		if k == resource.Entitlement {
+			read = v.Entitlements
+		}
+		roles, err := read(c.ctx)
+		grants := make([]*resource.Resource, len(roles))
+		for i, r := range roles {
+			grants[i] = c.grantResource(k, r)
+		}
+		return grants, err
+	}
+	return source{
+		kind: k, read: identity.ScopeRolesRead,
+		get: func(v *identity.DirectoryView, id string) (*resource.Resource, error) {
+			grants, err := list(v)
+			if err != nil {
+				return nil, err
+			}
+			for _, r := range grants {
+				if r.Text("id") == id {
+					return r, nil
+				}
+			}
+			return nil, ostiary.ErrNotFound
+		},
+		scan: func(v *identity.DirectoryView, after string) iter.Seq2[*resource.Resource, error] {
+			return func(yield func(*resource.Resource, error) bool) {
+				grants, err := list(v)
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				for _, r := range grants {
+					if r.Text("id") > after && !yield(r, nil) {
+						return
+					}
+				}
+			}
+		},
+		count: func(v *identity.DirectoryView) (int, error) {
+			grants, err := list(v)
+			return len(grants), err
+		},
+		find: func(*identity.DirectoryView, resource.Key) ([]*resource.Resource, bool, error) {
+			return nil, false, nil
+		},
+		apart: func(*identity.DirectoryView, *resource.Resource) resource.Apart {
+			return nil // the schema has no attribute that is kept apart
+		},
+		show: func(dst []byte, _ *identity.DirectoryView, r *resource.Resource, p resource.Projection, _ *int) ([]byte, error) {
+			return r.AppendJSON(dst, p), nil
+		},
+	}
+}
+
+// converted makes resources of records as they are read.
+func converted[T any](records iter.Seq2[T, error], convert func(T) (*resource.Resource, error)) iter.Seq2[*resource.Resource, error] {
+	return func(yield func(*resource.Resource, error) bool) {
+		for record, err := range records {
+			var r *resource.Resource
+			if err == nil {
+				r, err = convert(record)
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// all makes resources of the records that an index found.
+func all[T any](records []T, err error, convert func(T) (*resource.Resource, error)) ([]*resource.Resource, bool, error) {
+	if err != nil {
+		return nil, true, err
+	}
+	found := make([]*resource.Resource, len(records))
+	for i, record := range records {
+		if found[i], err = convert(record); err != nil {
+			return nil, true, err
+		}
+	}
+	return found, true, nil
+}
+
+// one makes a list of a resource that may not be there.
+func one(r *resource.Resource, err error) ([]*resource.Resource, bool, error) {
+	if errors.Is(err, ostiary.ErrNotFound) {
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, true, err
+	}
+	return []*resource.Resource{r}, true, nil
+}
+
+// hasMember takes a group that does not exist for one without members.
+func hasMember(ok bool, err error) (bool, error) {
+	if errors.Is(err, ostiary.ErrNotFound) {
+		return false, nil
+	}
+	return ok, err
+}
