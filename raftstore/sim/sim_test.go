@@ -54,6 +54,9 @@ func TestSchedules(t *testing.T) {
 // maxLife bounds, in the bubble's time, a whole simulation.
 const maxLife = time.Hour
 
+// maxShown bounds how many operations a failure shows.
+const maxShown = 150
+
 // simulate runs a plan and checks it.
 func simulate(t *testing.T, p *plan) {
 	t.Helper()
@@ -61,7 +64,8 @@ func simulate(t *testing.T, p *plan) {
 		if len(wrong) > 0 {
 			t.Errorf("%s\n\n%s\nwhat happened:\n%s\n\nrepeat with: go test ./raftstore/sim -run TestSchedules -seed %d -count 20",
 				strings.Join(wrong, "\n"), p, strings.Join(s.done, "\n"), p.seed)
-			for _, o := range s.history.operations {
+			operations := s.history.operations
+			for _, o := range operations[max(0, len(operations)-maxShown):] {
 				t.Log(o)
 			}
 		}
@@ -77,6 +81,7 @@ func simulate(t *testing.T, p *plan) {
 		}()
 		select {
 		case <-lived:
+			time.Sleep(maxWait) // for what ends by itself, as attempts to connect: when this function returns, time stands still
 		case <-time.After(maxLife):
 			// Something waits for ever. The bubble would go on for ever too.
 			stacks := make([]byte, 1<<20)
