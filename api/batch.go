@@ -55,32 +55,29 @@ func (s *Server) checkBatchSize(n int) error {
 func (s *Server) checkItems(
 	ctx context.Context, q *question, items []*openfgav1.BatchCheckItem,
 ) ([]*openfgav1.BatchCheckSingleResult, error) {
-	order := make([]int, len(items))
-	for i := range order {
-		order[i] = i
+	sorted := make([]asked, len(items))
+	for i, item := range items {
+		var err error
+		if sorted[i], err = whatIsAsked(item); err != nil {
+			return nil, err
+		}
+		sorted[i].item = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		x, y := items[a].GetTupleKey(), items[b].GetTupleKey()
-		return cmp.Or(cmp.Compare(x.GetObject(), y.GetObject()), cmp.Compare(x.GetUser(), y.GetUser()))
-	})
+	slices.SortFunc(sorted, asked.compare)
+	_ = ctx.Done() // sets a timer, so that the looks at the deadline of so many checks read no clock
 	batch := s.engine.Batch(q.model.Plan, q.reader)
 	defer batch.Close()
 	answers := make([]*openfgav1.BatchCheckSingleResult, len(items))
-	same := make(map[asked]*openfgav1.BatchCheckSingleResult, len(items))
-	for _, i := range order {
+	for i := range sorted {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		asked, err := whatIsAsked(items[i])
-		if err != nil {
-			return nil, err
+		at := sorted[i].item
+		if i > 0 && sorted[i].same(&sorted[i-1]) {
+			answers[at] = answers[sorted[i-1].item]
+		} else {
+			answers[at] = s.checkItem(ctx, q, batch, items[at])
 		}
-		answer := same[asked]
-		if answer == nil {
-			answer = s.checkItem(ctx, q, batch, items[i])
-			same[asked] = answer
-		}
-		answers[i] = answer
 	}
 	return answers, nil
 }
@@ -89,6 +86,22 @@ func (s *Server) checkItems(
 type asked struct {
 	user, relation, object string
 	with                   string // contextual tuples and context; empty without
+	item                   int    // its place among the items
+}
+
+func (a *asked) same(b *asked) bool {
+	return a.object == b.object && a.user == b.user && a.relation == b.relation && a.with == b.with
+}
+
+// compare sorts what is the same together, and by object before all.
+func (a asked) compare(b asked) int {
+	if c := cmp.Compare(a.object, b.object); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.user, b.user); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.relation, b.relation), cmp.Compare(a.with, b.with), cmp.Compare(a.item, b.item))
 }
 
 func whatIsAsked(item *openfgav1.BatchCheckItem) (asked, error) {
