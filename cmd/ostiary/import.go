@@ -53,7 +53,7 @@ object a line. Lines of CSV and JSON lines that begin with # are comments.`,
 	cmd.Flags().StringVar(&flags.format, "format", "", "csv, json or jsonl (default: what the name of FILE ends in)")
 	cmd.Flags().StringVar(&flags.rejects, "rejects", "", "file for the rows that cannot be loaded")
 	cmd.Flags().IntVar(&flags.maxTuples, "max-tuples-per-write", defaultTuplesPerWrite, "tuples in one call")
-	cmd.Flags().IntVar(&flags.concurrency, "concurrency", 8, "calls under way at once")
+	cmd.Flags().IntVar(&flags.concurrency, "concurrency", 16, "calls under way at once")
 	cmd.Flags().StringVar(&flags.onDuplicate, "on-duplicate", "ignore", "what to do about a tuple that exists: ignore or error")
 	cmd.Flags().StringVar(&flags.model, "model", "", "id of the model to judge the tuples by (default: the newest)")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{formatCSV, formatJSON, formatJSONL}, cobra.ShellCompDirectiveNoFileComp))
