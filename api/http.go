@@ -90,7 +90,7 @@ func (s *Server) newGateway(streams *grpc.ClientConn) (http.Handler, error) {
 	if err := mux.HandlePath(http.MethodGet, "/readyz", s.serveReady); err != nil {
 		return nil, fmt.Errorf("register /readyz: %w", err)
 	}
-	return s.cors.wrap(s.front(s.boundAnswer(s.hot(mux)))), nil
+	return s.mounted(s.cors.wrap(s.front(s.boundAnswer(s.hot(mux))))), nil
 }
 
 // incomingHeader picks the request headers that become metadata. The gateway passes authorization on by

@@ -112,6 +112,8 @@ type Server struct {
 	decoding       chan struct{}           // holds one for each body that is being decoded
 	sealKey        atomic.Pointer[pageKey] // see storedPageKey
 
+	mounts []mount // only Mount appends to it, before Serve
+
 	draining     chan struct{} // closed when Serve begins to stop
 	drainingOnce sync.Once
 }

@@ -20,6 +20,7 @@ const (
 	maxScanned     = 500_000  // resources that a filter without an index reads
 	maxSorted      = 20_000   // resources that are sorted
 	maxAnswerBytes = 32 << 20 // a page ends early rather than grow beyond
+	maxLists       = 4        // lists that read many resources at once; others wait
 )
 
 // source is how the resources of a kind are read.
@@ -265,6 +266,13 @@ func (p *page) scanned() error {
 
 // scan calls take with each match after one, until it returns false.
 func (p *page) scan(after string, take func(*resource.Resource) (bool, error)) error {
+	lists := p.call.h.lists
+	select {
+	case lists <- struct{}{}:
+		defer func() { <-lists }()
+	case <-p.call.ctx.Done():
+		return fmt.Errorf("wait for other lists: %w", p.call.ctx.Err())
+	}
 	read := 0
 	for r, err := range p.source.scan(p.view, after) {
 		if err != nil {

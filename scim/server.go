@@ -68,12 +68,13 @@ func (o Options) withDefaults() Options {
 type Handler struct {
 	o     Options
 	rates *rates
+	lists chan struct{} // holds one for each list that reads many resources
 }
 
 // New returns a Handler.
 func New(o Options) *Handler {
 	o = o.withDefaults()
-	return &Handler{o: o, rates: newRates(o.RequestsPerSecond)}
+	return &Handler{o: o, rates: newRates(o.RequestsPerSecond), lists: make(chan struct{}, maxLists)}
 }
 
 // call is one request, or one operation of a Bulk request.
@@ -118,7 +119,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (answer, error) 
 		}
 		parts[i] = text
 	}
-	ctx, dir, err := h.o.Service.Directory(r.Context(), parts[0], r.Header.Get("Authorization"))
+	ctx := identity.WithRequestID(r.Context(), r.Header.Get("X-Request-Id"))
+	ctx, dir, err := h.o.Service.Directory(ctx, parts[0], r.Header.Get("Authorization"))
 	if err != nil {
 		return answer{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/ostiary/ostiary/api"
 	"github.com/ostiary/ostiary/engine"
 	"github.com/ostiary/ostiary/raftstore"
+	"github.com/ostiary/ostiary/scim"
 )
 
 // nodeOptions is what a node needs; serve, demo and the tests fill it.
@@ -91,6 +93,10 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	server.Mount(scim.Prefix, scim.New(scim.Options{
+		Service: server.Identity(), Cluster: store.ClusterID(), Now: store.Now,
+		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
+	}))
 	served = true
 	if o.admin != nil {
 		var admin sync.WaitGroup

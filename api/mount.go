@@ -1,0 +1,59 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// mountedTimeout bounds a request to a mounted handler, with the reading of its body.
+const mountedTimeout = time.Minute
+
+// mount is a handler below a prefix of the HTTP surface.
+type mount struct {
+	prefix  string
+	handler http.Handler
+}
+
+// Mount lets a handler answer below a prefix of the HTTP surface. Call it before Serve. The handler
+// authenticates its requests itself, and bounds their bodies; requests come with a request id in
+// x-request-id and end after a minute. Browsers of other origins are not let in.
+func (s *Server) Mount(prefix string, h http.Handler) {
+	s.mounts = append(s.mounts, mount{prefix, h})
+}
+
+// mounted passes requests on to mounted handlers, and the others to next.
+func (s *Server) mounted(next http.Handler) http.Handler {
+	if len(s.mounts) == 0 {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, m := range s.mounts {
+			if strings.HasPrefix(r.URL.Path, m.prefix) {
+				s.serveMounted(m.handler, w, r)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) serveMounted(h http.Handler, w http.ResponseWriter, r *http.Request) {
+	id := requestIDFrom(r.Header.Values(headerRequestID))
+	r.Header.Set(headerRequestID, id)
+	w.Header().Set(headerRequestID, id)
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(mountedTimeout + answerGrace)); err != nil {
+		s.logger.Warn("answer not bounded in time", "error", err)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), mountedTimeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			s.logger.Error("mounted handler panicked", "request_id", id, "panic", p, "stack", string(debug.Stack()))
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	}()
+	h.ServeHTTP(w, r.WithContext(ctx))
+}
