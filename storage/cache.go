@@ -57,7 +57,58 @@ func newEdgeCache(bytes int64, cells int, base uint64) *edgeCache {
 }
 
 // cost is the memory that p takes beside its slot.
-func (p *packed) cost() int64 { return packedBytes + int64(p.set.Bytes()) }
+func (p *packed) cost() int64 {
+	return packedBytes + int64(textBytes(p.set.Size())+p.set.Bytes())
+}
+
+// newPacked returns an entry and memory for n bytes of its set. Small ones lie behind it in one piece: who
+// finds the entry finds them in the next line of memory, which is fetched with it.
+func newPacked(n int) (*packed, []byte) {
+	switch textBytes(n) {
+	case 32:
+		x := new(struct {
+			packed
+			text [32]byte
+		})
+		return &x.packed, x.text[:0]
+	case 64:
+		x := new(struct {
+			packed
+			text [64]byte
+		})
+		return &x.packed, x.text[:0]
+	case 96:
+		x := new(struct {
+			packed
+			text [96]byte
+		})
+		return &x.packed, x.text[:0]
+	case 128:
+		x := new(struct {
+			packed
+			text [128]byte
+		})
+		return &x.packed, x.text[:0]
+	case 192:
+		x := new(struct {
+			packed
+			text [192]byte
+		})
+		return &x.packed, x.text[:0]
+	}
+	return new(packed), make([]byte, 0, n)
+}
+
+// textBytes returns what the allocator takes for n bytes of text: behind an entry, or roughly.
+func textBytes(n int) int {
+	switch {
+	case n <= 128:
+		return max((n+31)&^31, 32)
+	case n <= 192:
+		return 192
+	}
+	return n + n/8 // sizes of the allocator are no further apart
+}
 
 // get returns the entry with a label if it tells what a view at revision s shows. owner is the hash of
 // the object or subject. changed says that there is one that does not.

@@ -86,10 +86,12 @@ func (r *Reader) known(l *labels, hash, owner uint64) *packed {
 // remember packs the rows whose prefix is in r.lower, for this reader and those after it. owner is the
 // hash of their object or subject.
 func (p *packer) remember(ctx context.Context, hash, owner uint64) (*edges.Set, error) {
-	found := &packed{hash: hash, revision: p.revision}
-	if err := p.pack(ctx, &found.set); err != nil {
+	if err := p.pack(ctx); err != nil {
 		return nil, err
 	}
+	found, text := newPacked(p.builder.Size(p.labels.label))
+	found.hash, found.revision = hash, p.revision
+	p.builder.PackIn(&found.set, p.labels.label, text)
 	p.labels.recent.keep(found)
 	if p.cache != nil {
 		p.cache.put(found, owner)
@@ -192,8 +194,8 @@ type packer struct {
 	length  int  // the rows of the run so far
 }
 
-// pack makes set the rows whose keys begin with r.lower.
-func (p *packer) pack(ctx context.Context, set *edges.Set) error {
+// pack puts the rows whose keys begin with r.lower into the builder.
+func (p *packer) pack(ctx context.Context) error {
 	it, err := p.iterator(ctx)
 	if err != nil {
 		return err
@@ -231,11 +233,7 @@ func (p *packer) pack(ctx context.Context, set *edges.Set) error {
 		}
 	}
 	p.stats.Seeks += int64(seeks)
-	if err := it.Error(); err != nil {
-		return readError(err)
-	}
-	p.builder.Pack(set, p.labels.label)
-	return nil
+	return readError(it.Error())
 }
 
 // row adds the row at which it stands. It reports false when no more rows of its run are wanted.

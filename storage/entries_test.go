@@ -12,13 +12,14 @@ import (
 // entryOf returns an entry with the label n and so many bytes of text. Few hashes make labels collide.
 func entryOf(n, hashes, bytes int) *packed {
 	label := fmt.Appendf(nil, "label %d", n)
-	p := &packed{hash: hashFirst(label)}
+	var b edges.Builder
+	b.Add(b.Group([]byte("head")), make([]byte, bytes))
+	p, text := newPacked(b.Size(label))
+	b.PackIn(&p.set, label, text)
+	p.hash = hashFirst(label)
 	if hashes > 0 {
 		p.hash = hashFirst(fmt.Append(nil, n%hashes))
 	}
-	var b edges.Builder
-	b.Add(b.Group([]byte("head")), make([]byte, bytes))
-	b.Pack(&p.set, label)
 	return p
 }
 
@@ -92,6 +93,15 @@ func TestEntries(t *testing.T) {
 				t.Errorf("%d of %d entries are left where there is room for all", found, x.labels)
 			}
 		})
+	}
+}
+
+// TestNewPacked: the text has room for what was asked for, and counts for no less.
+func TestNewPacked(t *testing.T) {
+	for n := range 1000 {
+		if _, text := newPacked(n); len(text) != 0 || cap(text) < n || textBytes(n) < cap(text) {
+			t.Errorf("for %d bytes there are %d to %d, and %d are counted", n, len(text), cap(text), textBytes(n))
+		}
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
-	"strings"
+	"unsafe"
 
 	"github.com/ostiary/ostiary"
 )
@@ -140,25 +140,32 @@ func (b *Builder) Set() *Set {
 
 // Pack makes s the set of what was added, with a label: bytes that s keeps for its owner. s is not
 // touched afterwards. The builder must be Reset before it is used again.
-func (b *Builder) Pack(s *Set, label []byte) {
-	*s = Set{shape: b.Shapes.of(b), open: b.open, label: uint32(len(label))}
+func (b *Builder) Pack(s *Set, label []byte) { b.PackIn(s, label, make([]byte, 0, b.Size(label))) }
+
+// Size returns how many bytes Pack would need for a set with a label, beside the Set itself and odd tuples.
+func (b *Builder) Size(label []byte) int {
+	return len(label) + (len(b.groups)+1+len(b.rows))*b.width() + len(b.text)
+}
+
+// width is how many bytes a number takes.
+func (b *Builder) width() int {
+	if len(b.text) > math.MaxUint16 || len(b.rows) > math.MaxUint16 {
+		return 4
+	}
+	return 2
+}
+
+// PackIn is Pack in memory that is empty, has room for Size bytes, and belongs to s from then on.
+func (b *Builder) PackIn(s *Set, label, memory []byte) {
+	*s = Set{shape: b.Shapes.of(b), open: b.open, label: uint32(len(label)), wide: b.width() == 4}
 	if b.turns {
 		b.sort()
 	}
-	numbers := len(b.groups) + 1 + len(b.rows)
-	width := 2
-	if len(b.text) > math.MaxUint16 || len(b.rows) > math.MaxUint16 {
-		s.wide, width = true, 4
-	}
-	var data strings.Builder
-	data.Grow(len(label) + numbers*width + len(b.text))
-	data.Write(label)
+	data := append(memory, label...)
 	number := func(n int) {
-		_ = data.WriteByte(byte(n))
-		_ = data.WriteByte(byte(n >> 8))
+		data = append(data, byte(n), byte(n>>8))
 		if s.wide {
-			_ = data.WriteByte(byte(n >> 16))
-			_ = data.WriteByte(byte(n >> 24))
+			data = append(data, byte(n>>16), byte(n>>24))
 		}
 	}
 	rows := 0
@@ -170,9 +177,9 @@ func (b *Builder) Pack(s *Set, label []byte) {
 	for i := range b.rows {
 		number(int(b.rows[i].end))
 	}
-	data.Write(b.text)
-	s.text = uint32(data.Len() - len(b.text))
-	s.data = data.String()
+	s.text = uint32(len(data))
+	data = append(data, b.text...)
+	s.data = unsafe.String(unsafe.SliceData(data), len(data)) // nobody writes to it any more
 	s.odd = b.packOdd()
 }
 

@@ -185,10 +185,13 @@ func (s *Set) Len() int {
 	return n
 }
 
-// Bytes returns the memory that s takes beside the struct itself, odd tuples roughly, and without what
-// it shares with others by Builder.Shapes.
+// Size returns what Builder.Size returned for s.
+func (s *Set) Size() int { return len(s.data) }
+
+// Bytes returns the memory that s takes beside the struct itself and Size bytes, odd tuples roughly, and
+// without what it shares with others by Builder.Shapes.
 func (s *Set) Bytes() int {
-	n := (len(s.data) + 15) &^ 15 // in the sizes of the allocator, roughly
+	n := 0
 	if s.shape != nil && len(s.shape.heads) > 2*few {
 		for _, h := range s.shape.heads {
 			n += headBytes + len(h)
