@@ -64,7 +64,7 @@ func (i *instruments) watch(store *raftstore.Store) error {
 			Value: func() float64 { return float64(store.CacheStats().Changed) },
 		},
 		metrics.Count{
-			Name: "ostiary_storage_edge_cache_bytes", Help: "Memory of the entries of the cache of edges.", Gauge: true,
+			Name: "ostiary_storage_edge_cache_bytes", Help: "Memory of the cache of edges.", Gauge: true,
 			Value: func() float64 { return float64(store.CacheStats().Bytes) },
 		},
 		metrics.Count{
