@@ -36,6 +36,9 @@ var (
 	// ErrStale: the node has lost the leader for longer than the bound on staleness, so its answers may be
 	// too old. Ask another node, or later.
 	ErrStale = errors.New("this node may be too far behind")
+	// ErrUpgradePending: not every node of the cluster understands the change. Changed nothing. Upgrade
+	// the nodes that the error names, then retry.
+	ErrUpgradePending = errors.New("a node of the cluster is of an older release")
 	// ErrRevisionGone: the revision asked for is older than what is kept.
 	ErrRevisionGone = errors.New("revision is no longer kept")
 	// ErrDepthExceeded: evaluation met an unexplored branch at the depth limit and found no answer
@@ -61,7 +64,7 @@ var (
 func Sentinels() []error {
 	return []error{
 		ErrTupleInvalid, ErrTupleExists, ErrTupleMissing, ErrTupleOwned, ErrModelInvalid, ErrTokenInvalid,
-		ErrNotFound, ErrExists, ErrPrecondition, ErrConflict, ErrNotLeader, ErrRevisionNotYet, ErrStale, ErrRevisionGone,
+		ErrNotFound, ErrExists, ErrPrecondition, ErrConflict, ErrNotLeader, ErrRevisionNotYet, ErrStale, ErrUpgradePending, ErrRevisionGone,
 		ErrDepthExceeded, ErrTooBroad, ErrConditionUndecided, ErrDiskFull, ErrUnavailable, ErrOutcomeUnknown, ErrCorrupt,
 	}
 }

@@ -86,6 +86,7 @@ var sentinelCodes = []struct {
 	{ostiary.ErrNotLeader, codes.Unavailable, false},
 	{ostiary.ErrRevisionNotYet, codes.Unavailable, true},
 	{ostiary.ErrStale, codes.Unavailable, true},
+	{ostiary.ErrUpgradePending, codes.FailedPrecondition, true},
 	{ostiary.ErrRevisionGone, codes.OutOfRange, true},
 	{ostiary.ErrDepthExceeded, codeTooComplex, false},
 	{ostiary.ErrTooBroad, codeEntityLimit, true},

@@ -34,6 +34,7 @@ var sentinelWants = map[error]struct {
 	ostiary.ErrNotLeader:          {codes.Unavailable, codes.Unavailable, 503, "unavailable"},
 	ostiary.ErrRevisionNotYet:     {codes.Unavailable, codes.Unavailable, 503, "unavailable"},
 	ostiary.ErrStale:              {codes.Unavailable, codes.Unavailable, 503, "unavailable"},
+	ostiary.ErrUpgradePending:     {codes.FailedPrecondition, codes.FailedPrecondition, 400, "failed_precondition"},
 	ostiary.ErrRevisionGone:       {codes.OutOfRange, codes.OutOfRange, 400, "out_of_range"},
 	ostiary.ErrDepthExceeded:      {2002, codes.ResourceExhausted, 400, "authorization_model_resolution_too_complex"},
 	ostiary.ErrTooBroad:           {2053, codes.ResourceExhausted, 400, "exceeded_entity_limit"},

@@ -24,6 +24,7 @@ import (
 type logStore struct {
 	log   *wal.Log
 	fatal func(error)
+	writes
 	// needed returns the oldest entry that another node may still ask for. Nil means that there is no other.
 	needed func() uint64
 	// Raft empties the log when it has installed a snapshot, and goes on taking gone, which was the last
@@ -121,6 +122,7 @@ func (s *logStore) StoreLogs(entries []*raft.Log) error {
 	for i, entry := range entries {
 		records[i] = wal.Record{Index: entry.Index, Data: appendLog(make([]byte, 0, logHeaderBytes+len(entry.Extensions)+len(entry.Data)), entry)}
 	}
+	defer s.begin()()
 	return s.written("append to the log", s.log.Append(records))
 }
 
@@ -135,12 +137,14 @@ func (s *logStore) DeleteRange(first, last uint64) error {
 			return nil
 		}
 	}
+	defer s.begin()()
 	return s.written("truncate the log", s.log.DeleteRange(first, last))
 }
 
 // Set stores a stable value durably. It does not return when it cannot: a term or a vote that is not
 // stored must not be acted on.
 func (s *logStore) Set(key, value []byte) error {
+	defer s.begin()()
 	if s.written("store a stable value", s.log.Set(stablePrefix+string(key), value)) != nil {
 		runtime.Goexit()
 	}

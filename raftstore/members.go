@@ -114,6 +114,8 @@ type Change struct {
 	Kind    ChangeKind `json:"kind"`
 	ID      string     `json:"id"`
 	Address string     `json:"address,omitempty"` // ChangeAdd
+	// Release is the release number of a node that adds itself. Zero says nothing.
+	Release uint32 `json:"release,omitempty"`
 	// Passed is set when one node passes the change on to another, which does not do so again.
 	Passed bool `json:"passed,omitempty"`
 }
@@ -224,6 +226,10 @@ func (s *Store) judgeAdd(c Change, at *Member, index uint64, members []Member) (
 		if m.Address == c.Address && m.ID != c.ID {
 			return nil, fmt.Errorf("node %s has the address %q already; remove that member first: %w", m.ID, c.Address, ostiary.ErrExists)
 		}
+	}
+	if version, _, err := s.clusterVersion(); err != nil || c.Release != 0 && c.Release < version {
+		return nil, errors.Join(err, fmt.Errorf("the cluster is at version %d, and the node's release understands %d; upgrade it first: %w",
+			version, c.Release, ostiary.ErrPrecondition))
 	}
 	id, address := raft.ServerID(c.ID), raft.ServerAddress(c.Address)
 	switch {

@@ -35,6 +35,10 @@ type network struct {
 	// before is in the views of this node.
 	heard atomic.Pointer[time.Time]
 	board board
+	// drift is how far this node's clock is wrong, in nanoseconds; zero while it is right.
+	drift atomic.Int64
+	// version is the cluster's version as it was last looked at: it only grows.
+	version atomic.Uint32
 }
 
 // joinReport is how often a node that waits to be a member, or to be current, says so.
@@ -89,6 +93,7 @@ func (s *Store) run() {
 	s.net.running.Go(s.becomeMember)
 	s.net.running.Go(s.stayCurrent)
 	s.net.running.Go(s.watch)
+	s.net.running.Go(s.guardDisk)
 }
 
 // close ends everything but raft and the port, which raft closes.
@@ -185,7 +190,7 @@ func (s *Store) askMembership() (done bool, err error) {
 	}
 	at := slices.IndexFunc(members, func(m Member) bool { return m.ID == string(s.id) })
 	if at < 0 || members[at].Address != s.net.port.advertise {
-		return false, s.askAll(Change{Kind: ChangeAdd, ID: string(s.id), Address: s.net.port.advertise})
+		return false, s.askAll(Change{Kind: ChangeAdd, ID: string(s.id), Address: s.net.port.advertise, Release: s.options.release})
 	}
 	promoted, found, err := s.log.Value(promotedKey)
 	if err != nil {

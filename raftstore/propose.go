@@ -45,6 +45,12 @@ func (s *Store) proposeHere(ctx context.Context, m *ostiary.Mutation, command []
 	if err := s.disk.admit(m); err != nil {
 		return ostiary.Receipt{}, err
 	}
+	if err := s.judgeStamp(m.TimeNanos); err != nil {
+		return ostiary.Receipt{}, err
+	}
+	if err := s.judgeVersion(ctx, m); err != nil {
+		return ostiary.Receipt{}, err
+	}
 	future, err := s.enqueue(ctx, command, m.TimeNanos)
 	if err != nil {
 		return ostiary.Receipt{}, err

@@ -74,6 +74,12 @@ type Options struct {
 	// ElectionTimeout is how long a follower waits for its leader. Zero means 500 ms, and 50 ms in a
 	// cluster of one without Addr.
 	ElectionTimeout time.Duration
+	// DiskTimeout is how long a write to the log may take before a node of a cluster of several takes its
+	// disk for hung and ends. Zero means 10 s, negative for ever.
+	DiskTimeout time.Duration
+	// MaxClockDrift is how far the clock of a node may differ from those of most voters. Zero means 5 s,
+	// negative that nobody looks.
+	MaxClockDrift time.Duration
 	// ImageRate bounds the bytes a second at which images of the storage are sent to other nodes, each by
 	// itself. Zero means no bound.
 	ImageRate int64
@@ -146,6 +152,12 @@ func (o Options) withDefaults() Options {
 	if o.release == 0 {
 		o.release = releaseNumber
 	}
+	if o.DiskTimeout == 0 {
+		o.DiskTimeout = defaultDiskTimeout
+	}
+	if o.MaxClockDrift == 0 {
+		o.MaxClockDrift = defaultMaxClockDrift
+	}
 	if o.watchInterval == 0 {
 		o.watchInterval = watchInterval
 	}
@@ -187,6 +199,7 @@ type Store struct {
 	failure atomic.Pointer[error] // set once by fatal; then everything is refused
 	dead    chan struct{}         // closed after failure is set
 	closing atomic.Bool
+	hung    atomic.Bool // the disk hangs: nothing that waits for it may be waited for
 	closed  sync.Once
 
 	stopCollecting context.CancelFunc // nil until the collector runs
@@ -219,6 +232,9 @@ func Open(ctx context.Context, options Options) (_ *Store, err error) {
 		return nil, err
 	}
 	if err := s.identify(); err != nil {
+		return nil, err
+	}
+	if err := s.judgeRelease(); err != nil {
 		return nil, err
 	}
 	if s.net != nil {
@@ -569,6 +585,9 @@ func (s *Store) readyInCluster() error {
 	if leader, _ := s.raft.LeaderWithID(); leader == "" {
 		return fmt.Errorf("node knows no leader: %w", ostiary.ErrUnavailable)
 	}
+	if err := s.judgeClock(); err != nil {
+		return err
+	}
 	return s.judgeAge(ostiary.Freshness{})
 }
 
@@ -616,7 +635,7 @@ func (s *Store) handOver() {
 	}
 }
 
-// Close stops the node and waits for its goroutines. Views that are open must be closed before. It may
+// Close stops the node and waits for its goroutines, but for those that wait for a disk that hangs. Views that are open must be closed before. It may
 // be called twice.
 func (s *Store) Close() error {
 	var err error
@@ -638,9 +657,14 @@ func (s *Store) Close() error {
 			if s.net != nil {
 				err = s.net.port.close() // ends what raft waits for on connections
 			}
-			err = errors.Join(err, stopped.Error())
+			if !s.hung.Load() {
+				err = errors.Join(err, stopped.Error())
+			}
 		} else if s.net != nil {
 			err = s.net.port.close()
+		}
+		if s.hung.Load() {
+			return // for the process to end
 		}
 		if s.net != nil {
 			s.net.running.Wait()

@@ -59,7 +59,10 @@ func (b *board) put(s standing, asked, answered int64, end uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	next := news{standing: s, heard: now, progressed: now, offset: offsetOf(s.Nanos, asked, answered)}
+	next := news{standing: s, heard: now, progressed: now}
+	if s.Nanos != 0 {
+		next.offset = offsetOf(s.Nanos, asked, answered)
+	}
 	if old, ok := b.news[s.ID]; ok && s.LastIndex <= old.LastIndex && s.LastIndex < end {
 		next.progressed = old.progressed
 	}
@@ -96,16 +99,19 @@ func (b *board) keep(members []Member) {
 // watch asks the others until the node closes.
 func (s *Store) watch() {
 	for s.net.ctx.Err() == nil {
-		s.lookAround()
+		if members := s.lookAround(); members != nil {
+			s.lookAtClocks(members)
+			s.tend()
+		}
 		s.pause(s.options.watchInterval)
 	}
 }
 
-// lookAround asks every other member once.
-func (s *Store) lookAround() {
+// lookAround asks every other member once, and returns the members.
+func (s *Store) lookAround() []Member {
 	_, members, err := s.members()
 	if err != nil {
-		return // raft is shutting down
+		return nil // raft is shutting down
 	}
 	s.net.board.keep(members)
 	ctx, cancel := context.WithTimeout(s.net.ctx, watchInterval)
@@ -117,6 +123,7 @@ func (s *Store) lookAround() {
 		}
 	}
 	asking.Wait()
+	return members
 }
 
 func (s *Store) lookAt(ctx context.Context, m Member) {
@@ -130,7 +137,7 @@ func (s *Store) lookAt(ctx context.Context, m Member) {
 	switch {
 	case status.Code(err) == codes.Unimplemented:
 		// A release from before this question: all that is known is that it is one.
-		s.net.board.put(standing{ID: m.ID, Release: 1, Nanos: asked}, asked, answered, 0)
+		s.net.board.put(standing{ID: m.ID, Release: 1}, asked, answered, 0)
 	case err == nil && got.ID == m.ID:
 		s.net.board.put(*got, asked, answered, s.log.LastIndex())
 	}

@@ -169,7 +169,7 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	})
 }
 
-// keptForEverIfZero turns "0 keeps everything" into raftstore's "negative keeps everything".
+// keptForEverIfZero turns "0 keeps everything", or another "0 turns it off", into raftstore's negative value.
 func keptForEverIfZero(retention time.Duration) time.Duration {
 	if retention == 0 {
 		return -1

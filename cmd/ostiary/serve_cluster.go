@@ -17,6 +17,8 @@ type clusterFlags struct {
 	learner         bool
 	maxStaleness    time.Duration
 	imageRate       byteSize
+	diskTimeout     time.Duration
+	maxClockDrift   time.Duration
 	security        securityFlags
 }
 
@@ -37,7 +39,9 @@ func (c *clusterFlags) register(f *pflag.FlagSet) {
 	f.BoolVar(&c.learner, "learner", false, "follow without a vote: a read replica")
 	f.DurationVar(&c.maxStaleness, "max-staleness", 0, "refuse default reads when this node has not caught up with a leader for so long (0: answer from what it has)")
 	f.Var(&c.imageRate, "image-rate", "bytes a second at which an image goes to a node that is new or too far behind, as 50MiB (0: no bound)")
-	fromEnv(f, "cluster-addr", "advertise", "join", "expect", "learner", "max-staleness", "image-rate")
+	f.DurationVar(&c.diskTimeout, "disk-timeout", 10*time.Second, "end when a write to the log takes so long, so that another node of the cluster leads (0: wait for ever)")
+	f.DurationVar(&c.maxClockDrift, "max-clock-drift", 5*time.Second, "how far the clock may differ from those of most voters of the cluster (0: nobody looks)")
+	fromEnv(f, "cluster-addr", "advertise", "join", "expect", "learner", "max-staleness", "image-rate", "disk-timeout", "max-clock-drift")
 	c.security.register(f)
 }
 
@@ -70,6 +74,9 @@ func (c clusterFlags) judge(dev bool) (raftstore.Options, error) {
 	if c.imageRate != 0 && c.imageRate < minImageRate {
 		return none, usagef("--image-rate %s is neither 0 nor at least 1MiB: nodes would give up", &c.imageRate)
 	}
+	if c.diskTimeout < 0 || c.maxClockDrift < 0 {
+		return none, usagef("--disk-timeout %s or --max-clock-drift %s is negative: 0 turns them off", c.diskTimeout, c.maxClockDrift)
+	}
 	plain := dev && !c.security.given()
 	if plain {
 		if err := loopbackOnly("--cluster-addr", c.addr); err != nil {
@@ -78,6 +85,7 @@ func (c clusterFlags) judge(dev bool) (raftstore.Options, error) {
 	}
 	return raftstore.Options{
 		Addr: c.addr, Advertise: c.advertise, Join: c.join, Expect: c.expect, Learner: c.learner, MaxStaleness: c.maxStaleness, ImageRate: int64(c.imageRate),
+		DiskTimeout: keptForEverIfZero(c.diskTimeout), MaxClockDrift: keptForEverIfZero(c.maxClockDrift),
 		Security: c.security.security(plain),
 	}, nil
 }
