@@ -23,7 +23,7 @@ func Connect(ctx context.Context, address string, security Security) (*Client, e
 	if err != nil {
 		return nil, err
 	}
-	conn, cluster, err := dial(ctx, tcp{}, config, address, kindCall, ostiary.ClusterID{})
+	conn, cluster, err := dial(ctx, tcp{}, config, address, kindCall, ostiary.ClusterID{}, "")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, ostiary.ErrUnavailable)
 	}
@@ -32,7 +32,7 @@ func Connect(ctx context.Context, address string, security Security) (*Client, e
 		return nil, fmt.Errorf("node %q is of no cluster yet: %w", address, ostiary.ErrUnavailable)
 	}
 	return &Client{cluster: cluster, address: address, peers: newPeers(func(ctx context.Context, address string) (net.Conn, error) {
-		conn, _, err := dial(ctx, tcp{}, config, address, kindCall, cluster)
+		conn, _, err := dial(ctx, tcp{}, config, address, kindCall, cluster, "")
 		return conn, err
 	})}, nil
 }

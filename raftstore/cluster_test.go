@@ -584,7 +584,7 @@ func TestForeigners(t *testing.T) {
 		t.Fatal(err)
 	}
 	config.InsecureSkipVerify = true
-	if conn, _, err := dial(t.Context(), tcp{}, config, address, kindCall, first.cluster); err == nil {
+	if conn, _, err := dial(t.Context(), tcp{}, config, address, kindCall, first.cluster, ""); err == nil {
 		conn.Close()
 		t.Error("a caller with a foreign certificate was welcome")
 	}
@@ -593,7 +593,7 @@ func TestForeigners(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, kind := range []byte{kindCall, kindRaft} {
-		if conn, _, err := dial(t.Context(), tcp{}, own, address, kind, ostiary.ClusterID{1}); !errors.Is(err, errForeign) || !strings.Contains(err.Error(), "of cluster") {
+		if conn, _, err := dial(t.Context(), tcp{}, own, address, kind, ostiary.ClusterID{1}, ""); !errors.Is(err, errForeign) || !strings.Contains(err.Error(), "of cluster") {
 			if err == nil {
 				conn.Close()
 			}

@@ -87,7 +87,7 @@ func (s *Store) others() ([]string, error) {
 func (s *Store) askAround(ctx context.Context, others []string) (cluster ostiary.ClusterID, fresh int, err error) {
 	var failures []error
 	for _, address := range others {
-		conn, theirs, err := dial(ctx, s.net.port.network, s.net.port.security, address, kindCall, ostiary.ClusterID{})
+		conn, theirs, err := dial(ctx, s.net.port.network, s.net.port.security, address, kindCall, ostiary.ClusterID{}, "")
 		if err != nil {
 			failures = append(failures, err)
 			continue

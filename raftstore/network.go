@@ -59,7 +59,7 @@ func (s *Store) openNetwork() error {
 	n := &network{port: port, current: make(chan struct{}), board: board{news: map[string]news{}}}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.peers = newPeers(func(ctx context.Context, address string) (net.Conn, error) {
-		conn, _, err := dial(ctx, port.network, port.security, address, kindCall, port.clusterID())
+		conn, _, err := dial(ctx, port.network, port.security, address, kindCall, port.clusterID(), "")
 		return conn, err
 	})
 	n.server = callServer(

@@ -1,6 +1,7 @@
 package raftstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,7 +22,8 @@ import (
 // port is the cluster's one TCP port. Each connection carries raft or calls between nodes, told apart by
 // ALPN, and begins with a hello in which both sides name their cluster:
 //
-//	caller    magic (8 bytes), protocol (1 byte: 'r' or 'c'), cluster id (16 bytes)
+//	caller    magic (8 bytes), protocol (1 byte: 'r' or 'c'), cluster id (16 bytes); for raft, id of the
+//	          node that is meant (16 bytes; zeros: any)
 //	answerer  verdict (1 byte: 0 welcome), cluster id (16 bytes), reason (2 bytes of length, text)
 //
 // The zero cluster id is that of a guest, who knows no cluster yet, and asks which one this is. A guest
@@ -39,6 +42,7 @@ type port struct {
 
 	mu      sync.Mutex
 	cluster ostiary.ClusterID     // zero until it is known
+	node    string                // the id of this node
 	open    map[net.Conn]struct{} // raft's connections, and whatever was accepted, until they are closed
 }
 
@@ -48,6 +52,8 @@ const (
 	kindCall   = 'c'
 	// helloTimeout bounds the handshake and the hello of a connection.
 	helloTimeout = 5 * time.Second
+	// nodeIDBytes is the length of a node's id.
+	nodeIDBytes = 16
 	// maxReason bounds the text of a refusal.
 	maxReason = 1 << 10
 )
@@ -101,11 +107,11 @@ func listen(network Network, address, advertise string, security Security, logge
 	return p, nil
 }
 
-// join makes the port one of a cluster: from now on others are refused.
-func (p *port) join(cluster ostiary.ClusterID) {
+// join makes the port that of a node of a cluster: from now on others are refused.
+func (p *port) join(cluster ostiary.ClusterID, node string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.cluster = cluster
+	p.cluster, p.node = cluster, node
 }
 
 func (p *port) clusterID() ostiary.ClusterID {
@@ -226,6 +232,13 @@ func (p *port) welcome(raw net.Conn) (conn net.Conn, kind byte, err error) {
 	kind = hello[len(helloMagic)]
 	theirs, ours := ostiary.ClusterID(hello[len(helloMagic)+1:]), p.clusterID()
 	refusal := judgeHello(kind, protocol, theirs, ours, p.security != nil)
+	if kind == kindRaft {
+		var meant [nodeIDBytes]byte
+		if _, err := io.ReadFull(conn, meant[:]); err != nil {
+			return nil, 0, fmt.Errorf("read the hello: %w", err)
+		}
+		refusal = cmp.Or(refusal, p.judgeAddressee(strings.TrimRight(string(meant[:]), "\x00")))
+	}
 	answer := append([]byte{0}, ours[:]...)
 	var reason string
 	if refusal != nil {
@@ -258,6 +271,16 @@ func judgeHello(kind byte, protocol string, theirs, ours ostiary.ClusterID, secu
 	return nil
 }
 
+// judgeAddressee refuses a connection that is for another node, which had this address before.
+func (p *port) judgeAddressee(meant string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if meant == "" || meant == p.node {
+		return nil
+	}
+	return fmt.Errorf("the caller looks for node %q, and this is node %q", meant, p.node)
+}
+
 func protocolOf(kind byte) string {
 	switch kind {
 	case kindRaft:
@@ -268,8 +291,8 @@ func protocolOf(kind byte) string {
 	return ""
 }
 
-// dial connects to another node's port and says hello. It returns the cluster of the other side too.
-func dial(ctx context.Context, network Network, config *tls.Config, address string, kind byte, cluster ostiary.ClusterID) (_ net.Conn, theirs ostiary.ClusterID, err error) {
+// dial connects to another node's port and says hello, for raft to the given node (empty: to any). It returns the cluster of the other side too.
+func dial(ctx context.Context, network Network, config *tls.Config, address string, kind byte, cluster ostiary.ClusterID, node string) (_ net.Conn, theirs ostiary.ClusterID, err error) {
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
 	defer func() {
@@ -303,15 +326,21 @@ func dial(ctx context.Context, network Network, config *tls.Config, address stri
 		}
 		conn = secure
 	}
-	if theirs, err = sayHello(conn, kind, cluster); err != nil {
+	if theirs, err = sayHello(conn, kind, cluster, node); err != nil {
 		return nil, theirs, err
 	}
 	return conn, theirs, conn.SetDeadline(time.Time{})
 }
 
-func sayHello(conn net.Conn, kind byte, cluster ostiary.ClusterID) (theirs ostiary.ClusterID, err error) {
+func sayHello(conn net.Conn, kind byte, cluster ostiary.ClusterID, node string) (theirs ostiary.ClusterID, err error) {
 	hello := append([]byte(helloMagic), kind)
-	if _, err := conn.Write(append(hello, cluster[:]...)); err != nil {
+	hello = append(hello, cluster[:]...)
+	if kind == kindRaft {
+		var meant [nodeIDBytes]byte
+		copy(meant[:], node)
+		hello = append(hello, meant[:]...)
+	}
+	if _, err := conn.Write(hello); err != nil {
 		return theirs, fmt.Errorf("say hello: %w", err)
 	}
 	var answer [1 + 16 + 2]byte
@@ -350,7 +379,8 @@ func (r raftStream) Addr() net.Addr { return advertised(r.advertise) }
 func (r raftStream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	conn, _, err := dial(ctx, r.network, r.security, string(address), kindRaft, r.clusterID())
+	node, at := addressee(address)
+	conn, _, err := dial(ctx, r.network, r.security, at, kindRaft, r.clusterID(), node)
 	if err != nil {
 		return nil, err
 	}

@@ -237,8 +237,11 @@ func Open(ctx context.Context, options Options) (_ *Store, err error) {
 	if err := s.judgeRelease(); err != nil {
 		return nil, err
 	}
+	if s.id, err = s.nodeID(); err != nil {
+		return nil, err
+	}
 	if s.net != nil {
-		s.net.port.join(s.cluster)
+		s.net.port.join(s.cluster, string(s.id))
 	}
 	if err := s.startRaft(); err != nil {
 		return nil, err
@@ -389,15 +392,10 @@ func (s *Store) startRaft() error {
 }
 
 func (s *Store) newRaft() error {
-	id, err := s.nodeID()
-	if err != nil {
-		return err
-	}
-	s.id = id
 	s.logStore = &logStore{log: s.log, fatal: s.fatal, needed: s.needed, newest: &s.images.newest}
 	address, transport := s.transport()
 	config := raft.DefaultConfig()
-	config.LocalID = id
+	config.LocalID = s.id
 	config.HeartbeatTimeout = s.options.ElectionTimeout
 	config.ElectionTimeout = s.options.ElectionTimeout
 	config.LeaderLeaseTimeout = s.options.ElectionTimeout
@@ -421,11 +419,11 @@ func (s *Store) newRaft() error {
 	if known, err := snapshots.List(); err != nil {
 		return err
 	} else if s.log.LastIndex() == 0 && len(known) == 0 && !joined {
-		members := raft.Configuration{Servers: []raft.Server{{ID: id, Address: address}}}
+		members := raft.Configuration{Servers: []raft.Server{{ID: s.id, Address: address}}}
 		if err := bootstrap(config, logs, snapshots, transport, members); err != nil {
 			return err
 		}
-		s.logger.Info("new cluster", "cluster", hex.EncodeToString(s.cluster[:]), "node", string(id))
+		s.logger.Info("new cluster", "cluster", hex.EncodeToString(s.cluster[:]), "node", string(s.id))
 	}
 	machine := &fsm{storage: s.storage, applied: &s.applied, fatal: s.fatal, install: func(name io.Reader) error { return s.install(snapshots, name) }}
 	s.raft, err = raft.NewRaft(config, machine, logs, logs, snapshots, transport)
