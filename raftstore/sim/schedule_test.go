@@ -64,7 +64,7 @@ var weights = []struct {
 }{
 	{cutBoth, 12}, {cutOneWay, 10}, {cutLink, 8}, {healAll, 20}, {slowDown, 5},
 	{kill, 8}, {powerLoss, 10}, {blackout, 2}, {restart, 18}, {stopNode, 4},
-	{transfer, 6}, {promote, 6}, {demote, 4}, {removeNode, 3}, {replaceNode, 0}, {jumpClock, 3},
+	{transfer, 6}, {promote, 6}, {demote, 4}, {removeNode, 3}, {replaceNode, 4}, {jumpClock, 3},
 }
 
 func newPlan(seed uint64) *plan {
