@@ -142,13 +142,14 @@ func (s *simulation) replace(n *node, power bool) {
 	s.start(n)
 }
 
-// recover heals everything and starts what does not run.
+// recover heals everything, sets the clocks and starts what does not run.
 func (s *simulation) recover() {
 	s.note("everything heals")
 	s.healed = time.Now()
 	s.net.slow(s.delay)
 	s.net.heal(s.random.IntN(2) == 0)
 	for _, n := range s.nodes {
+		n.skew.Store(0)
 		if n.life.Load() == nil {
 			s.start(n)
 		}
