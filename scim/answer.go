@@ -36,7 +36,7 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, a answer) {
 	}
 	if a.revision != 0 {
 		header.Set("Ostiary-Revision", strconv.FormatUint(uint64(a.revision), 10))
-		header.Set("Ostiary-Token", string(ostiary.NewToken(h.o.Cluster, a.revision)))
+		header.Set("Ostiary-Token", string(ostiary.NewToken(h.o.Cluster(), a.revision)))
 	}
 	if a.retry != 0 {
 		header.Set("Retry-After", strconv.Itoa(a.retry))

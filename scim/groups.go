@@ -155,6 +155,7 @@ func (c *call) appendGroup(dst []byte, v *identity.DirectoryView, r *resource.Re
 	if !p.Wants(resource.Group, "members") {
 		return dst, nil
 	}
+	without := len(dst)
 	dst = append(dst[:len(dst)-1], `,"members":[`...)
 	value, ref, kind := p.Wants(resource.Group, "members.value"), p.Wants(resource.Group, "members.$ref"), p.Wants(resource.Group, "members.type")
 	first := true
@@ -170,6 +171,9 @@ func (c *call) appendGroup(dst []byte, v *identity.DirectoryView, r *resource.Re
 		}
 		first = false
 		dst = c.appendMember(dst, m.ID, value, ref, kind)
+	}
+	if first { // no members are no attribute
+		return append(dst[:without-1], '}'), nil
 	}
 	return append(dst, "]}"...), nil
 }

@@ -1,7 +1,6 @@
 package scim_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -539,26 +538,7 @@ func TestGroupPutIsOneRevision(t *testing.T) {
 		t.Skip("5,000 users")
 	}
 	w := newWorld(t, func(o *scim.Options, _ *identity.Connection) { o.RequestsPerSecond = -1 })
-	var ids []string
-	for batch := range 5 {
-		var operations []string
-		for i := range 1000 {
-			operations = append(operations, fmt.Sprintf(`{"method":"POST","path":"/Users","bulkId":"%d","data":{%s,"userName":"user%d-%d"}}`, i, userSchema, batch, i))
-		}
-		var result struct {
-			Operations []struct{ Location, Status string }
-		}
-		r := w.send("POST", "/Bulk", `{`+bulkSchema+`,"Operations":[`+strings.Join(operations, ",")+`]}`).want(200)
-		if err := json.Unmarshal(r.body, &result); err != nil {
-			t.Fatal(err)
-		}
-		for _, op := range result.Operations {
-			if op.Status != "201" {
-				t.Fatalf("got %+v", op)
-			}
-			ids = append(ids, op.Location[strings.LastIndexByte(op.Location, '/')+1:])
-		}
-	}
+	ids := w.manyUsers(5000)
 	group := w.group("Staff", ids[0])
 	before := w.revision()
 	r := w.send("PUT", "/Groups/"+group+"?excludedAttributes=members", `{`+groupSchema+`,"displayName":"Staff","members":`+memberList(ids)+`}`).want(200)

@@ -59,7 +59,7 @@ func newWorld(t testing.TB, configure func(*scim.Options, *identity.Connection))
 	if _, err := raft.Propose(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
-	o := scim.Options{Service: w.service, Cluster: raft.ClusterID()}
+	o := scim.Options{Service: w.service, Cluster: raft.ClusterID}
 	c := identity.Connection{Store: store, Organization: "acme", Name: "IdP", Kind: identity.KindGeneric}
 	if configure != nil {
 		configure(&o, &c)

@@ -109,7 +109,7 @@ func (c *call) openCursor(q query.Query) (query.Cursor, ostiary.Freshness, error
 		}
 		return start, ostiary.Freshness{Linearizable: true}, nil
 	}
-	cursor, err := query.Open(q.Cursor, c.h.o.Cluster[:], c.dir.Connection().ID, q.Text)
+	cursor, err := query.Open(q.Cursor, c.h.cursorKey(), c.dir.Connection().ID, q.Text)
 	if err != nil {
 		return cursor, ostiary.Freshness{}, err
 	}
@@ -117,6 +117,13 @@ func (c *call) openCursor(q query.Query) (query.Cursor, ostiary.Freshness, error
 		return cursor, ostiary.Freshness{}, scimerr.Bad(scimerr.ExpiredCursor, "the cursor is older than %s: start again without one", c.h.o.CursorLifetime)
 	}
 	return cursor, ostiary.Freshness{At: ostiary.Revision(cursor.Revision)}, nil
+}
+
+// cursorKey is what cursors are sealed with. Who knows the name of the cluster can make one, and reads with it
+// what the token of the connection lets them read anyway.
+func (h *Handler) cursorKey() []byte {
+	id := h.o.Cluster()
+	return id[:]
 }
 
 // page is one page in the making.
@@ -326,7 +333,7 @@ func (p *page) document() []byte {
 		list.Start = &p.query.Start
 	} else if p.more && p.items > 0 {
 		p.next.Revision, p.next.MadeNanos = p.cursor.Revision, p.cursor.MadeNanos
-		list.Next = p.next.Seal(p.call.h.o.Cluster[:], p.call.dir.Connection().ID, p.query.Text)
+		list.Next = p.next.Seal(p.call.h.cursorKey(), p.call.dir.Connection().ID, p.query.Text)
 	}
 	head, _ := json.Marshal(list) // strings and numbers: it cannot fail
 	dst := append(head[:len(head)-1], `,"Resources":[`...)

@@ -21,8 +21,8 @@ const Prefix = "/scim/v2/"
 // Options configures New. Service must be set; the zero value of the rest is ready for use.
 type Options struct {
 	Service *identity.Service
-	// Cluster marks the tokens and cursors of this cluster.
-	Cluster ostiary.ClusterID
+	// Cluster names the cluster, whose tokens and cursors no other takes. Nil: one without a name.
+	Cluster func() ostiary.ClusterID
 	// Now is the time in nanoseconds since 1970 UTC. Nil is the node's clock.
 	Now func() int64
 	// PublicURL is the URL at which clients reach Prefix, without a slash at its end: "https://id.example.com".
@@ -43,6 +43,9 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.Pages = o.Pages.WithDefaults()
+	if o.Cluster == nil {
+		o.Cluster = func() ostiary.ClusterID { return ostiary.ClusterID{} }
+	}
 	if o.Now == nil {
 		o.Now = func() int64 { return time.Now().UnixNano() }
 	}

@@ -94,7 +94,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		return err
 	}
 	server.Mount(scim.Prefix, scim.New(scim.Options{
-		Service: server.Identity(), Cluster: store.ClusterID(), Now: store.Now,
+		Service: server.Identity(), Cluster: store.ClusterID, Now: store.Now,
 		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
 	}))
 	served = true
