@@ -214,7 +214,11 @@ func registerOf(key int) ostiary.DocumentKey {
 }
 
 func (s *simulation) read(ctx context.Context, from *raftstore.Store, o *operation) {
-	view, err := from.View(ctx, o.freshness)
+	freshness := o.freshness
+	if s.ignoresFreshness {
+		freshness = ostiary.Freshness{}
+	}
+	view, err := from.View(ctx, freshness)
 	if err == nil {
 		defer view.Close()
 		o.revision = view.Revision()

@@ -29,8 +29,10 @@ type simulation struct {
 	begin   time.Time
 	healed  time.Time
 
-	// wrap, when not nil, changes what the node sees of its disk. It plants faults in tests of the checker.
-	wrap func(vfs.FS) vfs.FS
+	// Tests of the checker plant faults: wrap, when not nil, changes what a node sees of its disk, and with
+	// ignoresFreshness nodes answer every read from what they have.
+	wrap             func(vfs.FS) vfs.FS
+	ignoresFreshness bool
 
 	mu       sync.Mutex
 	failures []string
