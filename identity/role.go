@@ -102,6 +102,21 @@ func readRoles(v View, store, organization string) ([]Role, error) {
 	return all, nil
 }
 
+// Roles returns the catalogue of an organization, by id.
+func (s *Service) Roles(ctx context.Context, store, organization string) (all []Role, err error) {
+	err = s.read(ctx, func(v View) error {
+		if err := storeExists(v, store); err != nil {
+			return err
+		}
+		if _, _, err := readOrganization(v, store, organization); err != nil {
+			return err
+		}
+		all, err = readRoles(v, store, organization)
+		return err
+	})
+	return all, err
+}
+
 // Roles returns the roles of the organization's catalogue, by id.
 func (v *DirectoryView) Roles(context.Context) ([]Role, error) { return v.catalogue(false) }
 

@@ -1071,6 +1071,1152 @@ func (*UnblockUserResponse) Descriptor() ([]byte, []int) {
 	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{19}
 }
 
+type Connection struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Stands in the path of SCIM requests. Example: "c01m824qgqx05kcwex3kxbcecwz".
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Example: "acme".
+	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,proto3" json:"organization_id,omitempty"`
+	// For people. Example: "Okta of Acme".
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// Which identity provider: "okta", "entra" or "generic".
+	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	// "compat", which takes what Okta and Entra ID send in practice, or "ipsie-strict".
+	Dialect string `protobuf:"bytes,5,opt,name=dialect,proto3" json:"dialect,omitempty"`
+	// Where its SCIM requests go; without scheme and host where the server does not know its own.
+	// Example: "https://authz.example.com/scim/v2/c01m824qgqx05kcwex3kxbcecwz".
+	ScimUrl string `protobuf:"bytes,6,opt,name=scim_url,proto3" json:"scim_url,omitempty"`
+	// Example: "2026-01-31T09:00:00Z".
+	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,proto3" json:"created_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Connection) Reset() {
+	*x = Connection{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Connection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Connection) ProtoMessage() {}
+
+func (x *Connection) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Connection.ProtoReflect.Descriptor instead.
+func (*Connection) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Connection) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Connection) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *Connection) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Connection) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Connection) GetDialect() string {
+	if x != nil {
+		return x.Dialect
+	}
+	return ""
+}
+
+func (x *Connection) GetScimUrl() string {
+	if x != nil {
+		return x.ScimUrl
+	}
+	return ""
+}
+
+func (x *Connection) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
+type CreateConnectionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "acme".
+	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,proto3" json:"organization_id,omitempty"`
+	// Example: "Okta of Acme".
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// "okta", "entra" or "generic".
+	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	// "compat" or "ipsie-strict". Empty means "compat".
+	Dialect       string `protobuf:"bytes,5,opt,name=dialect,proto3" json:"dialect,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateConnectionRequest) Reset() {
+	*x = CreateConnectionRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateConnectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateConnectionRequest) ProtoMessage() {}
+
+func (x *CreateConnectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateConnectionRequest.ProtoReflect.Descriptor instead.
+func (*CreateConnectionRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *CreateConnectionRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *CreateConnectionRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *CreateConnectionRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CreateConnectionRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *CreateConnectionRequest) GetDialect() string {
+	if x != nil {
+		return x.Dialect
+	}
+	return ""
+}
+
+type CreateConnectionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Connection    *Connection            `protobuf:"bytes,1,opt,name=connection,proto3" json:"connection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateConnectionResponse) Reset() {
+	*x = CreateConnectionResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateConnectionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateConnectionResponse) ProtoMessage() {}
+
+func (x *CreateConnectionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateConnectionResponse.ProtoReflect.Descriptor instead.
+func (*CreateConnectionResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *CreateConnectionResponse) GetConnection() *Connection {
+	if x != nil {
+		return x.Connection
+	}
+	return nil
+}
+
+type GetConnectionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConnectionRequest) Reset() {
+	*x = GetConnectionRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConnectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConnectionRequest) ProtoMessage() {}
+
+func (x *GetConnectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConnectionRequest.ProtoReflect.Descriptor instead.
+func (*GetConnectionRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *GetConnectionRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *GetConnectionRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type GetConnectionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Connection    *Connection            `protobuf:"bytes,1,opt,name=connection,proto3" json:"connection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConnectionResponse) Reset() {
+	*x = GetConnectionResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConnectionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConnectionResponse) ProtoMessage() {}
+
+func (x *GetConnectionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConnectionResponse.ProtoReflect.Descriptor instead.
+func (*GetConnectionResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GetConnectionResponse) GetConnection() *Connection {
+	if x != nil {
+		return x.Connection
+	}
+	return nil
+}
+
+type ListConnectionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Empty: of every organization. Example: "acme".
+	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,proto3" json:"organization_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ListConnectionsRequest) Reset() {
+	*x = ListConnectionsRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConnectionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConnectionsRequest) ProtoMessage() {}
+
+func (x *ListConnectionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConnectionsRequest.ProtoReflect.Descriptor instead.
+func (*ListConnectionsRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ListConnectionsRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *ListConnectionsRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+type ListConnectionsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Connections   []*Connection          `protobuf:"bytes,1,rep,name=connections,proto3" json:"connections,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListConnectionsResponse) Reset() {
+	*x = ListConnectionsResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConnectionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConnectionsResponse) ProtoMessage() {}
+
+func (x *ListConnectionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConnectionsResponse.ProtoReflect.Descriptor instead.
+func (*ListConnectionsResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ListConnectionsResponse) GetConnections() []*Connection {
+	if x != nil {
+		return x.Connections
+	}
+	return nil
+}
+
+type Token struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "3f9a1c0b7d2e".
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// For people. Example: "Okta, autumn 2026".
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// "users:r", "users:w", "groups:r", "groups:w", "roles:r".
+	Scopes []string `protobuf:"bytes,3,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// Example: "2026-01-31T09:00:00Z".
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,proto3" json:"created_at,omitempty"`
+	// Absent: never. Example: "2027-01-31T09:00:00Z".
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Token) Reset() {
+	*x = Token{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Token) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Token) ProtoMessage() {}
+
+func (x *Token) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Token.ProtoReflect.Descriptor instead.
+func (*Token) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Token) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Token) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Token) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *Token) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
+func (x *Token) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+type CreateTokenRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	ConnectionId string `protobuf:"bytes,2,opt,name=connection_id,proto3" json:"connection_id,omitempty"`
+	// Example: "Okta, autumn 2026".
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// Empty: all. Who may write may read. Example: ["users:w", "groups:w"].
+	Scopes []string `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// Absent: never. Example: "2027-01-31T09:00:00Z".
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTokenRequest) Reset() {
+	*x = CreateTokenRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTokenRequest) ProtoMessage() {}
+
+func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
+func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *CreateTokenRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *CreateTokenRequest) GetConnectionId() string {
+	if x != nil {
+		return x.ConnectionId
+	}
+	return ""
+}
+
+func (x *CreateTokenRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CreateTokenRequest) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *CreateTokenRequest) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+type CreateTokenResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Token *Token                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// What the identity provider sends as bearer token. It is shown this once.
+	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTokenResponse) Reset() {
+	*x = CreateTokenResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTokenResponse) ProtoMessage() {}
+
+func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
+func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *CreateTokenResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *CreateTokenResponse) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+type ListTokensRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	ConnectionId  string `protobuf:"bytes,2,opt,name=connection_id,proto3" json:"connection_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokensRequest) Reset() {
+	*x = ListTokensRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokensRequest) ProtoMessage() {}
+
+func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
+func (*ListTokensRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ListTokensRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *ListTokensRequest) GetConnectionId() string {
+	if x != nil {
+		return x.ConnectionId
+	}
+	return ""
+}
+
+type ListTokensResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tokens        []*Token               `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokensResponse) Reset() {
+	*x = ListTokensResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokensResponse) ProtoMessage() {}
+
+func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
+func (*ListTokensResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ListTokensResponse) GetTokens() []*Token {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+type RevokeTokenRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	ConnectionId string `protobuf:"bytes,2,opt,name=connection_id,proto3" json:"connection_id,omitempty"`
+	// Example: "3f9a1c0b7d2e".
+	Id            string `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeTokenRequest) Reset() {
+	*x = RevokeTokenRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeTokenRequest) ProtoMessage() {}
+
+func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
+func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *RevokeTokenRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *RevokeTokenRequest) GetConnectionId() string {
+	if x != nil {
+		return x.ConnectionId
+	}
+	return ""
+}
+
+func (x *RevokeTokenRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type RevokeTokenResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeTokenResponse) Reset() {
+	*x = RevokeTokenResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeTokenResponse) ProtoMessage() {}
+
+func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
+func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{33}
+}
+
+type Role struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Stands in tuples: "role:acme/ID". Example: "r01m824qgqx05kcwex3kxbcecwz".
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// By which identity providers name it. Example: "bookkeeper".
+	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// For people. Example: "Bookkeeper".
+	Display string `protobuf:"bytes,3,opt,name=display,proto3" json:"display,omitempty"`
+	// An entitlement, and not a role.
+	Entitlement bool `protobuf:"varint,4,opt,name=entitlement,proto3" json:"entitlement,omitempty"`
+	// Example: "Workspace role".
+	Type          string `protobuf:"bytes,5,opt,name=type,proto3" json:"type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Role) Reset() {
+	*x = Role{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Role) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Role) ProtoMessage() {}
+
+func (x *Role) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Role.ProtoReflect.Descriptor instead.
+func (*Role) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Role) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Role) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Role) GetDisplay() string {
+	if x != nil {
+		return x.Display
+	}
+	return ""
+}
+
+func (x *Role) GetEntitlement() bool {
+	if x != nil {
+		return x.Entitlement
+	}
+	return false
+}
+
+func (x *Role) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+type CreateRoleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "acme".
+	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,proto3" json:"organization_id,omitempty"`
+	// Unique among the roles, or the entitlements, of the organization. Example: "bookkeeper".
+	Value string `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	// Empty: as value. Example: "Bookkeeper".
+	Display string `protobuf:"bytes,4,opt,name=display,proto3" json:"display,omitempty"`
+	// Makes an entitlement, and not a role.
+	Entitlement bool `protobuf:"varint,5,opt,name=entitlement,proto3" json:"entitlement,omitempty"`
+	// Example: "Workspace role".
+	Type          string `protobuf:"bytes,6,opt,name=type,proto3" json:"type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateRoleRequest) Reset() {
+	*x = CreateRoleRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateRoleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateRoleRequest) ProtoMessage() {}
+
+func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateRoleRequest.ProtoReflect.Descriptor instead.
+func (*CreateRoleRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *CreateRoleRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *CreateRoleRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *CreateRoleRequest) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *CreateRoleRequest) GetDisplay() string {
+	if x != nil {
+		return x.Display
+	}
+	return ""
+}
+
+func (x *CreateRoleRequest) GetEntitlement() bool {
+	if x != nil {
+		return x.Entitlement
+	}
+	return false
+}
+
+func (x *CreateRoleRequest) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+type CreateRoleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Role          *Role                  `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateRoleResponse) Reset() {
+	*x = CreateRoleResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateRoleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateRoleResponse) ProtoMessage() {}
+
+func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateRoleResponse.ProtoReflect.Descriptor instead.
+func (*CreateRoleResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *CreateRoleResponse) GetRole() *Role {
+	if x != nil {
+		return x.Role
+	}
+	return nil
+}
+
+type ListRolesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "acme".
+	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,proto3" json:"organization_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ListRolesRequest) Reset() {
+	*x = ListRolesRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRolesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRolesRequest) ProtoMessage() {}
+
+func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRolesRequest.ProtoReflect.Descriptor instead.
+func (*ListRolesRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ListRolesRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *ListRolesRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+type ListRolesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Roles         []*Role                `protobuf:"bytes,1,rep,name=roles,proto3" json:"roles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRolesResponse) Reset() {
+	*x = ListRolesResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRolesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRolesResponse) ProtoMessage() {}
+
+func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRolesResponse.ProtoReflect.Descriptor instead.
+func (*ListRolesResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ListRolesResponse) GetRoles() []*Role {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
 var File_ostiary_v1_identity_proto protoreflect.FileDescriptor
 
 const file_ostiary_v1_identity_proto_rawDesc = "" +
@@ -1139,7 +2285,91 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\x12\x18\n" +
 	"\auser_id\x18\x03 \x01(\tR\auser_id\"\x15\n" +
-	"\x13UnblockUserResponse2\xa0\x06\n" +
+	"\x13UnblockUserResponse\"\xe0\x01\n" +
+	"\n" +
+	"Connection\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12(\n" +
+	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x18\n" +
+	"\adialect\x18\x05 \x01(\tR\adialect\x12\x1a\n" +
+	"\bscim_url\x18\x06 \x01(\tR\bscim_url\x12:\n" +
+	"\n" +
+	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"created_at\"\xa1\x01\n" +
+	"\x17CreateConnectionRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
+	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x18\n" +
+	"\adialect\x18\x05 \x01(\tR\adialect\"R\n" +
+	"\x18CreateConnectionResponse\x126\n" +
+	"\n" +
+	"connection\x18\x01 \x01(\v2\x16.ostiary.v1.ConnectionR\n" +
+	"connection\"B\n" +
+	"\x14GetConnectionRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"O\n" +
+	"\x15GetConnectionResponse\x126\n" +
+	"\n" +
+	"connection\x18\x01 \x01(\v2\x16.ostiary.v1.ConnectionR\n" +
+	"connection\"^\n" +
+	"\x16ListConnectionsRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
+	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\"S\n" +
+	"\x17ListConnectionsResponse\x128\n" +
+	"\vconnections\x18\x01 \x03(\v2\x16.ostiary.v1.ConnectionR\vconnections\"\xbb\x01\n" +
+	"\x05Token\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06scopes\x18\x03 \x03(\tR\x06scopes\x12:\n" +
+	"\n" +
+	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"created_at\x12:\n" +
+	"\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expires_at\"\xbe\x01\n" +
+	"\x12CreateTokenRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12$\n" +
+	"\rconnection_id\x18\x02 \x01(\tR\rconnection_id\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x16\n" +
+	"\x06scopes\x18\x04 \x03(\tR\x06scopes\x12:\n" +
+	"\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expires_at\"V\n" +
+	"\x13CreateTokenResponse\x12'\n" +
+	"\x05token\x18\x01 \x01(\v2\x11.ostiary.v1.TokenR\x05token\x12\x16\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\"U\n" +
+	"\x11ListTokensRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12$\n" +
+	"\rconnection_id\x18\x02 \x01(\tR\rconnection_id\"?\n" +
+	"\x12ListTokensResponse\x12)\n" +
+	"\x06tokens\x18\x01 \x03(\v2\x11.ostiary.v1.TokenR\x06tokens\"f\n" +
+	"\x12RevokeTokenRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12$\n" +
+	"\rconnection_id\x18\x02 \x01(\tR\rconnection_id\x12\x0e\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\"\x15\n" +
+	"\x13RevokeTokenResponse\"|\n" +
+	"\x04Role\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
+	"\adisplay\x18\x03 \x01(\tR\adisplay\x12 \n" +
+	"\ventitlement\x18\x04 \x01(\bR\ventitlement\x12\x12\n" +
+	"\x04type\x18\x05 \x01(\tR\x04type\"\xbf\x01\n" +
+	"\x11CreateRoleRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
+	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\x12\x18\n" +
+	"\adisplay\x18\x04 \x01(\tR\adisplay\x12 \n" +
+	"\ventitlement\x18\x05 \x01(\bR\ventitlement\x12\x12\n" +
+	"\x04type\x18\x06 \x01(\tR\x04type\":\n" +
+	"\x12CreateRoleResponse\x12$\n" +
+	"\x04role\x18\x01 \x01(\v2\x10.ostiary.v1.RoleR\x04role\"X\n" +
+	"\x10ListRolesRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
+	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\";\n" +
+	"\x11ListRolesResponse\x12&\n" +
+	"\x05roles\x18\x01 \x03(\v2\x10.ostiary.v1.RoleR\x05roles2\xb5\v\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\x12CreateOrganization\x12%.ostiary.v1.CreateOrganizationRequest\x1a&.ostiary.v1.CreateOrganizationResponse\x12Z\n" +
 	"\x0fGetOrganization\x12\".ostiary.v1.GetOrganizationRequest\x1a#.ostiary.v1.GetOrganizationResponse\x12`\n" +
@@ -1149,7 +2379,17 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\fRemoveMember\x12\x1f.ostiary.v1.RemoveMemberRequest\x1a .ostiary.v1.RemoveMemberResponse\x12N\n" +
 	"\vListMembers\x12\x1e.ostiary.v1.ListMembersRequest\x1a\x1f.ostiary.v1.ListMembersResponse\x12H\n" +
 	"\tBlockUser\x12\x1c.ostiary.v1.BlockUserRequest\x1a\x1d.ostiary.v1.BlockUserResponse\x12N\n" +
-	"\vUnblockUser\x12\x1e.ostiary.v1.UnblockUserRequest\x1a\x1f.ostiary.v1.UnblockUserResponseB9Z7github.com/ostiary/ostiary/api/gen/ostiary/v1;ostiaryv1b\x06proto3"
+	"\vUnblockUser\x12\x1e.ostiary.v1.UnblockUserRequest\x1a\x1f.ostiary.v1.UnblockUserResponse\x12]\n" +
+	"\x10CreateConnection\x12#.ostiary.v1.CreateConnectionRequest\x1a$.ostiary.v1.CreateConnectionResponse\x12T\n" +
+	"\rGetConnection\x12 .ostiary.v1.GetConnectionRequest\x1a!.ostiary.v1.GetConnectionResponse\x12Z\n" +
+	"\x0fListConnections\x12\".ostiary.v1.ListConnectionsRequest\x1a#.ostiary.v1.ListConnectionsResponse\x12N\n" +
+	"\vCreateToken\x12\x1e.ostiary.v1.CreateTokenRequest\x1a\x1f.ostiary.v1.CreateTokenResponse\x12K\n" +
+	"\n" +
+	"ListTokens\x12\x1d.ostiary.v1.ListTokensRequest\x1a\x1e.ostiary.v1.ListTokensResponse\x12N\n" +
+	"\vRevokeToken\x12\x1e.ostiary.v1.RevokeTokenRequest\x1a\x1f.ostiary.v1.RevokeTokenResponse\x12K\n" +
+	"\n" +
+	"CreateRole\x12\x1d.ostiary.v1.CreateRoleRequest\x1a\x1e.ostiary.v1.CreateRoleResponse\x12H\n" +
+	"\tListRoles\x12\x1c.ostiary.v1.ListRolesRequest\x1a\x1d.ostiary.v1.ListRolesResponseB9Z7github.com/ostiary/ostiary/api/gen/ostiary/v1;ostiaryv1b\x06proto3"
 
 var (
 	file_ostiary_v1_identity_proto_rawDescOnce sync.Once
@@ -1163,7 +2403,7 @@ func file_ostiary_v1_identity_proto_rawDescGZIP() []byte {
 	return file_ostiary_v1_identity_proto_rawDescData
 }
 
-var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*Organization)(nil),               // 0: ostiary.v1.Organization
 	(*CreateOrganizationRequest)(nil),  // 1: ostiary.v1.CreateOrganizationRequest
@@ -1185,38 +2425,84 @@ var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*BlockUserResponse)(nil),          // 17: ostiary.v1.BlockUserResponse
 	(*UnblockUserRequest)(nil),         // 18: ostiary.v1.UnblockUserRequest
 	(*UnblockUserResponse)(nil),        // 19: ostiary.v1.UnblockUserResponse
-	(*timestamppb.Timestamp)(nil),      // 20: google.protobuf.Timestamp
+	(*Connection)(nil),                 // 20: ostiary.v1.Connection
+	(*CreateConnectionRequest)(nil),    // 21: ostiary.v1.CreateConnectionRequest
+	(*CreateConnectionResponse)(nil),   // 22: ostiary.v1.CreateConnectionResponse
+	(*GetConnectionRequest)(nil),       // 23: ostiary.v1.GetConnectionRequest
+	(*GetConnectionResponse)(nil),      // 24: ostiary.v1.GetConnectionResponse
+	(*ListConnectionsRequest)(nil),     // 25: ostiary.v1.ListConnectionsRequest
+	(*ListConnectionsResponse)(nil),    // 26: ostiary.v1.ListConnectionsResponse
+	(*Token)(nil),                      // 27: ostiary.v1.Token
+	(*CreateTokenRequest)(nil),         // 28: ostiary.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),        // 29: ostiary.v1.CreateTokenResponse
+	(*ListTokensRequest)(nil),          // 30: ostiary.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),         // 31: ostiary.v1.ListTokensResponse
+	(*RevokeTokenRequest)(nil),         // 32: ostiary.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),        // 33: ostiary.v1.RevokeTokenResponse
+	(*Role)(nil),                       // 34: ostiary.v1.Role
+	(*CreateRoleRequest)(nil),          // 35: ostiary.v1.CreateRoleRequest
+	(*CreateRoleResponse)(nil),         // 36: ostiary.v1.CreateRoleResponse
+	(*ListRolesRequest)(nil),           // 37: ostiary.v1.ListRolesRequest
+	(*ListRolesResponse)(nil),          // 38: ostiary.v1.ListRolesResponse
+	(*timestamppb.Timestamp)(nil),      // 39: google.protobuf.Timestamp
 }
 var file_ostiary_v1_identity_proto_depIdxs = []int32{
-	20, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
+	39, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 1: ostiary.v1.CreateOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 2: ostiary.v1.GetOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 3: ostiary.v1.ListOrganizationsResponse.organizations:type_name -> ostiary.v1.Organization
-	20, // 4: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
+	39, // 4: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
 	9,  // 5: ostiary.v1.ListMembersResponse.members:type_name -> ostiary.v1.Member
-	1,  // 6: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
-	3,  // 7: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
-	5,  // 8: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
-	7,  // 9: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
-	10, // 10: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
-	12, // 11: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
-	14, // 12: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
-	16, // 13: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
-	18, // 14: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
-	2,  // 15: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
-	4,  // 16: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
-	6,  // 17: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
-	8,  // 18: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
-	11, // 19: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
-	13, // 20: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
-	15, // 21: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
-	17, // 22: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
-	19, // 23: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
-	15, // [15:24] is the sub-list for method output_type
-	6,  // [6:15] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	39, // 6: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
+	20, // 7: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	20, // 8: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	20, // 9: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
+	39, // 10: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	39, // 11: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	39, // 12: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
+	27, // 13: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
+	27, // 14: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
+	34, // 15: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
+	34, // 16: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
+	1,  // 17: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
+	3,  // 18: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
+	5,  // 19: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
+	7,  // 20: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
+	10, // 21: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
+	12, // 22: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
+	14, // 23: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
+	16, // 24: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
+	18, // 25: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
+	21, // 26: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
+	23, // 27: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
+	25, // 28: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
+	28, // 29: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
+	30, // 30: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
+	32, // 31: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
+	35, // 32: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
+	37, // 33: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
+	2,  // 34: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
+	4,  // 35: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
+	6,  // 36: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
+	8,  // 37: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
+	11, // 38: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
+	13, // 39: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
+	15, // 40: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
+	17, // 41: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
+	19, // 42: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
+	22, // 43: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
+	24, // 44: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
+	26, // 45: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
+	29, // 46: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
+	31, // 47: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
+	33, // 48: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
+	36, // 49: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
+	38, // 50: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
+	34, // [34:51] is the sub-list for method output_type
+	17, // [17:34] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_identity_proto_init() }
@@ -1230,7 +2516,7 @@ func file_ostiary_v1_identity_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_identity_proto_rawDesc), len(file_ostiary_v1_identity_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

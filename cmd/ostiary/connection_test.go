@@ -1,0 +1,94 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ostiary/ostiary/api"
+)
+
+// From an empty server to a person whom Okta has provisioned: what connection create prints is all that the
+// administrator needs, and a check flips as soon as the request is answered.
+func TestConnectionCommands(t *testing.T) {
+	grpcAddr, base := startNodeHTTP(t, api.Anonymous(), func(o *nodeOptions) { o.authzenBaseURL = "https://authz.example.test" })
+	c := newCLI(t, grpcAddr)
+	run := func(want int, args ...string) string {
+		t.Helper()
+		code, out, err := c.run(args...)
+		if code != want {
+			t.Fatalf("ostiary %s: exit code %d, not %d: %s%s", strings.Join(args, " "), code, want, out, err)
+		}
+		return out
+	}
+	folder := filepath.Join(t.TempDir(), "model")
+	run(exitDone, "org", "init", folder)
+	run(exitDone, "store", "create", "acme", "--use")
+	run(exitDone, "model", "write", filepath.Join(folder, "fga.mod"))
+	run(exitDone, "org", "create", "Acme", "--id", "acme")
+	printed := run(exitDone, "connection", "create", "acme", "--kind", "okta")
+	url := regexp.MustCompile(`https://authz\.example\.test(/scim/v2/(c[0-9a-z]{26}))`).FindStringSubmatch(printed)
+	token := regexp.MustCompile(`ostiary_[\w-]{43}`).FindString(printed)
+	if url == nil || token == "" || !strings.Contains(printed, "SCIM connector base URL") {
+		t.Fatalf("printed:\n%s", printed)
+	}
+	if got := run(exitDone, "connection", "list", "--org", "acme"); !strings.Contains(got, url[0]) || !strings.Contains(got, "okta") {
+		t.Errorf("listed:\n%s", got)
+	}
+	if got := run(exitDone, "connection", "show", url[2]); !strings.Contains(got, "compat") {
+		t.Errorf("shown:\n%s", got)
+	}
+	if got := run(exitDone, "connection", "create", "acme", "--kind", "entra"); !strings.Contains(got, "Tenant URL") {
+		t.Errorf("printed for Entra ID:\n%s", got)
+	}
+
+	scim := func(token, method, path, body string, want int) string {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, base+url[1]+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Content-Type", "application/scim+json")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != want {
+			t.Fatalf("%s %s: %d, not %d: %s, %v", method, path, resp.StatusCode, want, text, err)
+		}
+		return string(text)
+	}
+	role := strings.TrimSpace(run(exitDone, "org", "role", "add", "acme", "bookkeeper"))
+	created := scim(token, "POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"ann@acme.test","active":true,
+		"roles":[{"value":"bookkeeper"}]}`, http.StatusCreated)
+	id := regexp.MustCompile(`u[0-9a-z]{26}`).FindString(created)
+	if id == "" {
+		t.Fatalf("created %s", created)
+	}
+	run(exitDone, "check", "organization:acme#member@user:"+id)
+	run(exitDone, "tuple", "write", "document:1#viewer@"+role+"#assignee", "document:2#viewer@user:"+id)
+	run(exitDone, "check", "document:1#viewer@user:"+id)
+	patch := `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","value":{"active":false}}]}`
+	scim(token, "PATCH", "/Users/"+id, patch, http.StatusOK)
+	run(exitDenied, "check", "document:1#viewer@user:"+id)
+	run(exitDenied, "check", "document:2#viewer@user:"+id)
+	scim(token, "PATCH", "/Users/"+id, strings.Replace(patch, "false", "true", 1), http.StatusOK)
+	run(exitDone, "check", "document:2#viewer@user:"+id)
+
+	second := strings.TrimSpace(run(exitDone, "connection", "token", "create", url[2], "--scopes", "users:r", "--expires-in", "1h"))
+	scim(second, "GET", "/Users/"+id, "", http.StatusOK)
+	scim(second, "DELETE", "/Users/"+id, "", http.StatusForbidden)
+	first := regexp.MustCompile(`(?m)^([0-9a-f]{12}) +first`).FindStringSubmatch(run(exitDone, "connection", "token", "list", url[2]))
+	if first == nil {
+		t.Fatal("the first token is not listed")
+	}
+	run(exitDone, "connection", "token", "revoke", url[2], first[1])
+	scim(token, "GET", "/Users/"+id, "", http.StatusUnauthorized)
+	scim(second, "GET", "/Users/"+id, "", http.StatusOK)
+}
