@@ -65,7 +65,7 @@ func refusalOf(err error) *scimerr.Error {
 // isPassing reports whether an error is one of the moment.
 func isPassing(err error) bool {
 	for _, target := range []error{ostiary.ErrUnavailable, ostiary.ErrNotLeader, ostiary.ErrRevisionNotYet, ostiary.ErrStale,
-		ostiary.ErrDiskFull, ostiary.ErrOutcomeUnknown, ostiary.ErrConflict, context.Canceled, context.DeadlineExceeded} {
+		ostiary.ErrDiskFull, ostiary.ErrUpgradePending, ostiary.ErrOutcomeUnknown, ostiary.ErrConflict, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, target) {
 			return true
 		}

@@ -31,6 +31,9 @@ type source struct {
 	get func(v *identity.DirectoryView, id string) (*resource.Resource, error)
 	// scan yields all resources after one, by id.
 	scan func(v *identity.DirectoryView, after string) iter.Seq2[*resource.Resource, error]
+	// skip passes over the first n resources by id and returns the id of the last one passed; there may be
+	// fewer. Nil: they are few.
+	skip func(v *identity.DirectoryView, n int) (last string, passed int, err error)
 	// find returns the resources that have a value; there is an index only for some.
 	find  func(v *identity.DirectoryView, k resource.Key) (found []*resource.Resource, indexed bool, err error)
 	count func(v *identity.DirectoryView) (int, error)
@@ -244,9 +247,22 @@ func (p *page) scanned() error {
 	if byCursor {
 		skip = 0
 	}
+	after := p.cursor.After
+	if skip > 0 && p.query.Filter == nil && p.source.skip != nil {
+		var passed int
+		var err error
+		if after, passed, err = p.source.skip(p.view, skip); err != nil {
+			return err
+		}
+		if passed < skip {
+			p.total = passed
+			return nil
+		}
+		skip = 0
+	}
 	counted := 0
 	var last string
-	err := p.scan(p.cursor.After, func(r *resource.Resource) (bool, error) {
+	err := p.scan(after, func(r *resource.Resource) (bool, error) {
 		counted++
 		switch {
 		case counted <= skip:

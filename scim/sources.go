@@ -27,6 +27,7 @@ func (c *call) users() source {
 		scan: func(v *identity.DirectoryView, after string) iter.Seq2[*resource.Resource, error] {
 			return converted(v.Users(c.ctx, after), convert(v))
 		},
+		skip:  func(v *identity.DirectoryView, n int) (string, int, error) { return v.SkipUsers(c.ctx, n) },
 		count: func(v *identity.DirectoryView) (int, error) { return v.CountUsers(c.ctx) },
 		find: func(v *identity.DirectoryView, key resource.Key) ([]*resource.Resource, bool, error) {
 			by, ok := map[string]identity.Key{"userName": identity.KeyUserName, "externalId": identity.KeyExternalID,
@@ -66,6 +67,7 @@ func (c *call) groups() source {
 		scan: func(v *identity.DirectoryView, after string) iter.Seq2[*resource.Resource, error] {
 			return converted(v.Groups(c.ctx, after), c.groupResource)
 		},
+		skip:  func(v *identity.DirectoryView, n int) (string, int, error) { return v.SkipGroups(c.ctx, n) },
 		count: func(v *identity.DirectoryView) (int, error) { return v.CountGroups(c.ctx) },
 		find: func(v *identity.DirectoryView, key resource.Key) ([]*resource.Resource, bool, error) {
 			var found []identity.Group
