@@ -56,7 +56,7 @@ func (s *Store) openNetwork() error {
 	if err != nil {
 		return err
 	}
-	n := &network{port: port, current: make(chan struct{}), board: board{news: map[string]news{}}}
+	n := &network{port: port, current: make(chan struct{}), board: board{news: map[string]news{}, met: map[string]time.Time{}}}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.peers = newPeers(func(ctx context.Context, address string) (net.Conn, error) {
 		conn, _, err := dial(ctx, port.network, port.security, address, kindCall, port.clusterID(), "")

@@ -74,6 +74,10 @@ type Options struct {
 	// ElectionTimeout is how long a follower waits for its leader. Zero means 500 ms, and 50 ms in a
 	// cluster of one without Addr.
 	ElectionTimeout time.Duration
+	// DeadAfter is how long a member may not answer before the leader removes it for good. Zero means for
+	// ever. MinVoters is how many voters are left at least; zero means 3.
+	DeadAfter time.Duration
+	MinVoters int
 	// DiskTimeout is how long a write to the log may take before a node of a cluster of several takes its
 	// disk for hung and ends. Zero means 10 s, negative for ever.
 	DiskTimeout time.Duration
@@ -151,6 +155,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.release == 0 {
 		o.release = releaseNumber
+	}
+	if o.MinVoters == 0 {
+		o.MinVoters = defaultMinVoters
 	}
 	if o.DiskTimeout == 0 {
 		o.DiskTimeout = defaultDiskTimeout

@@ -51,6 +51,21 @@ type news struct {
 type board struct {
 	mu   sync.Mutex
 	news map[string]news
+	met  map[string]time.Time // when a member was first seen among them
+}
+
+// silence returns how long ago a member last answered, or was first seen.
+func (b *board) silence(id string) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	last, known := b.met[id]
+	if n := b.news[id]; n.heard.After(last) {
+		last = n.heard
+	}
+	if !known {
+		return 0
+	}
+	return time.Since(last)
 }
 
 // put replaces what is known of a node. Asked and answered are the times by our clock, end is the last
@@ -81,16 +96,20 @@ func offsetOf(nanos, asked, answered int64) time.Duration {
 	return 0
 }
 
-// keep forgets everybody who is not a member.
+// keep notes who is a member and forgets everybody else.
 func (b *board) keep(members []Member) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	known := map[string]bool{}
 	for _, m := range members {
 		known[m.ID] = true
+		if _, met := b.met[m.ID]; !met {
+			b.met[m.ID] = time.Now()
+		}
 	}
-	for id := range b.news {
+	for id := range b.met {
 		if !known[id] {
+			delete(b.met, id)
 			delete(b.news, id)
 		}
 	}
@@ -98,10 +117,20 @@ func (b *board) keep(members []Member) {
 
 // watch asks the others until the node closes.
 func (s *Store) watch() {
+	pilot := s.newAutopilot()
+	if pilot != nil {
+		defer func() { <-pilot.Stop() }()
+	}
 	for s.net.ctx.Err() == nil {
 		if members := s.lookAround(); members != nil {
 			s.lookAtClocks(members)
 			s.tend()
+		}
+		switch leads := s.raft.State() == raft.Leader; {
+		case pilot != nil && leads:
+			pilot.Start(s.net.ctx)
+		case pilot != nil:
+			<-pilot.Stop()
 		}
 		s.pause(s.options.watchInterval)
 	}

@@ -18,6 +18,8 @@ type clusterFlags struct {
 	maxStaleness    time.Duration
 	imageRate       byteSize
 	diskTimeout     time.Duration
+	deadAfter       time.Duration
+	minVoters       int
 	maxClockDrift   time.Duration
 	security        securityFlags
 }
@@ -31,6 +33,9 @@ const minStaleness = 2 * time.Second
 // minImageRate bounds --image-rate from below: raft gives an image 10 seconds for each 256 KiB.
 const minImageRate = 1 << 20
 
+// minDeadAfter bounds --cleanup-dead-servers from below: whoever is removed must be started anew.
+const minDeadAfter = 5 * time.Minute
+
 func (c *clusterFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&c.addr, "cluster-addr", "", "address for other nodes of a cluster (default: none, a cluster of one)")
 	f.StringVar(&c.advertise, "advertise", "", "address at which other nodes reach --cluster-addr (default: the same)")
@@ -40,8 +45,11 @@ func (c *clusterFlags) register(f *pflag.FlagSet) {
 	f.DurationVar(&c.maxStaleness, "max-staleness", 0, "refuse default reads when this node has not caught up with a leader for so long (0: answer from what it has)")
 	f.Var(&c.imageRate, "image-rate", "bytes a second at which an image goes to a node that is new or too far behind, as 50MiB (0: no bound)")
 	f.DurationVar(&c.diskTimeout, "disk-timeout", 10*time.Second, "end when a write to the log takes so long, so that another node of the cluster leads (0: wait for ever)")
+	f.DurationVar(&c.deadAfter, "cleanup-dead-servers", 0, "while this node leads, remove members that have not answered for so long, as 24h (0: never)")
+	f.IntVar(&c.minVoters, "min-voters", 3, "how many voters --cleanup-dead-servers leaves at least")
 	f.DurationVar(&c.maxClockDrift, "max-clock-drift", 5*time.Second, "how far the clock may differ from those of most voters of the cluster (0: nobody looks)")
-	fromEnv(f, "cluster-addr", "advertise", "join", "expect", "learner", "max-staleness", "image-rate", "disk-timeout", "max-clock-drift")
+	fromEnv(f, "cluster-addr", "advertise", "join", "expect", "learner", "max-staleness", "image-rate", "disk-timeout", "max-clock-drift",
+		"cleanup-dead-servers", "min-voters")
 	c.security.register(f)
 }
 
@@ -77,6 +85,12 @@ func (c clusterFlags) judge(dev bool) (raftstore.Options, error) {
 	if c.diskTimeout < 0 || c.maxClockDrift < 0 {
 		return none, usagef("--disk-timeout %s or --max-clock-drift %s is negative: 0 turns them off", c.diskTimeout, c.maxClockDrift)
 	}
+	if c.deadAfter != 0 && c.deadAfter < minDeadAfter {
+		return none, usagef("--cleanup-dead-servers %s is neither 0 nor at least %s: a node that restarts is not dead", c.deadAfter, minDeadAfter)
+	}
+	if c.minVoters < 1 || c.minVoters > maxExpect {
+		return none, usagef("--min-voters %d is not from 1 to %d", c.minVoters, maxExpect)
+	}
 	plain := dev && !c.security.given()
 	if plain {
 		if err := loopbackOnly("--cluster-addr", c.addr); err != nil {
@@ -85,6 +99,7 @@ func (c clusterFlags) judge(dev bool) (raftstore.Options, error) {
 	}
 	return raftstore.Options{
 		Addr: c.addr, Advertise: c.advertise, Join: c.join, Expect: c.expect, Learner: c.learner, MaxStaleness: c.maxStaleness, ImageRate: int64(c.imageRate),
+		DeadAfter: c.deadAfter, MinVoters: c.minVoters,
 		DiskTimeout: keptForEverIfZero(c.diskTimeout), MaxClockDrift: keptForEverIfZero(c.maxClockDrift),
 		Security: c.security.security(plain),
 	}, nil
