@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -27,7 +26,7 @@ func quiet() *plan {
 // stage runs a scene in a cluster of three and returns what is found wrong.
 func stage(t *testing.T, change func(*simulation), scene func(*simulation)) (wrong []string) {
 	t.Helper()
-	synctest.Test(t, func(*testing.T) {
+	bubble(t, func() {
 		s := newSimulation(quiet())
 		if change != nil {
 			change(s)
@@ -44,7 +43,6 @@ func stage(t *testing.T, change func(*simulation), scene func(*simulation)) (wro
 			}
 		}
 		s.finish()
-		time.Sleep(maxWait)
 		if wrong = s.failures; len(wrong) == 0 {
 			wrong = check(s.history.operations, took)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -54,6 +55,49 @@ func TestSchedules(t *testing.T) {
 // maxLife bounds, in the bubble's time, a whole simulation.
 const maxLife = time.Hour
 
+// bubble runs f in fake time, and what f leaves behind until it has ended: attempts to connect, say. When a
+// transfer of leadership to a node that does not follow is tried again, raft 1.8.0 may leave two goroutines
+// behind for ever, even when it is shut down. Those are let go.
+func bubble(t *testing.T, f func()) {
+	t.Helper()
+	raftLeft := false
+	defer func() {
+		if failure := recover(); failure != nil {
+			if err, ok := failure.(error); !ok || !raftLeft || !strings.Contains(err.Error(), "blocked goroutines remain") {
+				panic(failure)
+			}
+		}
+	}()
+	synctest.Test(t, func(*testing.T) {
+		f()
+		time.Sleep(maxWait)
+		if raftLeft = onlyTransfers(); raftLeft {
+			faults.note("raft left goroutines of a leadership transfer behind")
+		}
+	})
+}
+
+// onlyTransfers says whether the goroutines that are left in this bubble are those of leadership transfers.
+func onlyTransfers() bool {
+	stacks := make([]byte, 1<<20)
+	goroutines := strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n")
+	own := bubbleName.FindString(goroutines[0])
+	left := false
+	for _, g := range goroutines[1:] {
+		switch {
+		case bubbleName.FindString(g) != own:
+		case strings.Contains(g, "raft.(*Raft).leadershipTransfer("), strings.Contains(g, "raft.(*Raft).leaderLoop.func2("):
+			left = true
+		case strings.Contains(g, "synctest.Run("), strings.Contains(g, "testing.testingSynctestTest("), strings.Contains(g, "synctest.testingSynctestTest("):
+		default:
+			return false
+		}
+	}
+	return left
+}
+
+var bubbleName = regexp.MustCompile(`synctest bubble [0-9]+`)
+
 // maxShown bounds how many operations a failure shows.
 const maxShown = 150
 
@@ -72,7 +116,7 @@ func simulate(t *testing.T, p *plan) {
 	}
 	var s *simulation
 	var took effects
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func() {
 		s = newSimulation(p)
 		lived := make(chan struct{})
 		go func() {
@@ -81,7 +125,6 @@ func simulate(t *testing.T, p *plan) {
 		}()
 		select {
 		case <-lived:
-			time.Sleep(maxWait) // for what ends by itself, as attempts to connect: when this function returns, time stands still
 		case <-time.After(maxLife):
 			// Something waits for ever. The bubble would go on for ever too.
 			stacks := make([]byte, 1<<20)
@@ -241,6 +284,12 @@ func (f *tally) count(a action) {
 	f.actions[a]++
 }
 
+func (f *tally) note(message string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.messages[message]++
+}
+
 func (f *tally) ran(s *simulation) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -271,7 +320,7 @@ func (f *tally) String() string {
 		fmt.Fprintf(&b, "%8d %s\n", f.results[r], r)
 	}
 	for _, m := range slices.Sorted(maps.Keys(f.messages)) {
-		fmt.Fprintf(&b, "%8d log: %s\n", f.messages[m], m)
+		fmt.Fprintf(&b, "%8d %s\n", f.messages[m], m)
 	}
 	return b.String()
 }
@@ -283,9 +332,7 @@ func (c counting) Enabled(context.Context, slog.Level) bool { return true }
 
 func (c counting) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelInfo {
-		faults.mu.Lock()
-		faults.messages[r.Message]++
-		faults.mu.Unlock()
+		faults.note("log: " + r.Message)
 	}
 	if c.Handler.Enabled(ctx, r.Level) {
 		return c.Handler.Handle(ctx, r)
