@@ -71,7 +71,10 @@ func newEntries(bytes int64) *entries {
 	for n < maxShards && bytes/int64(2*n) >= leastShardBytes {
 		n *= 2
 	}
-	e := &entries{shards: make([]entryShard, n), maxEntry: min(maxEntryBytes, bytes/8)}
+	// An entry fits beside the buckets, so that giving up others always makes room for it. As they grow
+	// they leave more than an eighth.
+	room := max(bytes/int64(n)-leastBuckets*bucketBytes, 0)
+	e := &entries{shards: make([]entryShard, n), maxEntry: min(maxEntryBytes, bytes/8, room)}
 	for i := range e.shards {
 		s := &e.shards[i]
 		buckets := make([]bucket, leastBuckets)

@@ -96,6 +96,31 @@ func TestEntries(t *testing.T) {
 	}
 }
 
+// TestEntriesOfAnySize: whatever the memory is, what is put finds room beside the buckets or is refused, and
+// what was taken is found.
+func TestEntriesOfAnySize(t *testing.T) {
+	for bytes := range int64(4097) {
+		e := newEntries(bytes)
+		for n := range 40 {
+			p := entryOf(n, 0, n*n/2)
+			e.put(p)
+			room := bytes - leastBuckets*bucketBytes
+			switch taken := e.find(p) == p; {
+			case taken != (p.cost() <= e.maxEntry):
+				t.Fatalf("of %d bytes: an entry of %d is taken: %t, and at most %d may be", bytes, p.cost(), taken, e.maxEntry)
+			case taken && p.cost() > room:
+				t.Fatalf("of %d bytes: an entry of %d is taken, and there is room for %d", bytes, p.cost(), room)
+			}
+			if used, _ := e.size(); used > max(bytes, leastBuckets*bucketBytes) {
+				t.Fatalf("of %d bytes: %d are used", bytes, used)
+			}
+		}
+		if e.maxEntry > max(bytes-leastBuckets*bucketBytes, 0) {
+			t.Fatalf("of %d bytes: an entry may take %d, and the buckets take %d", bytes, e.maxEntry, leastBuckets*bucketBytes)
+		}
+	}
+}
+
 // TestNewPacked: the text has room for what was asked for, and counts for no less.
 func TestNewPacked(t *testing.T) {
 	for n := range 1000 {
