@@ -138,6 +138,10 @@ func (c *call) runBulk(operations []*operation, limit int) {
 				continue
 			}
 			progress = true
+			if err := c.ctx.Err(); err != nil {
+				op.result = op.refused(err)
+				continue
+			}
 			op.result = c.runOperation(op, made)
 			delete(pending, op.bulkID)
 			if op.result.failed {
@@ -145,8 +149,8 @@ func (c *call) runBulk(operations []*operation, limit int) {
 			} else if op.method == http.MethodPost {
 				made[op.bulkID] = op.result.id
 			}
-			if limit > 0 && failures >= limit || c.ctx.Err() != nil {
-				return
+			if limit > 0 && failures >= limit {
+				return // RFC 7644, section 3.7: the rest is not in the answer
 			}
 		}
 	}
@@ -208,7 +212,7 @@ func (c *call) runOperation(op *operation, made map[string]string) *bulkResult {
 	}
 	r := &bulkResult{Location: a.location, Method: op.method, BulkID: op.bulkID, Version: a.tag, Status: strconv.Itoa(a.status)}
 	if r.Location == "" {
-		r.Location = c.base + op.path
+		r.Location = c.base + "/" + strings.Join(parts, "/")
 	}
 	r.id = a.location[strings.LastIndexByte(a.location, '/')+1:]
 	return r

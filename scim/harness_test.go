@@ -44,7 +44,7 @@ type world struct {
 // nil.
 func newWorld(t testing.TB, configure func(*scim.Options, *identity.Connection)) *world {
 	t.Helper()
-	raft, err := raftstore.Open(t.Context(), raftstore.Options{Dir: "data", FS: vfs.NewMem()})
+	raft, err := raftstore.Open(t.Context(), raftstore.Options{Dir: "data", FS: vfs.NewMem(), CollectionInterval: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 const (
 	maxScanned     = 500_000  // resources that a filter without an index reads
 	maxSorted      = 20_000   // resources that are sorted
+	maxSortedBytes = 64 << 20 // of them as they are kept
 	maxAnswerBytes = 32 << 20 // a page ends early rather than grow beyond
 	maxLists       = 4        // lists that read many resources at once; others wait
 )
@@ -208,9 +209,12 @@ func (p *page) matches(r *resource.Resource) (bool, error) {
 // sorted fills the page from all matches in their order.
 func (p *page) sorted(found []*resource.Resource, indexed bool) error {
 	if !indexed {
+		size := 0
 		err := p.scan("", func(r *resource.Resource) (bool, error) {
-			if found = append(found, r); len(found) > maxSorted {
-				return false, scimerr.Bad(scimerr.TooMany, "more than %d resources would be sorted: filter them, or leave sortBy out", maxSorted)
+			size += r.StoredBytes()
+			if found = append(found, r); len(found) > maxSorted || size > maxSortedBytes {
+				return false, scimerr.Bad(scimerr.TooMany,
+					"more than %d resources or %d bytes of them would be sorted: filter them, or leave sortBy out", maxSorted, maxSortedBytes)
 			}
 			return true, nil
 		})

@@ -11,7 +11,11 @@ import (
 type Resource struct {
 	Kind   *Kind
 	values *Values
+	stored int
 }
+
+// StoredBytes is the length of what Load made the resource of; 0 where it was made otherwise.
+func (r *Resource) StoredBytes() int { return r.stored }
 
 // New returns a resource without attributes.
 func New(k *Kind) *Resource { return &Resource{Kind: k, values: &Values{}} }

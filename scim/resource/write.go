@@ -117,5 +117,6 @@ func (k *Kind) Load(data []byte) (*Resource, error) {
 		return nil, err
 	}
 	r := New(k)
+	r.stored = len(data)
 	return r, Compat.fill(r.values, k.root, o, nil)
 }
