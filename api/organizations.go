@@ -117,6 +117,25 @@ func (i *identityService) DeleteOrganization(
 	return &ostiaryv1.DeleteOrganizationResponse{}, done(ctx, r, err)
 }
 
+// VerifyOrganization compares what is stored of an organization with itself.
+func (i *identityService) VerifyOrganization(
+	ctx context.Context, req *ostiaryv1.VerifyOrganizationRequest,
+) (*ostiaryv1.VerifyOrganizationResponse, error) {
+	found, err := i.server.identity.Verify(ctx, req.GetStoreId(), req.GetId())
+	if err != nil {
+		return nil, err
+	}
+	callOf(ctx).at(found.Revision)
+	resp := &ostiaryv1.VerifyOrganizationResponse{
+		More: uint64(found.More), Users: uint64(found.Users), Groups: uint64(found.Groups), Members: uint64(found.Members),
+		Roles: uint64(found.Roles), Tuples: uint64(found.Tuples),
+	}
+	for _, f := range found.Findings {
+		resp.Findings = append(resp.Findings, &ostiaryv1.Finding{Subject: f.Subject, Reason: f.Reason})
+	}
+	return resp, nil
+}
+
 // AddMember makes a person a member of an organization.
 func (i *identityService) AddMember(ctx context.Context, req *ostiaryv1.AddMemberRequest) (*ostiaryv1.AddMemberResponse, error) {
 	r, err := i.server.identity.AddMember(carry(ctx), req.GetStoreId(), req.GetOrganizationId(), req.GetUserId())

@@ -81,6 +81,14 @@ func TestConnectionCommands(t *testing.T) {
 	scim(token, "PATCH", "/Users/"+id, strings.Replace(patch, "false", "true", 1), http.StatusOK)
 	run(exitDone, "check", "document:2#viewer@user:"+id)
 
+	if got := run(exitDone, "org", "verify", "acme"); !strings.Contains(got, "everything agrees: 1 users") {
+		t.Errorf("verified:\n%s", got)
+	}
+	run(exitDone, "tuple", "write", "document:3#viewer@group:acme/g00000000000000000000000000#member")
+	if got := run(exitFailed, "org", "verify", "acme"); !strings.Contains(got, "is no group of the organization") || !strings.Contains(got, "1 findings") {
+		t.Errorf("verified with a tuple of a group that is not there:\n%s", got)
+	}
+
 	second := strings.TrimSpace(run(exitDone, "connection", "token", "create", url[2], "--scopes", "users:r", "--expires-in", "1h"))
 	scim(second, "GET", "/Users/"+id, "", http.StatusOK)
 	scim(second, "DELETE", "/Users/"+id, "", http.StatusForbidden)

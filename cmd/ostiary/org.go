@@ -16,7 +16,7 @@ import (
 func newOrgCommand(a *app) *cobra.Command {
 	remote := []*cobra.Command{
 		newOrgCreateCommand(a), newOrgListCommand(a), newOrgShowCommand(a), newOrgDeleteCommand(a), newOrgMemberCommand(a),
-		newOrgRoleCommand(a),
+		newOrgRoleCommand(a), newOrgVerifyCommand(a),
 	}
 	for _, cmd := range remote {
 		a.addStoreFlag(a.addClientFlags(cmd))

@@ -496,6 +496,212 @@ func (*DeleteOrganizationResponse) Descriptor() ([]byte, []int) {
 	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{8}
 }
 
+type VerifyOrganizationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "acme".
+	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyOrganizationRequest) Reset() {
+	*x = VerifyOrganizationRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyOrganizationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyOrganizationRequest) ProtoMessage() {}
+
+func (x *VerifyOrganizationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyOrganizationRequest.ProtoReflect.Descriptor instead.
+func (*VerifyOrganizationRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *VerifyOrganizationRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *VerifyOrganizationRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type VerifyOrganizationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: everything agrees.
+	Findings []*Finding `protobuf:"bytes,1,rep,name=findings,proto3" json:"findings,omitempty"`
+	// How many findings were left out. Example: 12.
+	More uint64 `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	// How many people of connections were compared, and so on.
+	Users   uint64 `protobuf:"varint,3,opt,name=users,proto3" json:"users,omitempty"`
+	Groups  uint64 `protobuf:"varint,4,opt,name=groups,proto3" json:"groups,omitempty"`
+	Members uint64 `protobuf:"varint,5,opt,name=members,proto3" json:"members,omitempty"`
+	Roles   uint64 `protobuf:"varint,6,opt,name=roles,proto3" json:"roles,omitempty"`
+	// Of the store.
+	Tuples        uint64 `protobuf:"varint,7,opt,name=tuples,proto3" json:"tuples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyOrganizationResponse) Reset() {
+	*x = VerifyOrganizationResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyOrganizationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyOrganizationResponse) ProtoMessage() {}
+
+func (x *VerifyOrganizationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyOrganizationResponse.ProtoReflect.Descriptor instead.
+func (*VerifyOrganizationResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *VerifyOrganizationResponse) GetFindings() []*Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+func (x *VerifyOrganizationResponse) GetMore() uint64 {
+	if x != nil {
+		return x.More
+	}
+	return 0
+}
+
+func (x *VerifyOrganizationResponse) GetUsers() uint64 {
+	if x != nil {
+		return x.Users
+	}
+	return 0
+}
+
+func (x *VerifyOrganizationResponse) GetGroups() uint64 {
+	if x != nil {
+		return x.Groups
+	}
+	return 0
+}
+
+func (x *VerifyOrganizationResponse) GetMembers() uint64 {
+	if x != nil {
+		return x.Members
+	}
+	return 0
+}
+
+func (x *VerifyOrganizationResponse) GetRoles() uint64 {
+	if x != nil {
+		return x.Roles
+	}
+	return 0
+}
+
+func (x *VerifyOrganizationResponse) GetTuples() uint64 {
+	if x != nil {
+		return x.Tuples
+	}
+	return 0
+}
+
+// Finding is one place where what is stored does not agree with itself.
+type Finding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A tuple, perhaps with its owner, or a person.
+	// Example: "organization:acme#enabled@user:u01m824qgqx05kcwex3kxbcecwz of scim:c01…/u01…/active".
+	Subject string `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Example: "no resource says so".
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Finding) Reset() {
+	*x = Finding{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Finding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Finding) ProtoMessage() {}
+
+func (x *Finding) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Finding.ProtoReflect.Descriptor instead.
+func (*Finding) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Finding) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Finding) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type Member struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The id in tuples, without its type. Example: "u01m824qgqx05kcwex3kxbcecwz".
@@ -508,7 +714,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[9]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -520,7 +726,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[9]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -533,7 +739,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{9}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Member) GetUserId() string {
@@ -564,7 +770,7 @@ type AddMemberRequest struct {
 
 func (x *AddMemberRequest) Reset() {
 	*x = AddMemberRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[10]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -576,7 +782,7 @@ func (x *AddMemberRequest) String() string {
 func (*AddMemberRequest) ProtoMessage() {}
 
 func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[10]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -589,7 +795,7 @@ func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberRequest.ProtoReflect.Descriptor instead.
 func (*AddMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{10}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AddMemberRequest) GetStoreId() string {
@@ -621,7 +827,7 @@ type AddMemberResponse struct {
 
 func (x *AddMemberResponse) Reset() {
 	*x = AddMemberResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[11]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -633,7 +839,7 @@ func (x *AddMemberResponse) String() string {
 func (*AddMemberResponse) ProtoMessage() {}
 
 func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[11]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -646,7 +852,7 @@ func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberResponse.ProtoReflect.Descriptor instead.
 func (*AddMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{11}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{14}
 }
 
 type RemoveMemberRequest struct {
@@ -663,7 +869,7 @@ type RemoveMemberRequest struct {
 
 func (x *RemoveMemberRequest) Reset() {
 	*x = RemoveMemberRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[12]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -675,7 +881,7 @@ func (x *RemoveMemberRequest) String() string {
 func (*RemoveMemberRequest) ProtoMessage() {}
 
 func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[12]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -688,7 +894,7 @@ func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{12}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RemoveMemberRequest) GetStoreId() string {
@@ -720,7 +926,7 @@ type RemoveMemberResponse struct {
 
 func (x *RemoveMemberResponse) Reset() {
 	*x = RemoveMemberResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[13]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -732,7 +938,7 @@ func (x *RemoveMemberResponse) String() string {
 func (*RemoveMemberResponse) ProtoMessage() {}
 
 func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[13]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -745,7 +951,7 @@ func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{13}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{16}
 }
 
 type ListMembersRequest struct {
@@ -764,7 +970,7 @@ type ListMembersRequest struct {
 
 func (x *ListMembersRequest) Reset() {
 	*x = ListMembersRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[14]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -776,7 +982,7 @@ func (x *ListMembersRequest) String() string {
 func (*ListMembersRequest) ProtoMessage() {}
 
 func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[14]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -789,7 +995,7 @@ func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
 func (*ListMembersRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{14}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListMembersRequest) GetStoreId() string {
@@ -831,7 +1037,7 @@ type ListMembersResponse struct {
 
 func (x *ListMembersResponse) Reset() {
 	*x = ListMembersResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[15]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -843,7 +1049,7 @@ func (x *ListMembersResponse) String() string {
 func (*ListMembersResponse) ProtoMessage() {}
 
 func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[15]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -856,7 +1062,7 @@ func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
 func (*ListMembersResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{15}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListMembersResponse) GetMembers() []*Member {
@@ -887,7 +1093,7 @@ type BlockUserRequest struct {
 
 func (x *BlockUserRequest) Reset() {
 	*x = BlockUserRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[16]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -899,7 +1105,7 @@ func (x *BlockUserRequest) String() string {
 func (*BlockUserRequest) ProtoMessage() {}
 
 func (x *BlockUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[16]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -912,7 +1118,7 @@ func (x *BlockUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockUserRequest.ProtoReflect.Descriptor instead.
 func (*BlockUserRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{16}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *BlockUserRequest) GetStoreId() string {
@@ -944,7 +1150,7 @@ type BlockUserResponse struct {
 
 func (x *BlockUserResponse) Reset() {
 	*x = BlockUserResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[17]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -956,7 +1162,7 @@ func (x *BlockUserResponse) String() string {
 func (*BlockUserResponse) ProtoMessage() {}
 
 func (x *BlockUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[17]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -969,7 +1175,7 @@ func (x *BlockUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockUserResponse.ProtoReflect.Descriptor instead.
 func (*BlockUserResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{17}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{20}
 }
 
 type UnblockUserRequest struct {
@@ -986,7 +1192,7 @@ type UnblockUserRequest struct {
 
 func (x *UnblockUserRequest) Reset() {
 	*x = UnblockUserRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[18]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -998,7 +1204,7 @@ func (x *UnblockUserRequest) String() string {
 func (*UnblockUserRequest) ProtoMessage() {}
 
 func (x *UnblockUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[18]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1011,7 +1217,7 @@ func (x *UnblockUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockUserRequest.ProtoReflect.Descriptor instead.
 func (*UnblockUserRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{18}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *UnblockUserRequest) GetStoreId() string {
@@ -1043,7 +1249,7 @@ type UnblockUserResponse struct {
 
 func (x *UnblockUserResponse) Reset() {
 	*x = UnblockUserResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[19]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1055,7 +1261,7 @@ func (x *UnblockUserResponse) String() string {
 func (*UnblockUserResponse) ProtoMessage() {}
 
 func (x *UnblockUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[19]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1068,7 +1274,7 @@ func (x *UnblockUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockUserResponse.ProtoReflect.Descriptor instead.
 func (*UnblockUserResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{19}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{22}
 }
 
 type Connection struct {
@@ -1094,7 +1300,7 @@ type Connection struct {
 
 func (x *Connection) Reset() {
 	*x = Connection{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[20]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1106,7 +1312,7 @@ func (x *Connection) String() string {
 func (*Connection) ProtoMessage() {}
 
 func (x *Connection) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[20]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1119,7 +1325,7 @@ func (x *Connection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connection.ProtoReflect.Descriptor instead.
 func (*Connection) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{20}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Connection) GetId() string {
@@ -1189,7 +1395,7 @@ type CreateConnectionRequest struct {
 
 func (x *CreateConnectionRequest) Reset() {
 	*x = CreateConnectionRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[21]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1201,7 +1407,7 @@ func (x *CreateConnectionRequest) String() string {
 func (*CreateConnectionRequest) ProtoMessage() {}
 
 func (x *CreateConnectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[21]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1214,7 +1420,7 @@ func (x *CreateConnectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConnectionRequest.ProtoReflect.Descriptor instead.
 func (*CreateConnectionRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{21}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CreateConnectionRequest) GetStoreId() string {
@@ -1261,7 +1467,7 @@ type CreateConnectionResponse struct {
 
 func (x *CreateConnectionResponse) Reset() {
 	*x = CreateConnectionResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[22]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1479,7 @@ func (x *CreateConnectionResponse) String() string {
 func (*CreateConnectionResponse) ProtoMessage() {}
 
 func (x *CreateConnectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[22]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1492,7 @@ func (x *CreateConnectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConnectionResponse.ProtoReflect.Descriptor instead.
 func (*CreateConnectionResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{22}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CreateConnectionResponse) GetConnection() *Connection {
@@ -1308,7 +1514,7 @@ type GetConnectionRequest struct {
 
 func (x *GetConnectionRequest) Reset() {
 	*x = GetConnectionRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[23]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1320,7 +1526,7 @@ func (x *GetConnectionRequest) String() string {
 func (*GetConnectionRequest) ProtoMessage() {}
 
 func (x *GetConnectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[23]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1333,7 +1539,7 @@ func (x *GetConnectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectionRequest.ProtoReflect.Descriptor instead.
 func (*GetConnectionRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{23}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetConnectionRequest) GetStoreId() string {
@@ -1359,7 +1565,7 @@ type GetConnectionResponse struct {
 
 func (x *GetConnectionResponse) Reset() {
 	*x = GetConnectionResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[24]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1371,7 +1577,7 @@ func (x *GetConnectionResponse) String() string {
 func (*GetConnectionResponse) ProtoMessage() {}
 
 func (x *GetConnectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[24]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1384,7 +1590,7 @@ func (x *GetConnectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectionResponse.ProtoReflect.Descriptor instead.
 func (*GetConnectionResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{24}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetConnectionResponse) GetConnection() *Connection {
@@ -1406,7 +1612,7 @@ type ListConnectionsRequest struct {
 
 func (x *ListConnectionsRequest) Reset() {
 	*x = ListConnectionsRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[25]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1418,7 +1624,7 @@ func (x *ListConnectionsRequest) String() string {
 func (*ListConnectionsRequest) ProtoMessage() {}
 
 func (x *ListConnectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[25]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1431,7 +1637,7 @@ func (x *ListConnectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectionsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{25}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListConnectionsRequest) GetStoreId() string {
@@ -1457,7 +1663,7 @@ type ListConnectionsResponse struct {
 
 func (x *ListConnectionsResponse) Reset() {
 	*x = ListConnectionsResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[26]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +1675,7 @@ func (x *ListConnectionsResponse) String() string {
 func (*ListConnectionsResponse) ProtoMessage() {}
 
 func (x *ListConnectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[26]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +1688,7 @@ func (x *ListConnectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectionsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{26}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListConnectionsResponse) GetConnections() []*Connection {
@@ -1510,7 +1716,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[27]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1728,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[27]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1741,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{27}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Token) GetId() string {
@@ -1591,7 +1797,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[28]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1603,7 +1809,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[28]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1616,7 +1822,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{28}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CreateTokenRequest) GetStoreId() string {
@@ -1665,7 +1871,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[29]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1677,7 +1883,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[29]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1690,7 +1896,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{29}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CreateTokenResponse) GetToken() *Token {
@@ -1719,7 +1925,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[30]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1731,7 +1937,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[30]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1744,7 +1950,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{30}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListTokensRequest) GetStoreId() string {
@@ -1770,7 +1976,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1782,7 +1988,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1795,7 +2001,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{31}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -1819,7 +2025,7 @@ type RevokeTokenRequest struct {
 
 func (x *RevokeTokenRequest) Reset() {
 	*x = RevokeTokenRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +2037,7 @@ func (x *RevokeTokenRequest) String() string {
 func (*RevokeTokenRequest) ProtoMessage() {}
 
 func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1844,7 +2050,7 @@ func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{32}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RevokeTokenRequest) GetStoreId() string {
@@ -1876,7 +2082,7 @@ type RevokeTokenResponse struct {
 
 func (x *RevokeTokenResponse) Reset() {
 	*x = RevokeTokenResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1888,7 +2094,7 @@ func (x *RevokeTokenResponse) String() string {
 func (*RevokeTokenResponse) ProtoMessage() {}
 
 func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1901,7 +2107,7 @@ func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{33}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{36}
 }
 
 type Role struct {
@@ -1922,7 +2128,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1934,7 +2140,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1947,7 +2153,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{34}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Role) GetId() string {
@@ -2005,7 +2211,7 @@ type CreateRoleRequest struct {
 
 func (x *CreateRoleRequest) Reset() {
 	*x = CreateRoleRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2017,7 +2223,7 @@ func (x *CreateRoleRequest) String() string {
 func (*CreateRoleRequest) ProtoMessage() {}
 
 func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2030,7 +2236,7 @@ func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleRequest.ProtoReflect.Descriptor instead.
 func (*CreateRoleRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{35}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CreateRoleRequest) GetStoreId() string {
@@ -2084,7 +2290,7 @@ type CreateRoleResponse struct {
 
 func (x *CreateRoleResponse) Reset() {
 	*x = CreateRoleResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2096,7 +2302,7 @@ func (x *CreateRoleResponse) String() string {
 func (*CreateRoleResponse) ProtoMessage() {}
 
 func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2109,7 +2315,7 @@ func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleResponse.ProtoReflect.Descriptor instead.
 func (*CreateRoleResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{36}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CreateRoleResponse) GetRole() *Role {
@@ -2131,7 +2337,7 @@ type ListRolesRequest struct {
 
 func (x *ListRolesRequest) Reset() {
 	*x = ListRolesRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2143,7 +2349,7 @@ func (x *ListRolesRequest) String() string {
 func (*ListRolesRequest) ProtoMessage() {}
 
 func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2156,7 +2362,7 @@ func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesRequest.ProtoReflect.Descriptor instead.
 func (*ListRolesRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{37}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListRolesRequest) GetStoreId() string {
@@ -2182,7 +2388,7 @@ type ListRolesResponse struct {
 
 func (x *ListRolesResponse) Reset() {
 	*x = ListRolesResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2194,7 +2400,7 @@ func (x *ListRolesResponse) String() string {
 func (*ListRolesResponse) ProtoMessage() {}
 
 func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2207,7 +2413,7 @@ func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesResponse.ProtoReflect.Descriptor instead.
 func (*ListRolesResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{38}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListRolesResponse) GetRoles() []*Role {
@@ -2252,7 +2458,21 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\x19DeleteOrganizationRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"\x1c\n" +
-	"\x1aDeleteOrganizationResponse\"Z\n" +
+	"\x1aDeleteOrganizationResponse\"G\n" +
+	"\x19VerifyOrganizationRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xd7\x01\n" +
+	"\x1aVerifyOrganizationResponse\x12/\n" +
+	"\bfindings\x18\x01 \x03(\v2\x13.ostiary.v1.FindingR\bfindings\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\x04R\x04more\x12\x14\n" +
+	"\x05users\x18\x03 \x01(\x04R\x05users\x12\x16\n" +
+	"\x06groups\x18\x04 \x01(\x04R\x06groups\x12\x18\n" +
+	"\amembers\x18\x05 \x01(\x04R\amembers\x12\x14\n" +
+	"\x05roles\x18\x06 \x01(\x04R\x05roles\x12\x16\n" +
+	"\x06tuples\x18\a \x01(\x04R\x06tuples\";\n" +
+	"\aFinding\x12\x18\n" +
+	"\asubject\x18\x01 \x01(\tR\asubject\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"Z\n" +
 	"\x06Member\x12\x18\n" +
 	"\auser_id\x18\x01 \x01(\tR\auser_id\x126\n" +
 	"\badded_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\badded_at\"r\n" +
@@ -2369,12 +2589,13 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\";\n" +
 	"\x11ListRolesResponse\x12&\n" +
-	"\x05roles\x18\x01 \x03(\v2\x10.ostiary.v1.RoleR\x05roles2\xb5\v\n" +
+	"\x05roles\x18\x01 \x03(\v2\x10.ostiary.v1.RoleR\x05roles2\x9a\f\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\x12CreateOrganization\x12%.ostiary.v1.CreateOrganizationRequest\x1a&.ostiary.v1.CreateOrganizationResponse\x12Z\n" +
 	"\x0fGetOrganization\x12\".ostiary.v1.GetOrganizationRequest\x1a#.ostiary.v1.GetOrganizationResponse\x12`\n" +
 	"\x11ListOrganizations\x12$.ostiary.v1.ListOrganizationsRequest\x1a%.ostiary.v1.ListOrganizationsResponse\x12c\n" +
-	"\x12DeleteOrganization\x12%.ostiary.v1.DeleteOrganizationRequest\x1a&.ostiary.v1.DeleteOrganizationResponse\x12H\n" +
+	"\x12DeleteOrganization\x12%.ostiary.v1.DeleteOrganizationRequest\x1a&.ostiary.v1.DeleteOrganizationResponse\x12c\n" +
+	"\x12VerifyOrganization\x12%.ostiary.v1.VerifyOrganizationRequest\x1a&.ostiary.v1.VerifyOrganizationResponse\x12H\n" +
 	"\tAddMember\x12\x1c.ostiary.v1.AddMemberRequest\x1a\x1d.ostiary.v1.AddMemberResponse\x12Q\n" +
 	"\fRemoveMember\x12\x1f.ostiary.v1.RemoveMemberRequest\x1a .ostiary.v1.RemoveMemberResponse\x12N\n" +
 	"\vListMembers\x12\x1e.ostiary.v1.ListMembersRequest\x1a\x1f.ostiary.v1.ListMembersResponse\x12H\n" +
@@ -2403,7 +2624,7 @@ func file_ostiary_v1_identity_proto_rawDescGZIP() []byte {
 	return file_ostiary_v1_identity_proto_rawDescData
 }
 
-var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*Organization)(nil),               // 0: ostiary.v1.Organization
 	(*CreateOrganizationRequest)(nil),  // 1: ostiary.v1.CreateOrganizationRequest
@@ -2414,95 +2635,101 @@ var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*ListOrganizationsResponse)(nil),  // 6: ostiary.v1.ListOrganizationsResponse
 	(*DeleteOrganizationRequest)(nil),  // 7: ostiary.v1.DeleteOrganizationRequest
 	(*DeleteOrganizationResponse)(nil), // 8: ostiary.v1.DeleteOrganizationResponse
-	(*Member)(nil),                     // 9: ostiary.v1.Member
-	(*AddMemberRequest)(nil),           // 10: ostiary.v1.AddMemberRequest
-	(*AddMemberResponse)(nil),          // 11: ostiary.v1.AddMemberResponse
-	(*RemoveMemberRequest)(nil),        // 12: ostiary.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),       // 13: ostiary.v1.RemoveMemberResponse
-	(*ListMembersRequest)(nil),         // 14: ostiary.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),        // 15: ostiary.v1.ListMembersResponse
-	(*BlockUserRequest)(nil),           // 16: ostiary.v1.BlockUserRequest
-	(*BlockUserResponse)(nil),          // 17: ostiary.v1.BlockUserResponse
-	(*UnblockUserRequest)(nil),         // 18: ostiary.v1.UnblockUserRequest
-	(*UnblockUserResponse)(nil),        // 19: ostiary.v1.UnblockUserResponse
-	(*Connection)(nil),                 // 20: ostiary.v1.Connection
-	(*CreateConnectionRequest)(nil),    // 21: ostiary.v1.CreateConnectionRequest
-	(*CreateConnectionResponse)(nil),   // 22: ostiary.v1.CreateConnectionResponse
-	(*GetConnectionRequest)(nil),       // 23: ostiary.v1.GetConnectionRequest
-	(*GetConnectionResponse)(nil),      // 24: ostiary.v1.GetConnectionResponse
-	(*ListConnectionsRequest)(nil),     // 25: ostiary.v1.ListConnectionsRequest
-	(*ListConnectionsResponse)(nil),    // 26: ostiary.v1.ListConnectionsResponse
-	(*Token)(nil),                      // 27: ostiary.v1.Token
-	(*CreateTokenRequest)(nil),         // 28: ostiary.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),        // 29: ostiary.v1.CreateTokenResponse
-	(*ListTokensRequest)(nil),          // 30: ostiary.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),         // 31: ostiary.v1.ListTokensResponse
-	(*RevokeTokenRequest)(nil),         // 32: ostiary.v1.RevokeTokenRequest
-	(*RevokeTokenResponse)(nil),        // 33: ostiary.v1.RevokeTokenResponse
-	(*Role)(nil),                       // 34: ostiary.v1.Role
-	(*CreateRoleRequest)(nil),          // 35: ostiary.v1.CreateRoleRequest
-	(*CreateRoleResponse)(nil),         // 36: ostiary.v1.CreateRoleResponse
-	(*ListRolesRequest)(nil),           // 37: ostiary.v1.ListRolesRequest
-	(*ListRolesResponse)(nil),          // 38: ostiary.v1.ListRolesResponse
-	(*timestamppb.Timestamp)(nil),      // 39: google.protobuf.Timestamp
+	(*VerifyOrganizationRequest)(nil),  // 9: ostiary.v1.VerifyOrganizationRequest
+	(*VerifyOrganizationResponse)(nil), // 10: ostiary.v1.VerifyOrganizationResponse
+	(*Finding)(nil),                    // 11: ostiary.v1.Finding
+	(*Member)(nil),                     // 12: ostiary.v1.Member
+	(*AddMemberRequest)(nil),           // 13: ostiary.v1.AddMemberRequest
+	(*AddMemberResponse)(nil),          // 14: ostiary.v1.AddMemberResponse
+	(*RemoveMemberRequest)(nil),        // 15: ostiary.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),       // 16: ostiary.v1.RemoveMemberResponse
+	(*ListMembersRequest)(nil),         // 17: ostiary.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),        // 18: ostiary.v1.ListMembersResponse
+	(*BlockUserRequest)(nil),           // 19: ostiary.v1.BlockUserRequest
+	(*BlockUserResponse)(nil),          // 20: ostiary.v1.BlockUserResponse
+	(*UnblockUserRequest)(nil),         // 21: ostiary.v1.UnblockUserRequest
+	(*UnblockUserResponse)(nil),        // 22: ostiary.v1.UnblockUserResponse
+	(*Connection)(nil),                 // 23: ostiary.v1.Connection
+	(*CreateConnectionRequest)(nil),    // 24: ostiary.v1.CreateConnectionRequest
+	(*CreateConnectionResponse)(nil),   // 25: ostiary.v1.CreateConnectionResponse
+	(*GetConnectionRequest)(nil),       // 26: ostiary.v1.GetConnectionRequest
+	(*GetConnectionResponse)(nil),      // 27: ostiary.v1.GetConnectionResponse
+	(*ListConnectionsRequest)(nil),     // 28: ostiary.v1.ListConnectionsRequest
+	(*ListConnectionsResponse)(nil),    // 29: ostiary.v1.ListConnectionsResponse
+	(*Token)(nil),                      // 30: ostiary.v1.Token
+	(*CreateTokenRequest)(nil),         // 31: ostiary.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),        // 32: ostiary.v1.CreateTokenResponse
+	(*ListTokensRequest)(nil),          // 33: ostiary.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),         // 34: ostiary.v1.ListTokensResponse
+	(*RevokeTokenRequest)(nil),         // 35: ostiary.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),        // 36: ostiary.v1.RevokeTokenResponse
+	(*Role)(nil),                       // 37: ostiary.v1.Role
+	(*CreateRoleRequest)(nil),          // 38: ostiary.v1.CreateRoleRequest
+	(*CreateRoleResponse)(nil),         // 39: ostiary.v1.CreateRoleResponse
+	(*ListRolesRequest)(nil),           // 40: ostiary.v1.ListRolesRequest
+	(*ListRolesResponse)(nil),          // 41: ostiary.v1.ListRolesResponse
+	(*timestamppb.Timestamp)(nil),      // 42: google.protobuf.Timestamp
 }
 var file_ostiary_v1_identity_proto_depIdxs = []int32{
-	39, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
+	42, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 1: ostiary.v1.CreateOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 2: ostiary.v1.GetOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 3: ostiary.v1.ListOrganizationsResponse.organizations:type_name -> ostiary.v1.Organization
-	39, // 4: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
-	9,  // 5: ostiary.v1.ListMembersResponse.members:type_name -> ostiary.v1.Member
-	39, // 6: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
-	20, // 7: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	20, // 8: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	20, // 9: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
-	39, // 10: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
-	39, // 11: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	39, // 12: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
-	27, // 13: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
-	27, // 14: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
-	34, // 15: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
-	34, // 16: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
-	1,  // 17: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
-	3,  // 18: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
-	5,  // 19: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
-	7,  // 20: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
-	10, // 21: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
-	12, // 22: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
-	14, // 23: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
-	16, // 24: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
-	18, // 25: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
-	21, // 26: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
-	23, // 27: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
-	25, // 28: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
-	28, // 29: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
-	30, // 30: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
-	32, // 31: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
-	35, // 32: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
-	37, // 33: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
-	2,  // 34: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
-	4,  // 35: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
-	6,  // 36: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
-	8,  // 37: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
-	11, // 38: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
-	13, // 39: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
-	15, // 40: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
-	17, // 41: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
-	19, // 42: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
-	22, // 43: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
-	24, // 44: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
-	26, // 45: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
-	29, // 46: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
-	31, // 47: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
-	33, // 48: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
-	36, // 49: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
-	38, // 50: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
-	34, // [34:51] is the sub-list for method output_type
-	17, // [17:34] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	11, // 4: ostiary.v1.VerifyOrganizationResponse.findings:type_name -> ostiary.v1.Finding
+	42, // 5: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
+	12, // 6: ostiary.v1.ListMembersResponse.members:type_name -> ostiary.v1.Member
+	42, // 7: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
+	23, // 8: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	23, // 9: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	23, // 10: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
+	42, // 11: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	42, // 12: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	42, // 13: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
+	30, // 14: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
+	30, // 15: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
+	37, // 16: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
+	37, // 17: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
+	1,  // 18: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
+	3,  // 19: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
+	5,  // 20: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
+	7,  // 21: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
+	9,  // 22: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
+	13, // 23: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
+	15, // 24: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
+	17, // 25: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
+	19, // 26: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
+	21, // 27: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
+	24, // 28: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
+	26, // 29: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
+	28, // 30: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
+	31, // 31: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
+	33, // 32: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
+	35, // 33: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
+	38, // 34: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
+	40, // 35: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
+	2,  // 36: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
+	4,  // 37: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
+	6,  // 38: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
+	8,  // 39: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
+	10, // 40: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
+	14, // 41: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
+	16, // 42: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
+	18, // 43: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
+	20, // 44: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
+	22, // 45: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
+	25, // 46: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
+	27, // 47: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
+	29, // 48: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
+	32, // 49: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
+	34, // 50: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
+	36, // 51: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
+	39, // 52: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
+	41, // 53: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
+	36, // [36:54] is the sub-list for method output_type
+	18, // [18:36] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_identity_proto_init() }
@@ -2516,7 +2743,7 @@ func file_ostiary_v1_identity_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_identity_proto_rawDesc), len(file_ostiary_v1_identity_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   39,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const (
 	IdentityService_GetOrganization_FullMethodName    = "/ostiary.v1.IdentityService/GetOrganization"
 	IdentityService_ListOrganizations_FullMethodName  = "/ostiary.v1.IdentityService/ListOrganizations"
 	IdentityService_DeleteOrganization_FullMethodName = "/ostiary.v1.IdentityService/DeleteOrganization"
+	IdentityService_VerifyOrganization_FullMethodName = "/ostiary.v1.IdentityService/VerifyOrganization"
 	IdentityService_AddMember_FullMethodName          = "/ostiary.v1.IdentityService/AddMember"
 	IdentityService_RemoveMember_FullMethodName       = "/ostiary.v1.IdentityService/RemoveMember"
 	IdentityService_ListMembers_FullMethodName        = "/ostiary.v1.IdentityService/ListMembers"
@@ -62,6 +63,11 @@ type IdentityServiceClient interface {
 	// DeleteOrganization deletes an organization with the tuples of which it is the object.
 	// Errors: ALREADY_EXISTS where it has members or connections.
 	DeleteOrganization(ctx context.Context, in *DeleteOrganizationRequest, opts ...grpc.CallOption) (*DeleteOrganizationResponse, error)
+	// VerifyOrganization compares the people, groups and roles of an organization with the tuples and gates that
+	// belong to them, both ways, and finds tuples that name who is gone. It changes nothing.
+	// Consistency: linearizable.
+	// Limits: it reads every tuple of the store within the deadline of the request, and lists 1,000 findings.
+	VerifyOrganization(ctx context.Context, in *VerifyOrganizationRequest, opts ...grpc.CallOption) (*VerifyOrganizationResponse, error)
 	// AddMember makes a person a member of an organization whom no connection of it manages. Adding a member
 	// again is a success without effect.
 	// Errors: ALREADY_EXISTS where a connection of the organization manages the person; NOT_FOUND for a person
@@ -142,6 +148,16 @@ func (c *identityServiceClient) DeleteOrganization(ctx context.Context, in *Dele
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DeleteOrganizationResponse)
 	err := c.cc.Invoke(ctx, IdentityService_DeleteOrganization_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) VerifyOrganization(ctx context.Context, in *VerifyOrganizationRequest, opts ...grpc.CallOption) (*VerifyOrganizationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VerifyOrganizationResponse)
+	err := c.cc.Invoke(ctx, IdentityService_VerifyOrganization_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -302,6 +318,11 @@ type IdentityServiceServer interface {
 	// DeleteOrganization deletes an organization with the tuples of which it is the object.
 	// Errors: ALREADY_EXISTS where it has members or connections.
 	DeleteOrganization(context.Context, *DeleteOrganizationRequest) (*DeleteOrganizationResponse, error)
+	// VerifyOrganization compares the people, groups and roles of an organization with the tuples and gates that
+	// belong to them, both ways, and finds tuples that name who is gone. It changes nothing.
+	// Consistency: linearizable.
+	// Limits: it reads every tuple of the store within the deadline of the request, and lists 1,000 findings.
+	VerifyOrganization(context.Context, *VerifyOrganizationRequest) (*VerifyOrganizationResponse, error)
 	// AddMember makes a person a member of an organization whom no connection of it manages. Adding a member
 	// again is a success without effect.
 	// Errors: ALREADY_EXISTS where a connection of the organization manages the person; NOT_FOUND for a person
@@ -359,6 +380,9 @@ func (UnimplementedIdentityServiceServer) ListOrganizations(context.Context, *Li
 }
 func (UnimplementedIdentityServiceServer) DeleteOrganization(context.Context, *DeleteOrganizationRequest) (*DeleteOrganizationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteOrganization not implemented")
+}
+func (UnimplementedIdentityServiceServer) VerifyOrganization(context.Context, *VerifyOrganizationRequest) (*VerifyOrganizationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method VerifyOrganization not implemented")
 }
 func (UnimplementedIdentityServiceServer) AddMember(context.Context, *AddMemberRequest) (*AddMemberResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AddMember not implemented")
@@ -488,6 +512,24 @@ func _IdentityService_DeleteOrganization_Handler(srv interface{}, ctx context.Co
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(IdentityServiceServer).DeleteOrganization(ctx, req.(*DeleteOrganizationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_VerifyOrganization_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VerifyOrganizationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).VerifyOrganization(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_VerifyOrganization_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).VerifyOrganization(ctx, req.(*VerifyOrganizationRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -748,6 +790,10 @@ var IdentityService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteOrganization",
 			Handler:    _IdentityService_DeleteOrganization_Handler,
+		},
+		{
+			MethodName: "VerifyOrganization",
+			Handler:    _IdentityService_VerifyOrganization_Handler,
 		},
 		{
 			MethodName: "AddMember",
