@@ -15,7 +15,7 @@ func (c *call) discover() (answer, error) {
 	if c.method != http.MethodGet {
 		return answer{}, wrongMethod(http.MethodGet)
 	}
-	if c.params["filter"] != "" {
+	if _, filtered := c.params["filter"]; filtered {
 		// RFC 7644, section 4.
 		return answer{}, scimerr.New(http.StatusForbidden, "", "this endpoint cannot be filtered")
 	}

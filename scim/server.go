@@ -133,7 +133,6 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (answer, error) 
 	c := &call{
 		h: h, ctx: ctx, dir: dir, path: parts[1:], method: r.Method,
 		base:    h.baseURL(r) + Prefix + parts[0],
-		params:  query.FromURL(r.URL.Query()),
 		ifMatch: r.Header.Get("If-Match"), ifNone: r.Header.Get("If-None-Match"),
 	}
 	if dir.Connection().Dialect == identity.DialectStrict {
@@ -141,6 +140,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (answer, error) 
 	}
 	if c.method == http.MethodHead {
 		c.method = http.MethodGet
+	}
+	if c.params, err = query.FromURL(r.URL.RawQuery); err != nil {
+		return answer{}, err
 	}
 	if c.body, err = h.readBody(w, r); err != nil {
 		return answer{}, err

@@ -57,13 +57,30 @@ type Query struct {
 // Params are the parameters of a query by their names, in the case of RFC 7644.
 type Params map[string]string
 
-// FromURL takes the parameters of a GET.
-func FromURL(values url.Values) Params {
-	p := Params{}
-	for name := range values {
-		p[name] = values.Get(name)
+// known are the names of the parameters.
+var known = []string{"filter", "sortBy", "sortOrder", "startIndex", "count", "cursor", "attributes", "excludedAttributes"}
+
+// FromURL takes the parameters of a GET, by their names in any case. A query that cannot be read, or says
+// something twice, is refused: a filter that was passed over would answer with somebody else. The error is 400
+// invalidSyntax.
+func FromURL(rawQuery string) (Params, error) {
+	values, err := url.ParseQuery(strings.ReplaceAll(rawQuery, ";", "%3B")) // no separator, but part of a value
+	if err != nil {
+		return nil, scimerr.Bad(scimerr.InvalidSyntax, "the query of the URL cannot be read: %v", err)
 	}
-	return p
+	p := Params{}
+	for given, texts := range values {
+		for _, name := range known {
+			if !strings.EqualFold(given, name) {
+				continue
+			}
+			if p.has(name) || len(texts) > 1 {
+				return nil, scimerr.Bad(scimerr.InvalidSyntax, "%q is in the query twice", name)
+			}
+			p[name] = texts[0]
+		}
+	}
+	return p, nil
 }
 
 // FromSearch takes the parameters of a SearchRequest (RFC 7644, section 3.4.3). The error is 400
@@ -119,8 +136,8 @@ func (p Params) Read(k *resource.Kind, d resource.Dialect, l Limits) (Query, err
 	q := Query{}
 	var err error
 	var filterText string
-	if text := p["filter"]; text != "" {
-		if q.Filter, filterText, err = readFilter(k, text, d); err != nil {
+	if p.has("filter") {
+		if q.Filter, filterText, err = readFilter(k, p["filter"], d); err != nil {
 			return q, err
 		}
 	}

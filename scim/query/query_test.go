@@ -24,21 +24,32 @@ func TestPages(t *testing.T) {
 		{"count=1000", 1, 50},
 		{"startIndex=99999999999999&count=99999999999999", 1<<31 - 1, 50},
 		{"cursor=", 1, 10},
+		{"STARTINDEX=3", 3, 10},
+		{`filter=userName+eq+"a;b"&startIndex=2`, 2, 10},
 	} {
-		values, err := url.ParseQuery(tt.url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		q, err := FromURL(values).Read(resource.User, resource.Compat, l)
+		q, err := read(tt.url, l)
 		if err != nil || q.Start != tt.start || q.Count != tt.count || q.ByCursor != (tt.url == "cursor=") {
 			t.Errorf("%s: got %+v, error %v", tt.url, q, err)
 		}
 	}
 }
 
+func read(query string, l Limits) (Query, error) {
+	p, err := FromURL(query)
+	if err != nil {
+		return Query{}, err
+	}
+	return p.Read(resource.User, resource.Compat, l)
+}
+
 func TestReadRefuses(t *testing.T) {
 	for text, want := range map[string]scimerr.Type{
 		"startIndex=one":                       scimerr.InvalidValue,
+		"filter=":                              scimerr.InvalidFilter,
+		"FILTER=userName+is+ann":               scimerr.InvalidFilter,
+		"filter=%zz":                           scimerr.InvalidSyntax,
+		"filter=id+pr&filter=userName+pr":      scimerr.InvalidSyntax,
+		"filter=id+pr&Filter=userName+pr":      scimerr.InvalidSyntax,
 		"count=1.5":                            scimerr.InvalidValue,
 		"cursor=&count=x":                      scimerr.InvalidCount,
 		"filter=userName+is+ann":               scimerr.InvalidFilter,
@@ -50,11 +61,7 @@ func TestReadRefuses(t *testing.T) {
 		"attributes=user+name":                 scimerr.InvalidValue,
 		"filter=emails[type+eq+\"work\"+and+]": scimerr.InvalidFilter,
 	} {
-		values, err := url.ParseQuery(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if q, err := FromURL(values).Read(resource.User, resource.Compat, Limits{}); !errors.Is(err, scimerr.Bad(want, "")) {
+		if q, err := read(text, Limits{}); !errors.Is(err, scimerr.Bad(want, "")) {
 			t.Errorf("%s: got %+v, error %v", text, q, err)
 		}
 	}
