@@ -19,7 +19,7 @@ demo: build ## build, serve an example on a temporary folder, ask it a few quest
 	./$(BIN) demo
 
 test: ## run every test
-	$(GO) test -timeout 5m ./...
+	$(GO) test -timeout 10m ./...
 
 SEEDS ?= 2000
 SEED  ?= 1
@@ -28,7 +28,7 @@ sim: ## simulate clusters that break: SEEDS=20000 SEED=1 (make test simulates 20
 	bin/sim.test -test.run TestSchedules -test.timeout 0 -seed $(SEED) -seeds $(SEEDS)
 
 race: ## run every test with the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -short -timeout 5m ./...
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 15m ./...
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \

@@ -28,19 +28,12 @@ func TestBenchRun(t *testing.T) {
 		} {
 			t.Run(string(op)+"/"+protocol, func(t *testing.T) {
 				c := &cli{t: t, env: c.env}
-				out := c.must(append(args, "--op", string(op), "--prefill", "2000", "--output", "json")...)
-				report, err := bench.ReadReport(strings.NewReader(out))
-				if err != nil {
-					t.Fatal(err)
-				}
+				report := benchUntilAnswered(t, c, append(args, "--op", string(op), "--prefill", "2000", "--output", "json"))
 				if report.Requests == 0 || report.Failed > 0 {
 					t.Fatalf("%d requests, %d failed: %v", report.Requests, report.Failed, report.ErrorExamples)
 				}
 				if op == bench.OpCheckHit && *report.AllowedShare != 1 || op == bench.OpCheckMiss && *report.AllowedShare != 0 {
 					t.Errorf("a share of %v is allowed", *report.AllowedShare)
-				}
-				if op == bench.OpMixed && report.Parts["write"].Count == 0 {
-					t.Errorf("no write was mixed in: %v", report.Parts)
 				}
 				if report.Questions.Digest != "" {
 					if other := digests[string(op)]; other != "" && other != report.Questions.Digest {
@@ -51,6 +44,23 @@ func TestBenchRun(t *testing.T) {
 			})
 		}
 	}
+}
+
+// benchUntilAnswered runs for longer and longer until something is answered in the measured time, of
+// each part of a mixed load: on a busy machine that may take a while.
+func benchUntilAnswered(t *testing.T, c *cli, args []string) *bench.Report {
+	t.Helper()
+	for _, duration := range []string{"150ms", "1s", "5s", "20s"} {
+		report, err := bench.ReadReport(strings.NewReader(c.must(append(args, "--duration", duration)...)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.Requests > 0 && (report.Operation != bench.OpMixed || report.Parts["write"].Count > 0) {
+			return report
+		}
+	}
+	t.Fatal("nothing, or no write of a mixed load, was answered in 20 seconds")
+	return nil
 }
 
 func TestBenchOpenLoop(t *testing.T) {
