@@ -59,6 +59,9 @@ func (s *Server) askAt(
 		if err := m.judgeGate(); err != nil {
 			return nil, err
 		}
+		if err := s.judgeGateAge(ctx, at, c); err != nil {
+			return nil, err
+		}
 	}
 	return &question{view: v, model: m, reader: v.Reader(store, now), nowNanos: now, store: store, gated: f.organizations}, nil
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
+
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/dsl"
@@ -15,6 +18,25 @@ import (
 // The subject gate of stores with organizations: a person who is disabled, blocked or deleted is denied
 // before anything is evaluated, so that grants that an application made directly are denied too
 // (docs/adr/0009-identity-state.md). A question about a set or a wildcard is about no one person, and passes.
+
+// maxGateStaleness bounds how old the view of a question may be in a store with organizations: a node that is
+// cut off from its cluster must not go on letting people in who were deactivated elsewhere. IDENTITY g.0
+// rule 16.
+const maxGateStaleness = 10 * time.Second
+
+// judgeGateAge refuses a question of a node that may have missed deactivations for too long. A linearizable
+// view has missed nothing, and one of the past is not about now.
+func (s *Server) judgeGateAge(ctx context.Context, at moment, c openfgav1.ConsistencyPreference) error {
+	if at != (moment{}) || c == openfgav1.ConsistencyPreference_HIGHER_CONSISTENCY {
+		return nil
+	}
+	v, err := s.backend.View(ctx, ostiary.Freshness{MaxStaleness: maxGateStaleness})
+	if err != nil {
+		return err
+	}
+	v.Close()
+	return nil
+}
 
 // gateOf returns what stands against the subject of a question, which is nothing where the store has no
 // organizations.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc/codes"
@@ -73,7 +74,11 @@ type gateWorld struct {
 
 func newGateWorld(t testing.TB) *gateWorld {
 	t.Helper()
-	h := start(t)
+	return newGateWorldOn(t, start(t))
+}
+
+func newGateWorldOn(t testing.TB, h *harness) *gateWorld {
+	t.Helper()
 	w := &gateWorld{harness: h, t: t, fga: openfgav1.NewOpenFGAServiceClient(h.conn)}
 	w.admin = ostiary.WithPrincipal(t.Context(), ostiary.Principal{Kind: "preshared", Name: "test"})
 	// The server's own service is not to be had over the wire; one over the same backend is its equal.
@@ -354,6 +359,38 @@ func TestIdentityRelationsAreNotWritten(t *testing.T) {
 	}
 	if _, err := w.service.CreateOrganization(w.admin, w.store, "acme", "Acme"); err == nil {
 		t.Error("made an organization over tuples of an application")
+	}
+}
+
+// cutOff is a backend that has not heard from the rest of its cluster for longer than is asked for.
+type cutOff struct{ backend }
+
+func (b cutOff) View(ctx context.Context, f ostiary.Freshness) (api.View, error) {
+	if f.MaxStaleness > 0 && f.MaxStaleness <= 10*time.Second && !f.Linearizable {
+		return nil, ostiary.ErrStale
+	}
+	return b.backend.View(ctx, f)
+}
+
+// A node that is cut off does not go on letting people in who were deactivated elsewhere: it says that it
+// cannot answer. IDENTITY g.0 rule 16.
+func TestGateOfNodeThatIsCutOff(t *testing.T) {
+	w := newGateWorldOn(t, start(t, func(o *api.Options) { o.Backend = cutOff{o.Backend.(backend)} }))
+	if _, err := w.model(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.check("", "document:1#viewer@user:ann"); err != nil {
+		t.Errorf("in a store without organizations: %v", err)
+	}
+	w.open()
+	if _, err := w.check("", "document:1#viewer@user:ann"); status.Code(err) != codes.Unavailable {
+		t.Errorf("in a store with organizations: %v", err)
+	}
+	k := tupleKeyOf(t, "document:1#viewer@user:ann")
+	_, err := w.fga.Check(t.Context(), &openfgav1.CheckRequest{StoreId: w.store, Consistency: openfgav1.ConsistencyPreference_HIGHER_CONSISTENCY,
+		TupleKey: &openfgav1.CheckRequestTupleKey{User: k.User, Relation: k.Relation, Object: k.Object}})
+	if err != nil {
+		t.Errorf("linearizable: %v", err)
 	}
 }
 
