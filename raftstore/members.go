@@ -155,6 +155,9 @@ func (s *Store) changeHere(ctx context.Context, c Change) error {
 		return err
 	}
 	action, err := s.judgeChange(c, index, members)
+	if err == nil && s.net != nil {
+		err = s.judgeMove(ctx, c, members)
+	}
 	if err != nil {
 		return fmt.Errorf("%s node %q: %w", c.Kind, c.ID, err)
 	}

@@ -250,6 +250,9 @@ func Open(ctx context.Context, options Options) (_ *Store, err error) {
 	if s.net != nil {
 		s.net.port.join(s.cluster, string(s.id))
 	}
+	if err := s.judgeTwin(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.startRaft(); err != nil {
 		return nil, err
 	}
