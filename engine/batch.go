@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/ostiary/ostiary"
 )
@@ -15,19 +16,26 @@ import (
 // where checks share what was found from the subject, one may be answered that alone would fail with
 // ostiary.ErrDepthExceeded.
 type Batch struct {
-	engine   *Engine
-	plan     *Plan
-	reader   Reader
+	engine *Engine
+	plan   *Plan
+	reader Reader
+	*batchMemory
+}
+
+// batchMemory is what a batch leaves for the next: memory, and nothing of what was in it.
+type batchMemory struct {
 	sets     heldSets
 	subjects map[ostiary.SubjectRef]*check
 }
+
+var batches = sync.Pool{New: func() any { return &batchMemory{subjects: map[ostiary.SubjectRef]*check{}} }}
 
 // maxBatchSubjects bounds the subjects of which a batch keeps what became known.
 const maxBatchSubjects = 128
 
 // Batch returns a batch of checks under a plan. Close it when they are answered.
 func (e *Engine) Batch(p *Plan, r Reader) *Batch {
-	return &Batch{engine: e, plan: p, reader: r, subjects: map[ostiary.SubjectRef]*check{}}
+	return &Batch{engine: e, plan: p, reader: r, batchMemory: batches.Get().(*batchMemory)}
 }
 
 // Check answers q as Engine.Check does.
@@ -62,7 +70,7 @@ func (b *Batch) check(q *CheckQuery) *check {
 	return c
 }
 
-func (b *Batch) forget() {
+func (b *batchMemory) forget() {
 	for _, c := range b.subjects {
 		c.release()
 	}
@@ -70,7 +78,16 @@ func (b *Batch) forget() {
 }
 
 // Close gives back what the batch holds. It must not be used afterwards.
-func (b *Batch) Close() { b.forget() }
+func (b *Batch) Close() {
+	m := b.batchMemory
+	if m == nil {
+		return
+	}
+	b.batchMemory = nil // and nobody comes to it by b when another batch has it
+	m.forget()
+	m.sets.reset()
+	batches.Put(m)
+}
 
 // next makes c ready for another check about its subject, under the same plan.
 func (c *check) next() {

@@ -69,3 +69,30 @@ func TestBatchAtTheDepthLimit(t *testing.T) {
 		}
 	}
 }
+
+// A batch is closed once more without harm to the one that has its memory by then, and what one has read is
+// not what the next one sees.
+func TestBatchCloses(t *testing.T) {
+	e := engine.New(engine.Options{})
+	for i := range 20 {
+		name := fmt.Sprintf("user:u%d", i)
+		first := e.Batch(groups(), engine.NewMemory(edges(t, "group:1#member@"+name)))
+		if got, err := first.Check(t.Context(), query(t, "group:1#member@"+name)); err != nil || got != ostiary.Allowed {
+			t.Fatalf("got %v, %v, want allowed", got, err)
+		}
+		first.Close()
+		second := e.Batch(groups(), engine.NewMemory(nil))
+		first.Close()
+		third := e.Batch(groups(), engine.NewMemory(edges(t, "group:1#member@"+name)))
+		for range 2 {
+			if got, err := second.Check(t.Context(), query(t, "group:1#member@"+name)); err != nil || got != ostiary.Denied {
+				t.Fatalf("got %v, %v, want denied", got, err)
+			}
+			if got, err := third.Check(t.Context(), query(t, "group:1#member@"+name)); err != nil || got != ostiary.Allowed {
+				t.Fatalf("got %v, %v, want allowed", got, err)
+			}
+		}
+		second.Close()
+		third.Close()
+	}
+}

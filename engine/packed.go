@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 
@@ -13,65 +14,90 @@ import (
 // them. Only for a group that is open, since the object has very many tuples or contextual ones, is the
 // reader asked again.
 
-// objectKey names an object. The type is its relation.first.
-type objectKey struct {
-	typ int
-	id  string
+// heldSets keeps the packed tuples of the objects that were read. An object is named by its id and its
+// type, which is its relations' relation.first.
+type heldSets struct {
+	list  []heldSet
+	table []uint16 // by hash: a place in list and one, or zero
 }
 
 type heldSet struct {
-	objectKey
-	set *edges.Set
-}
-
-// heldSets keeps the packed tuples of the objects that were read.
-type heldSets struct {
-	few  []heldSet
-	many map[objectKey]*edges.Set // once they are more than fewObjects
+	id   string
+	set  *edges.Set
+	typ  uint32
+	hash uint32
 }
 
 const (
-	fewObjects = 16
 	// maxHeldSets bounds the objects whose tuples are kept. Above it they are forgotten and read again.
 	maxHeldSets = 4096
+	// leastHeldTable is what the table begins with, a power of two.
+	leastHeldTable = 32
 )
 
-func (h *heldSets) find(k objectKey) *edges.Set {
-	if len(h.many) > 0 {
-		return h.many[k]
+func hashObject(typ uint32, id string) uint32 {
+	return uint32(maphash.String(textSeed, id)) ^ typ*0x9e3779b1
+}
+
+// find returns the tuples of an object, or nil. hash is hashObject of it.
+func (h *heldSets) find(typ uint32, id string, hash uint32) *edges.Set {
+	if len(h.list) == 0 {
+		return nil
 	}
-	for i := len(h.few) - 1; i >= 0; i-- {
-		if e := &h.few[i]; e.typ == k.typ && e.id == k.id {
+	mask := uint32(len(h.table) - 1)
+	for at := hash & mask; h.table[at] != 0; at = (at + 1) & mask {
+		if e := &h.list[h.table[at]-1]; e.hash == hash && e.typ == typ && e.id == id {
 			return e.set
 		}
 	}
 	return nil
 }
 
-func (h *heldSets) keep(k objectKey, set *edges.Set) {
-	switch {
-	case len(h.many) >= maxHeldSets:
-		clear(h.many)
-		h.many[k] = set
-	case len(h.many) > 0:
-		h.many[k] = set
-	case len(h.few) < fewObjects:
-		h.few = append(h.few, heldSet{k, set})
-	default:
-		if h.many == nil {
-			h.many = make(map[objectKey]*edges.Set, 4*fewObjects)
-		}
-		for _, e := range h.few {
-			h.many[e.objectKey] = e.set
-		}
-		h.many[k] = set
+// keep adds an object, which is not among them.
+func (h *heldSets) keep(e heldSet) {
+	if len(h.list) >= maxHeldSets {
+		h.forget()
+	}
+	if 2*len(h.list) >= len(h.table) {
+		h.grow()
+	}
+	h.list = append(h.list, e)
+	h.enter(len(h.list) - 1)
+}
+
+func (h *heldSets) grow() {
+	size := max(2*len(h.table), leastHeldTable)
+	if size <= cap(h.table) {
+		h.table = h.table[:size]
+		clear(h.table)
+	} else {
+		h.table = make([]uint16, size)
+	}
+	for i := range h.list {
+		h.enter(i)
 	}
 }
 
+// enter enters what lies at a place of the list into the table.
+func (h *heldSets) enter(i int) {
+	mask := uint32(len(h.table) - 1)
+	at := h.list[i].hash & mask
+	for h.table[at] != 0 {
+		at = (at + 1) & mask
+	}
+	h.table[at] = uint16(i + 1)
+}
+
+func (h *heldSets) forget() {
+	clear(h.list)
+	h.list, h.table = h.list[:0], h.table[:0]
+}
+
+// reset is forget that keeps no more memory than is worth it.
 func (h *heldSets) reset() {
-	clear(h.few)
-	h.few = h.few[:0]
-	clear(h.many)
+	if h.forget(); cap(h.table) > 2*maxPooledEntries {
+		*h = heldSets{}
+	}
 }
 
 // noEdges is what a question goes on with after an error.
@@ -79,8 +105,9 @@ var noEdges edges.Set
 
 // tuplesOf returns the packed tuples of an object, which has the type of rel.
 func (w *walk) tuplesOf(rel *relation, id string) *edges.Set {
-	k := objectKey{rel.first, id}
-	if set := w.sets.find(k); set != nil {
+	typ := uint32(rel.first)
+	hash := hashObject(typ, id)
+	if set := w.sets.find(typ, id, hash); set != nil {
 		return set
 	}
 	if !w.count() {
@@ -91,7 +118,7 @@ func (w *walk) tuplesOf(rel *relation, id string) *edges.Set {
 		w.err = fmt.Errorf("read the tuples of %s:%s: %w", rel.typ, id, err)
 		return &noEdges
 	}
-	w.sets.keep(k, set)
+	w.sets.keep(heldSet{id: id, set: set, typ: typ, hash: hash})
 	return set
 }
 
