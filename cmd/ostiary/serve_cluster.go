@@ -46,7 +46,7 @@ func (c *clusterFlags) register(f *pflag.FlagSet) {
 	f.Var(&c.imageRate, "image-rate", "bytes a second at which an image goes to a node that is new or too far behind, as 50MiB (0: no bound)")
 	f.DurationVar(&c.diskTimeout, "disk-timeout", 10*time.Second, "end when a write to the log takes so long, so that another node of the cluster leads (0: wait for ever)")
 	f.DurationVar(&c.deadAfter, "cleanup-dead-servers", 0, "while this node leads, remove members that have not answered for so long, as 24h (0: never)")
-	f.IntVar(&c.minVoters, "min-voters", 3, "how many voters --cleanup-dead-servers leaves at least")
+	f.IntVar(&c.minVoters, "min-voters", 3, "how many voters --cleanup-dead-servers leaves at least (0: 3)")
 	f.DurationVar(&c.maxClockDrift, "max-clock-drift", 5*time.Second, "how far the clock may differ from those of most voters of the cluster (0: nobody looks)")
 	fromEnv(f, "cluster-addr", "advertise", "join", "expect", "learner", "max-staleness", "image-rate", "disk-timeout", "max-clock-drift",
 		"cleanup-dead-servers", "min-voters")
@@ -88,8 +88,8 @@ func (c clusterFlags) judge(dev bool) (raftstore.Options, error) {
 	if c.deadAfter != 0 && c.deadAfter < minDeadAfter {
 		return none, usagef("--cleanup-dead-servers %s is neither 0 nor at least %s: a node that restarts is not dead", c.deadAfter, minDeadAfter)
 	}
-	if c.minVoters < 1 || c.minVoters > maxExpect {
-		return none, usagef("--min-voters %d is not from 1 to %d", c.minVoters, maxExpect)
+	if c.minVoters < 0 || c.minVoters > maxExpect {
+		return none, usagef("--min-voters %d is not from 0 to %d", c.minVoters, maxExpect)
 	}
 	plain := dev && !c.security.given()
 	if plain {
