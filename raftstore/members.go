@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -164,6 +165,15 @@ func (s *Store) changeHere(ctx context.Context, c Change) error {
 	if action == nil {
 		return nil
 	}
+	if c.Kind == ChangeTransfer {
+		to, err := s.successor(ctx, c.ID, members)
+		if err != nil {
+			return fmt.Errorf("%s node %q: %w", c.Kind, c.ID, err)
+		}
+		action = func() raft.Future {
+			return s.raft.LeadershipTransferToServer(raft.ServerID(to.ID), raft.ServerAddress(to.Address))
+		}
+	}
 	s.logger.Info("members change", "kind", string(c.Kind), "node", c.ID, "address", c.Address)
 	_, err = s.settle(ctx, func() error { return action().Error() })
 	switch {
@@ -259,16 +269,56 @@ func (s *Store) judgeTransfer(to *Member, voters int) (func() raft.Future, error
 	switch {
 	case to == nil && voters == 1:
 		return nil, fmt.Errorf("there is no other voter: %w", ostiary.ErrPrecondition)
-	case to == nil:
-		return func() raft.Future { return s.raft.LeadershipTransfer() }, nil
-	case to.ID == string(s.id):
+	case to != nil && to.ID == string(s.id):
 		return nil, nil
-	case !to.Voter:
+	case to != nil && !to.Voter:
 		return nil, fmt.Errorf("it is a learner; promote it first: %w", ostiary.ErrPrecondition)
 	}
-	return func() raft.Future {
-		return s.raft.LeadershipTransferToServer(raft.ServerID(to.ID), raft.ServerAddress(to.Address))
-	}, nil
+	return func() raft.Future { return s.raft.LeadershipTransfer() }, nil
+}
+
+// maxTransferLag is how many entries a node may lack to be given the leadership.
+const maxTransferLag = 1024
+
+// successor returns the voter of an id, or for none the one that is furthest, which answers now and is not
+// far behind. While raft waits for a node that does not follow, it takes no writes, and in 1.8.0 it may
+// wait for ever.
+func (s *Store) successor(ctx context.Context, id string, members []Member) (best Member, err error) {
+	ctx, cancel := context.WithTimeout(ctx, watchInterval)
+	defer cancel()
+	var (
+		asking   sync.WaitGroup
+		mu       sync.Mutex // guards what follows, and best
+		furthest uint64
+		failures []error
+	)
+	for _, m := range members {
+		if !m.Voter || m.ID == string(s.id) || id != "" && m.ID != id {
+			continue
+		}
+		asking.Go(func() {
+			conn, err := s.net.peers.reach(ctx, m.Address)
+			var got *standing
+			if err == nil {
+				got, err = call[standing](ctx, conn, "standing", watchQuestion{})
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failures = append(failures, err)
+			} else if best.ID == "" || got.LastIndex > furthest {
+				best, furthest = m, got.LastIndex
+			}
+		})
+	}
+	asking.Wait()
+	switch last := s.log.LastIndex(); {
+	case best.ID == "":
+		return best, fmt.Errorf("it does not answer: %w: %w", errors.Join(failures...), ostiary.ErrUnavailable)
+	case furthest+maxTransferLag < last:
+		return best, fmt.Errorf("its log ends at %d and the leader's at %d; wait until it has caught up: %w", furthest, last, ostiary.ErrUnavailable)
+	}
+	return best, nil
 }
 
 func (s *Store) takeStatus(context.Context, *nothing) (*NodeStatus, error) {
