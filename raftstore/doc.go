@@ -11,6 +11,11 @@
 // the leader's storage (images.go). A new node finds its cluster (form.go) and becomes a member as a
 // learner first (network.go, members.go).
 //
+// Nodes ask each other all the time how they stand (watch.go). From that follow what the log must keep for
+// those that are behind (outgoing.go), whose clock is right (clocks.go), which changes every node understands
+// (version.go), which members are dead (autopilot.go), and how old a default read may be (staleness.go). A node
+// whose disk hangs ends (hang.go), and a copied data folder does not start (twin.go).
+//
 // # Invariants
 //
 //	R1. A mutation is acknowledged after its entry is fsynced in the log and its effects are in a
