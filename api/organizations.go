@@ -178,3 +178,22 @@ func (i *identityService) UnblockUser(ctx context.Context, req *ostiaryv1.Unbloc
 	r, err := i.server.identity.UnblockUser(carry(ctx), req.GetStoreId(), req.GetOrganizationId(), req.GetUserId())
 	return &ostiaryv1.UnblockUserResponse{}, done(ctx, r, err)
 }
+
+// GetUser returns the organizations of a person.
+func (i *identityService) GetUser(ctx context.Context, req *ostiaryv1.GetUserRequest) (*ostiaryv1.GetUserResponse, error) {
+	all, deleted, err := i.server.identity.Standings(ctx, req.GetStoreId(), req.GetUserId())
+	if err != nil {
+		return nil, err
+	}
+	resp := &ostiaryv1.GetUserResponse{Deleted: deleted}
+	for _, s := range all {
+		wire := &ostiaryv1.Standing{
+			OrganizationId: s.Organization, Member: s.Member, Enabled: s.Enabled, ConnectionId: s.Connection, DisabledBy: s.DisabledBy,
+		}
+		if s.BlockedNanos != 0 {
+			wire.BlockedAt = stamp(s.BlockedNanos)
+		}
+		resp.Standings = append(resp.Standings, wire)
+	}
+	return resp, nil
+}

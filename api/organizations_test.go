@@ -153,6 +153,9 @@ func TestIdentityServiceOverHTTP(t *testing.T) {
 		t.Errorf("members: %s", got)
 	}
 	do("POST", "/organizations/acme/blocks", `{"user_id":"ann"}`, http.StatusOK)
+	if got := do("GET", "/users/ann", "", http.StatusOK); !strings.Contains(got, `"blocked_at":"`) || !strings.Contains(got, `"organization_id":"acme"`) {
+		t.Errorf("a person: %s", got)
+	}
 	do("DELETE", "/organizations/acme/blocks/ann", "", http.StatusOK)
 	do("DELETE", "/organizations/acme/members/ann", "", http.StatusOK)
 	if got := do("GET", "/organizations", "", http.StatusOK); !strings.Contains(got, `"id":"acme"`) {

@@ -51,7 +51,9 @@ func TestOrganizationCommands(t *testing.T) {
 	run(exitDone, "user", "block", "ann", "--org", "acme")
 	run(exitDenied, "check", "document:1#viewer@user:ann")
 	has(run(exitDenied, "check", "document:1#viewer@user:ann", "--explain"), "blocked")
+	has(run(exitDone, "user", "show", "ann"), "acme", "blocked since")
 	run(exitDone, "user", "unblock", "ann", "--org", "acme")
+	has(run(exitDone, "user", "show", "ann"), "enabled")
 	run(exitDone, "check", "document:1#viewer@user:ann")
 	has(run(exitFailed, "tuple", "write", "organization:acme#enabled@user:bob"), "written by identity providers")
 

@@ -1277,6 +1277,205 @@ func (*UnblockUserResponse) Descriptor() ([]byte, []int) {
 	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{22}
 }
 
+type GetUserRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "u01m824qgqx05kcwex3kxbcecwz".
+	UserId        string `protobuf:"bytes,2,opt,name=user_id,proto3" json:"user_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUserRequest) Reset() {
+	*x = GetUserRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUserRequest) ProtoMessage() {}
+
+func (x *GetUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUserRequest.ProtoReflect.Descriptor instead.
+func (*GetUserRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *GetUserRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *GetUserRequest) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+type GetUserResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By the id of the organization.
+	Standings []*Standing `protobuf:"bytes,1,rep,name=standings,proto3" json:"standings,omitempty"`
+	// The person was deleted; the id is denied for ever.
+	Deleted       bool `protobuf:"varint,2,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUserResponse) Reset() {
+	*x = GetUserResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUserResponse) ProtoMessage() {}
+
+func (x *GetUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUserResponse.ProtoReflect.Descriptor instead.
+func (*GetUserResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GetUserResponse) GetStandings() []*Standing {
+	if x != nil {
+		return x.Standings
+	}
+	return nil
+}
+
+func (x *GetUserResponse) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+// Standing is what is known of a person in one organization.
+type Standing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "acme".
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,proto3" json:"organization_id,omitempty"`
+	// By a connection or an operator.
+	Member bool `protobuf:"varint,2,opt,name=member,proto3" json:"member,omitempty"`
+	// The person passes the organization's gate, unless disabled or blocked.
+	Enabled bool `protobuf:"varint,3,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	// The connection that manages the person. Empty: none does. Example: "c01m824qgqx05kcwex3kxbcecwz".
+	ConnectionId string `protobuf:"bytes,4,opt,name=connection_id,proto3" json:"connection_id,omitempty"`
+	// The connection that deactivated the person. Example: "c01m824qgqx05kcwex3kxbcecwz".
+	DisabledBy string `protobuf:"bytes,5,opt,name=disabled_by,proto3" json:"disabled_by,omitempty"`
+	// When an operator blocked the person. Absent: nobody did. Example: "2026-01-31T09:00:00Z".
+	BlockedAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=blocked_at,proto3" json:"blocked_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Standing) Reset() {
+	*x = Standing{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Standing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Standing) ProtoMessage() {}
+
+func (x *Standing) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Standing.ProtoReflect.Descriptor instead.
+func (*Standing) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Standing) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *Standing) GetMember() bool {
+	if x != nil {
+		return x.Member
+	}
+	return false
+}
+
+func (x *Standing) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *Standing) GetConnectionId() string {
+	if x != nil {
+		return x.ConnectionId
+	}
+	return ""
+}
+
+func (x *Standing) GetDisabledBy() string {
+	if x != nil {
+		return x.DisabledBy
+	}
+	return ""
+}
+
+func (x *Standing) GetBlockedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BlockedAt
+	}
+	return nil
+}
+
 type Connection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Stands in the path of SCIM requests. Example: "c01m824qgqx05kcwex3kxbcecwz".
@@ -1300,7 +1499,7 @@ type Connection struct {
 
 func (x *Connection) Reset() {
 	*x = Connection{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[23]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1312,7 +1511,7 @@ func (x *Connection) String() string {
 func (*Connection) ProtoMessage() {}
 
 func (x *Connection) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[23]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1325,7 +1524,7 @@ func (x *Connection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connection.ProtoReflect.Descriptor instead.
 func (*Connection) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{23}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Connection) GetId() string {
@@ -1395,7 +1594,7 @@ type CreateConnectionRequest struct {
 
 func (x *CreateConnectionRequest) Reset() {
 	*x = CreateConnectionRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[24]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1606,7 @@ func (x *CreateConnectionRequest) String() string {
 func (*CreateConnectionRequest) ProtoMessage() {}
 
 func (x *CreateConnectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[24]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1619,7 @@ func (x *CreateConnectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConnectionRequest.ProtoReflect.Descriptor instead.
 func (*CreateConnectionRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{24}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CreateConnectionRequest) GetStoreId() string {
@@ -1467,7 +1666,7 @@ type CreateConnectionResponse struct {
 
 func (x *CreateConnectionResponse) Reset() {
 	*x = CreateConnectionResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[25]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1479,7 +1678,7 @@ func (x *CreateConnectionResponse) String() string {
 func (*CreateConnectionResponse) ProtoMessage() {}
 
 func (x *CreateConnectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[25]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1492,7 +1691,7 @@ func (x *CreateConnectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConnectionResponse.ProtoReflect.Descriptor instead.
 func (*CreateConnectionResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{25}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CreateConnectionResponse) GetConnection() *Connection {
@@ -1514,7 +1713,7 @@ type GetConnectionRequest struct {
 
 func (x *GetConnectionRequest) Reset() {
 	*x = GetConnectionRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[26]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1526,7 +1725,7 @@ func (x *GetConnectionRequest) String() string {
 func (*GetConnectionRequest) ProtoMessage() {}
 
 func (x *GetConnectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[26]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1539,7 +1738,7 @@ func (x *GetConnectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectionRequest.ProtoReflect.Descriptor instead.
 func (*GetConnectionRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{26}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetConnectionRequest) GetStoreId() string {
@@ -1565,7 +1764,7 @@ type GetConnectionResponse struct {
 
 func (x *GetConnectionResponse) Reset() {
 	*x = GetConnectionResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[27]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1577,7 +1776,7 @@ func (x *GetConnectionResponse) String() string {
 func (*GetConnectionResponse) ProtoMessage() {}
 
 func (x *GetConnectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[27]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1590,7 +1789,7 @@ func (x *GetConnectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectionResponse.ProtoReflect.Descriptor instead.
 func (*GetConnectionResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{27}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetConnectionResponse) GetConnection() *Connection {
@@ -1612,7 +1811,7 @@ type ListConnectionsRequest struct {
 
 func (x *ListConnectionsRequest) Reset() {
 	*x = ListConnectionsRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[28]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1624,7 +1823,7 @@ func (x *ListConnectionsRequest) String() string {
 func (*ListConnectionsRequest) ProtoMessage() {}
 
 func (x *ListConnectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[28]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1637,7 +1836,7 @@ func (x *ListConnectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectionsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{28}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListConnectionsRequest) GetStoreId() string {
@@ -1663,7 +1862,7 @@ type ListConnectionsResponse struct {
 
 func (x *ListConnectionsResponse) Reset() {
 	*x = ListConnectionsResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[29]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1675,7 +1874,7 @@ func (x *ListConnectionsResponse) String() string {
 func (*ListConnectionsResponse) ProtoMessage() {}
 
 func (x *ListConnectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[29]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1688,7 +1887,7 @@ func (x *ListConnectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectionsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{29}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListConnectionsResponse) GetConnections() []*Connection {
@@ -1716,7 +1915,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[30]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1728,7 +1927,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[30]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1741,7 +1940,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{30}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Token) GetId() string {
@@ -1797,7 +1996,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1809,7 +2008,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1822,7 +2021,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{31}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CreateTokenRequest) GetStoreId() string {
@@ -1871,7 +2070,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1883,7 +2082,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1896,7 +2095,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{32}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CreateTokenResponse) GetToken() *Token {
@@ -1925,7 +2124,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1937,7 +2136,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1950,7 +2149,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{33}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListTokensRequest) GetStoreId() string {
@@ -1976,7 +2175,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1988,7 +2187,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2001,7 +2200,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{34}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -2025,7 +2224,7 @@ type RevokeTokenRequest struct {
 
 func (x *RevokeTokenRequest) Reset() {
 	*x = RevokeTokenRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2037,7 +2236,7 @@ func (x *RevokeTokenRequest) String() string {
 func (*RevokeTokenRequest) ProtoMessage() {}
 
 func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2050,7 +2249,7 @@ func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{35}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RevokeTokenRequest) GetStoreId() string {
@@ -2082,7 +2281,7 @@ type RevokeTokenResponse struct {
 
 func (x *RevokeTokenResponse) Reset() {
 	*x = RevokeTokenResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2293,7 @@ func (x *RevokeTokenResponse) String() string {
 func (*RevokeTokenResponse) ProtoMessage() {}
 
 func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2306,7 @@ func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{36}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{39}
 }
 
 type Role struct {
@@ -2128,7 +2327,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2140,7 +2339,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2153,7 +2352,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{37}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Role) GetId() string {
@@ -2211,7 +2410,7 @@ type CreateRoleRequest struct {
 
 func (x *CreateRoleRequest) Reset() {
 	*x = CreateRoleRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2223,7 +2422,7 @@ func (x *CreateRoleRequest) String() string {
 func (*CreateRoleRequest) ProtoMessage() {}
 
 func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2236,7 +2435,7 @@ func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleRequest.ProtoReflect.Descriptor instead.
 func (*CreateRoleRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{38}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CreateRoleRequest) GetStoreId() string {
@@ -2290,7 +2489,7 @@ type CreateRoleResponse struct {
 
 func (x *CreateRoleResponse) Reset() {
 	*x = CreateRoleResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2302,7 +2501,7 @@ func (x *CreateRoleResponse) String() string {
 func (*CreateRoleResponse) ProtoMessage() {}
 
 func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2315,7 +2514,7 @@ func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleResponse.ProtoReflect.Descriptor instead.
 func (*CreateRoleResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{39}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CreateRoleResponse) GetRole() *Role {
@@ -2337,7 +2536,7 @@ type ListRolesRequest struct {
 
 func (x *ListRolesRequest) Reset() {
 	*x = ListRolesRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2349,7 +2548,7 @@ func (x *ListRolesRequest) String() string {
 func (*ListRolesRequest) ProtoMessage() {}
 
 func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2362,7 +2561,7 @@ func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesRequest.ProtoReflect.Descriptor instead.
 func (*ListRolesRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{40}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListRolesRequest) GetStoreId() string {
@@ -2388,7 +2587,7 @@ type ListRolesResponse struct {
 
 func (x *ListRolesResponse) Reset() {
 	*x = ListRolesResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2400,7 +2599,7 @@ func (x *ListRolesResponse) String() string {
 func (*ListRolesResponse) ProtoMessage() {}
 
 func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2413,7 +2612,7 @@ func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesResponse.ProtoReflect.Descriptor instead.
 func (*ListRolesResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{41}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListRolesResponse) GetRoles() []*Role {
@@ -2505,7 +2704,22 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\x12\x18\n" +
 	"\auser_id\x18\x03 \x01(\tR\auser_id\"\x15\n" +
-	"\x13UnblockUserResponse\"\xe0\x01\n" +
+	"\x13UnblockUserResponse\"F\n" +
+	"\x0eGetUserRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x18\n" +
+	"\auser_id\x18\x02 \x01(\tR\auser_id\"_\n" +
+	"\x0fGetUserResponse\x122\n" +
+	"\tstandings\x18\x01 \x03(\v2\x14.ostiary.v1.StandingR\tstandings\x12\x18\n" +
+	"\adeleted\x18\x02 \x01(\bR\adeleted\"\xea\x01\n" +
+	"\bStanding\x12(\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0forganization_id\x12\x16\n" +
+	"\x06member\x18\x02 \x01(\bR\x06member\x12\x18\n" +
+	"\aenabled\x18\x03 \x01(\bR\aenabled\x12$\n" +
+	"\rconnection_id\x18\x04 \x01(\tR\rconnection_id\x12 \n" +
+	"\vdisabled_by\x18\x05 \x01(\tR\vdisabled_by\x12:\n" +
+	"\n" +
+	"blocked_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"blocked_at\"\xe0\x01\n" +
 	"\n" +
 	"Connection\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12(\n" +
@@ -2589,7 +2803,7 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\";\n" +
 	"\x11ListRolesResponse\x12&\n" +
-	"\x05roles\x18\x01 \x03(\v2\x10.ostiary.v1.RoleR\x05roles2\x9a\f\n" +
+	"\x05roles\x18\x01 \x03(\v2\x10.ostiary.v1.RoleR\x05roles2\xde\f\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\x12CreateOrganization\x12%.ostiary.v1.CreateOrganizationRequest\x1a&.ostiary.v1.CreateOrganizationResponse\x12Z\n" +
 	"\x0fGetOrganization\x12\".ostiary.v1.GetOrganizationRequest\x1a#.ostiary.v1.GetOrganizationResponse\x12`\n" +
@@ -2600,7 +2814,8 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\fRemoveMember\x12\x1f.ostiary.v1.RemoveMemberRequest\x1a .ostiary.v1.RemoveMemberResponse\x12N\n" +
 	"\vListMembers\x12\x1e.ostiary.v1.ListMembersRequest\x1a\x1f.ostiary.v1.ListMembersResponse\x12H\n" +
 	"\tBlockUser\x12\x1c.ostiary.v1.BlockUserRequest\x1a\x1d.ostiary.v1.BlockUserResponse\x12N\n" +
-	"\vUnblockUser\x12\x1e.ostiary.v1.UnblockUserRequest\x1a\x1f.ostiary.v1.UnblockUserResponse\x12]\n" +
+	"\vUnblockUser\x12\x1e.ostiary.v1.UnblockUserRequest\x1a\x1f.ostiary.v1.UnblockUserResponse\x12B\n" +
+	"\aGetUser\x12\x1a.ostiary.v1.GetUserRequest\x1a\x1b.ostiary.v1.GetUserResponse\x12]\n" +
 	"\x10CreateConnection\x12#.ostiary.v1.CreateConnectionRequest\x1a$.ostiary.v1.CreateConnectionResponse\x12T\n" +
 	"\rGetConnection\x12 .ostiary.v1.GetConnectionRequest\x1a!.ostiary.v1.GetConnectionResponse\x12Z\n" +
 	"\x0fListConnections\x12\".ostiary.v1.ListConnectionsRequest\x1a#.ostiary.v1.ListConnectionsResponse\x12N\n" +
@@ -2624,7 +2839,7 @@ func file_ostiary_v1_identity_proto_rawDescGZIP() []byte {
 	return file_ostiary_v1_identity_proto_rawDescData
 }
 
-var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*Organization)(nil),               // 0: ostiary.v1.Organization
 	(*CreateOrganizationRequest)(nil),  // 1: ostiary.v1.CreateOrganizationRequest
@@ -2649,87 +2864,94 @@ var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*BlockUserResponse)(nil),          // 20: ostiary.v1.BlockUserResponse
 	(*UnblockUserRequest)(nil),         // 21: ostiary.v1.UnblockUserRequest
 	(*UnblockUserResponse)(nil),        // 22: ostiary.v1.UnblockUserResponse
-	(*Connection)(nil),                 // 23: ostiary.v1.Connection
-	(*CreateConnectionRequest)(nil),    // 24: ostiary.v1.CreateConnectionRequest
-	(*CreateConnectionResponse)(nil),   // 25: ostiary.v1.CreateConnectionResponse
-	(*GetConnectionRequest)(nil),       // 26: ostiary.v1.GetConnectionRequest
-	(*GetConnectionResponse)(nil),      // 27: ostiary.v1.GetConnectionResponse
-	(*ListConnectionsRequest)(nil),     // 28: ostiary.v1.ListConnectionsRequest
-	(*ListConnectionsResponse)(nil),    // 29: ostiary.v1.ListConnectionsResponse
-	(*Token)(nil),                      // 30: ostiary.v1.Token
-	(*CreateTokenRequest)(nil),         // 31: ostiary.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),        // 32: ostiary.v1.CreateTokenResponse
-	(*ListTokensRequest)(nil),          // 33: ostiary.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),         // 34: ostiary.v1.ListTokensResponse
-	(*RevokeTokenRequest)(nil),         // 35: ostiary.v1.RevokeTokenRequest
-	(*RevokeTokenResponse)(nil),        // 36: ostiary.v1.RevokeTokenResponse
-	(*Role)(nil),                       // 37: ostiary.v1.Role
-	(*CreateRoleRequest)(nil),          // 38: ostiary.v1.CreateRoleRequest
-	(*CreateRoleResponse)(nil),         // 39: ostiary.v1.CreateRoleResponse
-	(*ListRolesRequest)(nil),           // 40: ostiary.v1.ListRolesRequest
-	(*ListRolesResponse)(nil),          // 41: ostiary.v1.ListRolesResponse
-	(*timestamppb.Timestamp)(nil),      // 42: google.protobuf.Timestamp
+	(*GetUserRequest)(nil),             // 23: ostiary.v1.GetUserRequest
+	(*GetUserResponse)(nil),            // 24: ostiary.v1.GetUserResponse
+	(*Standing)(nil),                   // 25: ostiary.v1.Standing
+	(*Connection)(nil),                 // 26: ostiary.v1.Connection
+	(*CreateConnectionRequest)(nil),    // 27: ostiary.v1.CreateConnectionRequest
+	(*CreateConnectionResponse)(nil),   // 28: ostiary.v1.CreateConnectionResponse
+	(*GetConnectionRequest)(nil),       // 29: ostiary.v1.GetConnectionRequest
+	(*GetConnectionResponse)(nil),      // 30: ostiary.v1.GetConnectionResponse
+	(*ListConnectionsRequest)(nil),     // 31: ostiary.v1.ListConnectionsRequest
+	(*ListConnectionsResponse)(nil),    // 32: ostiary.v1.ListConnectionsResponse
+	(*Token)(nil),                      // 33: ostiary.v1.Token
+	(*CreateTokenRequest)(nil),         // 34: ostiary.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),        // 35: ostiary.v1.CreateTokenResponse
+	(*ListTokensRequest)(nil),          // 36: ostiary.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),         // 37: ostiary.v1.ListTokensResponse
+	(*RevokeTokenRequest)(nil),         // 38: ostiary.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),        // 39: ostiary.v1.RevokeTokenResponse
+	(*Role)(nil),                       // 40: ostiary.v1.Role
+	(*CreateRoleRequest)(nil),          // 41: ostiary.v1.CreateRoleRequest
+	(*CreateRoleResponse)(nil),         // 42: ostiary.v1.CreateRoleResponse
+	(*ListRolesRequest)(nil),           // 43: ostiary.v1.ListRolesRequest
+	(*ListRolesResponse)(nil),          // 44: ostiary.v1.ListRolesResponse
+	(*timestamppb.Timestamp)(nil),      // 45: google.protobuf.Timestamp
 }
 var file_ostiary_v1_identity_proto_depIdxs = []int32{
-	42, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
+	45, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 1: ostiary.v1.CreateOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 2: ostiary.v1.GetOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 3: ostiary.v1.ListOrganizationsResponse.organizations:type_name -> ostiary.v1.Organization
 	11, // 4: ostiary.v1.VerifyOrganizationResponse.findings:type_name -> ostiary.v1.Finding
-	42, // 5: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
+	45, // 5: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
 	12, // 6: ostiary.v1.ListMembersResponse.members:type_name -> ostiary.v1.Member
-	42, // 7: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
-	23, // 8: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	23, // 9: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	23, // 10: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
-	42, // 11: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
-	42, // 12: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	42, // 13: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
-	30, // 14: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
-	30, // 15: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
-	37, // 16: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
-	37, // 17: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
-	1,  // 18: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
-	3,  // 19: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
-	5,  // 20: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
-	7,  // 21: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
-	9,  // 22: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
-	13, // 23: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
-	15, // 24: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
-	17, // 25: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
-	19, // 26: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
-	21, // 27: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
-	24, // 28: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
-	26, // 29: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
-	28, // 30: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
-	31, // 31: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
-	33, // 32: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
-	35, // 33: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
-	38, // 34: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
-	40, // 35: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
-	2,  // 36: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
-	4,  // 37: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
-	6,  // 38: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
-	8,  // 39: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
-	10, // 40: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
-	14, // 41: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
-	16, // 42: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
-	18, // 43: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
-	20, // 44: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
-	22, // 45: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
-	25, // 46: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
-	27, // 47: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
-	29, // 48: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
-	32, // 49: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
-	34, // 50: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
-	36, // 51: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
-	39, // 52: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
-	41, // 53: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
-	36, // [36:54] is the sub-list for method output_type
-	18, // [18:36] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	25, // 7: ostiary.v1.GetUserResponse.standings:type_name -> ostiary.v1.Standing
+	45, // 8: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
+	45, // 9: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
+	26, // 10: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	26, // 11: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	26, // 12: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
+	45, // 13: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	45, // 14: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	45, // 15: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
+	33, // 16: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
+	33, // 17: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
+	40, // 18: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
+	40, // 19: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
+	1,  // 20: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
+	3,  // 21: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
+	5,  // 22: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
+	7,  // 23: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
+	9,  // 24: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
+	13, // 25: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
+	15, // 26: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
+	17, // 27: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
+	19, // 28: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
+	21, // 29: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
+	23, // 30: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
+	27, // 31: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
+	29, // 32: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
+	31, // 33: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
+	34, // 34: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
+	36, // 35: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
+	38, // 36: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
+	41, // 37: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
+	43, // 38: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
+	2,  // 39: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
+	4,  // 40: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
+	6,  // 41: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
+	8,  // 42: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
+	10, // 43: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
+	14, // 44: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
+	16, // 45: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
+	18, // 46: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
+	20, // 47: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
+	22, // 48: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
+	24, // 49: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
+	28, // 50: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
+	30, // 51: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
+	32, // 52: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
+	35, // 53: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
+	37, // 54: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
+	39, // 55: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
+	42, // 56: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
+	44, // 57: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
+	39, // [39:58] is the sub-list for method output_type
+	20, // [20:39] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_identity_proto_init() }
@@ -2743,7 +2965,7 @@ func file_ostiary_v1_identity_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_identity_proto_rawDesc), len(file_ostiary_v1_identity_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   42,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

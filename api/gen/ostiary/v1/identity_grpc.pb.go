@@ -29,6 +29,7 @@ const (
 	IdentityService_ListMembers_FullMethodName        = "/ostiary.v1.IdentityService/ListMembers"
 	IdentityService_BlockUser_FullMethodName          = "/ostiary.v1.IdentityService/BlockUser"
 	IdentityService_UnblockUser_FullMethodName        = "/ostiary.v1.IdentityService/UnblockUser"
+	IdentityService_GetUser_FullMethodName            = "/ostiary.v1.IdentityService/GetUser"
 	IdentityService_CreateConnection_FullMethodName   = "/ostiary.v1.IdentityService/CreateConnection"
 	IdentityService_GetConnection_FullMethodName      = "/ostiary.v1.IdentityService/GetConnection"
 	IdentityService_ListConnections_FullMethodName    = "/ostiary.v1.IdentityService/ListConnections"
@@ -83,6 +84,9 @@ type IdentityServiceClient interface {
 	BlockUser(ctx context.Context, in *BlockUserRequest, opts ...grpc.CallOption) (*BlockUserResponse, error)
 	// UnblockUser lifts a block, and nothing else.
 	UnblockUser(ctx context.Context, in *UnblockUserRequest, opts ...grpc.CallOption) (*UnblockUserResponse, error)
+	// GetUser returns the organizations of a person, and what stands against the person in each. Of an id that
+	// nobody knows there are none.
+	GetUser(ctx context.Context, in *GetUserRequest, opts ...grpc.CallOption) (*GetUserResponse, error)
 	// CreateConnection makes a way for an identity provider to fill an organization over SCIM. It is of use
 	// once it has a token.
 	// Errors: RESOURCE_EXHAUSTED where the cluster has 10,000. A retry makes another connection.
@@ -214,6 +218,16 @@ func (c *identityServiceClient) UnblockUser(ctx context.Context, in *UnblockUser
 	return out, nil
 }
 
+func (c *identityServiceClient) GetUser(ctx context.Context, in *GetUserRequest, opts ...grpc.CallOption) (*GetUserResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetUserResponse)
+	err := c.cc.Invoke(ctx, IdentityService_GetUser_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *identityServiceClient) CreateConnection(ctx context.Context, in *CreateConnectionRequest, opts ...grpc.CallOption) (*CreateConnectionResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateConnectionResponse)
@@ -338,6 +352,9 @@ type IdentityServiceServer interface {
 	BlockUser(context.Context, *BlockUserRequest) (*BlockUserResponse, error)
 	// UnblockUser lifts a block, and nothing else.
 	UnblockUser(context.Context, *UnblockUserRequest) (*UnblockUserResponse, error)
+	// GetUser returns the organizations of a person, and what stands against the person in each. Of an id that
+	// nobody knows there are none.
+	GetUser(context.Context, *GetUserRequest) (*GetUserResponse, error)
 	// CreateConnection makes a way for an identity provider to fill an organization over SCIM. It is of use
 	// once it has a token.
 	// Errors: RESOURCE_EXHAUSTED where the cluster has 10,000. A retry makes another connection.
@@ -398,6 +415,9 @@ func (UnimplementedIdentityServiceServer) BlockUser(context.Context, *BlockUserR
 }
 func (UnimplementedIdentityServiceServer) UnblockUser(context.Context, *UnblockUserRequest) (*UnblockUserResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UnblockUser not implemented")
+}
+func (UnimplementedIdentityServiceServer) GetUser(context.Context, *GetUserRequest) (*GetUserResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetUser not implemented")
 }
 func (UnimplementedIdentityServiceServer) CreateConnection(context.Context, *CreateConnectionRequest) (*CreateConnectionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateConnection not implemented")
@@ -624,6 +644,24 @@ func _IdentityService_UnblockUser_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _IdentityService_GetUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetUserRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).GetUser(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_GetUser_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).GetUser(ctx, req.(*GetUserRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _IdentityService_CreateConnection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateConnectionRequest)
 	if err := dec(in); err != nil {
@@ -814,6 +852,10 @@ var IdentityService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UnblockUser",
 			Handler:    _IdentityService_UnblockUser_Handler,
+		},
+		{
+			MethodName: "GetUser",
+			Handler:    _IdentityService_GetUser_Handler,
 		},
 		{
 			MethodName: "CreateConnection",
