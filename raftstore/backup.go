@@ -48,7 +48,7 @@ func (s *Store) writeBackup(ctx context.Context, o BackupOptions, w io.Writer) e
 	}
 	defer view.Close()
 	if o.Since == view.Revision() {
-		return fmt.Errorf("nothing was written after revision %d: %w", o.Since, ostiary.ErrRevisionNotYet)
+		return fmt.Errorf("nothing was written after revision %d, so there is nothing to save: %w", o.Since, ostiary.ErrPrecondition)
 	}
 	manifest, err := s.manifest(view, taken, o)
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *Store) leads() error {
 	if address == "" || id == s.id {
 		return fmt.Errorf("no leader is known to this node: %w", ostiary.ErrUnavailable)
 	}
-	return fmt.Errorf("node %s at %q leads, and a backup is made there: %w", id, address, ostiary.ErrNotLeader)
+	return fmt.Errorf("node %s leads (its cluster address is %q), and a backup is made there; ask it, at its gRPC address: %w", id, address, ostiary.ErrNotLeader)
 }
 
 func (s *Store) manifest(view *storage.View, taken int64, o BackupOptions) (m backup.Manifest, err error) {

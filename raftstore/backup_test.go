@@ -197,7 +197,7 @@ func TestRestoreAnyTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	collected := backupOf(t, s, 0)
-	from := time.Unix(10_000, 0).UnixNano()
+	from := firstStamp(t, v)
 	for nanos := from; nanos <= end.TakenNanos; nanos += (end.TakenNanos - from) / 9 {
 		want, err := v.RevisionAt(nanos)
 		if err != nil {
@@ -215,6 +215,7 @@ func TestRestoreAnyTime(t *testing.T) {
 		want   error
 	}{
 		"later than the backups": {sources(full, increment), end.TakenNanos + 1, ostiary.ErrRevisionNotYet},
+		"before the backups":     {sources(full, increment), 1, ostiary.ErrRevisionGone},
 		"before the mark":        {sources(collected), from, ostiary.ErrRevisionGone},
 	} {
 		_, err := Restore(t.Context(), RestoreOptions{Dir: "x", FS: vfs.NewMem(), Sources: test.source, ToNanos: test.nanos})
@@ -222,6 +223,19 @@ func TestRestoreAnyTime(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", name, err, test.want)
 		}
 	}
+}
+
+// firstStamp returns the time of the oldest change.
+func firstStamp(t *testing.T, v *storage.View) int64 {
+	t.Helper()
+	for change, err := range v.Changes(t.Context(), testStore, 0, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return change.TimeNanos
+	}
+	t.Fatal("there is no change")
+	return 0
 }
 
 // TestBackupUnderWrites takes backups while eight clients write pairs of tuples: each backup holds both of
@@ -355,7 +369,7 @@ func TestBackupRefusals(t *testing.T) {
 	}{
 		"collected":       {BackupOptions{Since: low - 1}, ostiary.ErrRevisionGone},
 		"future":          {BackupOptions{Since: now + 1000}, ostiary.ErrRevisionNotYet},
-		"nothing new":     {BackupOptions{Since: now + 1}, ostiary.ErrRevisionNotYet},
+		"nothing new":     {BackupOptions{Since: now + 1}, ostiary.ErrPrecondition},
 		"another cluster": {BackupOptions{Since: now, Cluster: ostiary.ClusterID{1}}, ostiary.ErrTokenInvalid},
 	} {
 		var out bytes.Buffer

@@ -96,10 +96,10 @@ func (p *restorePlan) cut(o RestoreOptions) error {
 	at := slices.IndexFunc(p.parts, func(part restorePart) bool { return reaches(part.manifest) })
 	switch {
 	case at < 0 && o.ToNanos != 0:
-		return fmt.Errorf("the backups reach to %s, and %s is asked for: %w", last.Taken().Format(time.RFC3339Nano),
+		return fmt.Errorf("the backups reach to %s, and %s is asked for; name a later backup too: %w", last.Taken().Format(time.RFC3339Nano),
 			time.Unix(0, o.ToNanos).UTC().Format(time.RFC3339Nano), ostiary.ErrRevisionNotYet)
 	case at < 0:
-		return fmt.Errorf("the backups reach to revision %d, and %d is asked for: %w", last.Revision, o.ToRevision, ostiary.ErrRevisionNotYet)
+		return fmt.Errorf("the backups reach to revision %d, and %d is asked for; name a later backup too: %w", last.Revision, o.ToRevision, ostiary.ErrRevisionNotYet)
 	}
 	p.parts = p.parts[:at+1]
 	if low := max(p.parts[at].manifest.LowWater, 1); o.ToRevision != 0 && o.ToRevision < low {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ostiary/ostiary"
@@ -109,7 +110,8 @@ func (b *Builder) commit(above int) error {
 }
 
 // RevisionAt returns the newest revision, of those up to newest, whose stamp is not later than a time, in
-// nanoseconds since 1970 UTC. It fails with ostiary.ErrRevisionGone for a time before low.
+// nanoseconds since 1970 UTC. It fails with ostiary.ErrRevisionGone for a time before low, or before
+// everything that the rows tell of: who asks for that has probably mistyped the time.
 func (b *Builder) RevisionAt(nanos int64, low, newest ostiary.Revision) (r ostiary.Revision, err error) {
 	if err := b.commit(0); err != nil {
 		return 0, err
@@ -120,6 +122,7 @@ func (b *Builder) RevisionAt(nanos int64, low, newest ostiary.Revision) (r ostia
 	}
 	defer func() { err = errors.Join(err, readError(it.Close())) }()
 	r = newest
+	var oldest int64                          // of the stamps that are later
 	for ok := it.Last(); ok; ok = it.Prev() { // stamps never go back
 		value, err := it.ValueAndErr()
 		if err != nil {
@@ -133,12 +136,17 @@ func (b *Builder) RevisionAt(nanos int64, low, newest ostiary.Revision) (r ostia
 			continue
 		}
 		if stamp <= nanos {
+			oldest = 0
 			break
 		}
-		r = revision - 1
+		r, oldest = revision-1, stamp
 	}
 	if err := it.Error(); err != nil {
 		return 0, readError(err)
+	}
+	if oldest != 0 {
+		return 0, fmt.Errorf("the rows tell of times from %s on, and %s is asked for: %w", time.Unix(0, oldest).UTC().Format(time.RFC3339Nano),
+			time.Unix(0, nanos).UTC().Format(time.RFC3339Nano), ostiary.ErrRevisionGone)
 	}
 	if r < max(low, 1) {
 		return 0, fmt.Errorf("that is before the oldest revision that can be restored, %d: %w", max(low, 1), ostiary.ErrRevisionGone)

@@ -53,15 +53,30 @@ func (c *clusterFlags) register(f *pflag.FlagSet) {
 	c.security.register(f)
 }
 
+// judgeAlone refuses settings that say nothing about a cluster of one. They may come from a variable that
+// was meant for another command.
+func (c clusterFlags) judgeAlone() error {
+	for _, given := range []struct {
+		flag string
+		set  bool
+	}{
+		{"--advertise", c.advertise != ""}, {"--join", len(c.join) > 0}, {"--expect", c.expect != 0}, {"--learner", c.learner},
+		{"--max-staleness", c.maxStaleness != 0}, {"--image-rate", c.imageRate != 0},
+		{"--cluster-cert", c.security.cert != ""}, {"--cluster-key", c.security.key != ""}, {"--cluster-ca", c.security.ca != ""},
+	} {
+		if given.set {
+			return usagef("%s (or its variable) is set and needs --cluster-addr: name an address for other nodes, or unset it", given.flag)
+		}
+	}
+	return nil
+}
+
 // judge returns what raftstore is to be told. With --dev and without certificates the cluster speaks
 // plain text, on loopback addresses alone.
 func (c clusterFlags) judge(dev bool) (raftstore.Options, error) {
 	none := raftstore.Options{}
 	if c.addr == "" {
-		if c.advertise != "" || len(c.join) > 0 || c.expect != 0 || c.learner || c.maxStaleness != 0 || c.imageRate != 0 || c.security.given() {
-			return none, usagef("--advertise, --join, --expect, --learner, --max-staleness, --image-rate and --cluster-cert, -key and -ca need --cluster-addr")
-		}
-		return none, nil
+		return none, c.judgeAlone()
 	}
 	for flag, address := range map[string]string{"--cluster-addr": c.addr, "--advertise": c.advertise} {
 		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {

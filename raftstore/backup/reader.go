@@ -45,6 +45,9 @@ func NewReader(r io.Reader) (*Reader, error) {
 		seen: Summary{Rows: map[string]int64{}, Deleted: map[string]int64{}}}
 	if err := b.front(); err != nil {
 		decoder.Close()
+		if !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrVersion) && b.offset == 0 {
+			return nil, err // r had nothing to read, and says why
+		}
 		return nil, fmt.Errorf("read the front of a backup: %w", err)
 	}
 	return b, nil
@@ -111,6 +114,8 @@ func (b *Reader) read(dst []byte, n int) ([]byte, error) {
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, fmt.Errorf("it ends at byte %d, before its end was written: %w", b.offset, ErrDamaged)
+		case err != nil && b.offset == 0:
+			return nil, err
 		case err != nil:
 			return nil, fmt.Errorf("at byte %d: %w", b.offset, err)
 		}
