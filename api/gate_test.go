@@ -28,7 +28,7 @@ const gateApp = `module app
 type document
   relations
     define organization: [organization]
-    define viewer: [user, user:*, group#member]
+    define viewer: [user, user:*, group#member, organization#member]
 
 extend type organization
   relations

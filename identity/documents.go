@@ -24,6 +24,11 @@ func organizationKey(store, id string) ostiary.DocumentKey {
 	return ostiary.DocumentKey{Collection: organizationsOf(store), Key: id}
 }
 
+// goneKey is of the document that stays of an organization that was deleted.
+func goneKey(store, id string) ostiary.DocumentKey {
+	return ostiary.DocumentKey{Collection: "organization-gone/" + store, Key: id}
+}
+
 const connections = "connection"
 
 func connectionKey(id string) ostiary.DocumentKey {
@@ -68,6 +73,11 @@ func rolesOf(store, organization string) string { return "role/" + store + "/" +
 
 func roleKey(store, organization, id string) ostiary.DocumentKey {
 	return ostiary.DocumentKey{Collection: rolesOf(store, organization), Key: id}
+}
+
+// roleValuesOf keeps the values of an organization's catalogue, each once.
+func roleValuesOf(store, organization string) string {
+	return "role-value/" + store + "/" + organization
 }
 
 // bodyForm is the form of the JSON in the documents of this package.

@@ -48,9 +48,10 @@ func judgeName(what, name string) error {
 	return nil
 }
 
-// CreateOrganization makes an organization, with the id given or, where that is empty, one of its own. The
-// first one of a store turns the store's gate on: the store's model must pass it, and no tuple of an
-// identity relation may be there.
+// CreateOrganization makes an organization, with the id given or, where that is empty, one of its own. An
+// id of an organization that was deleted is refused for ever: what was granted to it is nobody's. The first
+// one of a store turns the store's gate on: the store's model must pass it, and no tuple of an identity
+// relation may be there.
 func (s *Service) CreateOrganization(ctx context.Context, store, id, name string) (Organization, error) {
 	if err := judgeName("organization", name); err != nil {
 		return Organization{}, err
@@ -70,13 +71,17 @@ func (s *Service) CreateOrganization(ctx context.Context, store, id, name string
 		if _, there, err := v.Document(key); err != nil || there {
 			return orElse(err, fmt.Errorf("organization %q: %w", o.ID, ostiary.ErrExists))
 		}
+		gone := goneKey(store, o.ID)
+		if _, there, err := v.Document(gone); err != nil || there {
+			return orElse(err, fmt.Errorf("organization %q was deleted, and the id is not given again: %w", o.ID, ostiary.ErrExists))
+		}
 		if err := restOnStore(v, m, store); err != nil {
 			return err
 		}
 		if err := s.turnGateOn(ctx, v, m, store); err != nil {
 			return err
 		}
-		m.Preconditions = append(m.Preconditions, absent(key))
+		m.Preconditions = append(m.Preconditions, absent(key), absent(gone))
 		m.Documents = append(m.Documents, put(key, organizationBody{form{bodyForm}, name, m.TimeNanos}))
 		return nil
 	})
@@ -223,39 +228,4 @@ func (s *Service) read(ctx context.Context, f func(v View) error) error {
 	}
 	defer v.Close()
 	return f(v)
-}
-
-// DeleteOrganization deletes an organization that has neither connections nor members, with what
-// applications said of it: the tuples of the object organization:ID and of its sets.
-func (s *Service) DeleteOrganization(ctx context.Context, store, id string) (ostiary.Receipt, error) {
-	return s.change(ctx, func(v View, m *ostiary.Mutation) error {
-		_, d, err := readOrganization(v, store, id)
-		if err != nil {
-			return err
-		}
-		members, err := v.Documents(membersOf(store, id), "", 1, false)
-		if err != nil {
-			return err
-		}
-		if len(members) > 0 {
-			return fmt.Errorf("organization %q has members, such as %s: remove them first: %w", id, members[0].Key.Key, ostiary.ErrExists)
-		}
-		for c, err := range each(ctx, v, connections, "") {
-			if err != nil {
-				return err
-			}
-			if body, err := decode[connectionBody](c); err != nil || body.Store == store && body.Organization == id {
-				return orElse(err, fmt.Errorf("organization %q has the connection %s: which must go first: %w", id, c.Key.Key, ostiary.ErrExists))
-			}
-		}
-		if err := restOnStore(v, m, store); err != nil {
-			return err
-		}
-		m.Preconditions = append(m.Preconditions, at(d), ostiary.Precondition{
-			Kind: ostiary.FilterMatchesNothing, Filter: ostiary.Filter{
-				Store: store, Object: organizationObject(id), Relation: gate.DirectoryMember}})
-		m.Filters = append(m.Filters, ostiary.FilterDelete{Filter: ostiary.Filter{Store: store, Object: organizationObject(id)}})
-		m.Documents = append(m.Documents, remove(d.Key))
-		return nil
-	})
 }

@@ -74,7 +74,7 @@ func (s *Service) CreateRole(ctx context.Context, store, organization string, r 
 		if r.ID, err = newID(kind, m.TimeNanos); err != nil {
 			return err
 		}
-		taken := ostiary.DocumentKey{Collection: "role-value/" + store + "/" + organization, Key: value + r.Value}
+		taken := ostiary.DocumentKey{Collection: roleValuesOf(store, organization), Key: value + r.Value}
 		m.Preconditions = append(m.Preconditions, at(d), absent(taken), absent(roleKey(store, organization, r.ID)))
 		m.Documents = append(m.Documents,
 			put(roleKey(store, organization, r.ID), roleBody{form{bodyForm}, r.Entitlement, r.Value, r.Display, r.Type}),
