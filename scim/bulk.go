@@ -3,6 +3,7 @@ package scim
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -37,6 +38,12 @@ type bulkResult struct {
 // bulk runs the operations of a request (RFC 7644, section 3.7), each as a mutation of its own: one that is
 // refused does not undo others. Operations run in their order, but after those that make what they refer to.
 func (c *call) bulk() (answer, error) {
+	select {
+	case c.h.bulks <- struct{}{}:
+		defer func() { <-c.h.bulks }()
+	case <-c.ctx.Done():
+		return answer{}, fmt.Errorf("wait for other Bulk requests: %w", c.ctx.Err())
+	}
 	operations, limit, err := c.readBulk()
 	if err != nil {
 		return answer{}, err
@@ -121,60 +128,38 @@ func readOperation(element any) (*operation, error) {
 	return op, nil
 }
 
-// runBulk runs what can be run until nothing is left, too many have failed, or what is left waits for itself.
+// runBulk runs operations until nothing is left, too many have failed, or what is left waits for itself.
 func (c *call) runBulk(operations []*operation, limit int) {
 	made := map[string]string{} // ids by bulkId
-	pending := map[string]bool{}
-	for _, op := range operations {
-		if op.method == http.MethodPost {
-			pending[op.bulkID] = true
-		}
-	}
 	failures := 0
-	for progress := true; progress; {
-		progress = false
-		for _, op := range operations {
-			if op.result != nil || op.waits(pending) {
-				continue
-			}
-			progress = true
-			if err := c.ctx.Err(); err != nil {
-				op.result = op.refused(err)
-				continue
-			}
-			op.result = c.runOperation(op, made)
-			delete(pending, op.bulkID)
-			if op.result.failed {
-				failures++
-			} else if op.method == http.MethodPost {
-				made[op.bulkID] = op.result.id
-			}
-			if limit > 0 && failures >= limit {
-				return // RFC 7644, section 3.7: the rest is not in the answer
-			}
+	turns := newSchedule(references(operations))
+	for i, ok := turns.next(); ok; i, ok = turns.next() {
+		if err := c.ctx.Err(); err != nil {
+			refuseRest(operations, err)
+			return
+		}
+		op := operations[i]
+		op.result = c.runOperation(op, made)
+		turns.finish(i)
+		if op.result.failed {
+			failures++
+		} else if op.method == http.MethodPost {
+			made[op.bulkID] = op.result.id
+		}
+		if limit > 0 && failures >= limit {
+			return // RFC 7644, section 3.7: the rest is not in the answer
 		}
 	}
-	for _, op := range operations {
-		if op.result == nil {
-			op.result = op.refused(scimerr.New(http.StatusConflict, "", "it refers to operations that refer to it"))
-		}
-	}
+	refuseRest(operations, scimerr.New(http.StatusConflict, "", "it refers to operations that refer to it"))
 }
 
-// waits reports whether an operation refers to one that has not run.
-func (op *operation) waits(pending map[string]bool) bool {
-	waiting := false
-	refer := func(text string) string {
-		if id, ok := strings.CutPrefix(text, bulkPrefix); ok && pending[id] && id != op.bulkID {
-			waiting = true
+// refuseRest refuses the operations that have not run.
+func refuseRest(operations []*operation, err error) {
+	for _, op := range operations {
+		if op.result == nil {
+			op.result = op.refused(err)
 		}
-		return text
 	}
-	for part := range strings.SplitSeq(op.path, "/") {
-		refer(part)
-	}
-	replaceTexts(op.data, refer)
-	return waiting
 }
 
 func (c *call) runOperation(op *operation, made map[string]string) *bulkResult {

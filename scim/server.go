@@ -72,12 +72,13 @@ type Handler struct {
 	o     Options
 	rates *rates
 	lists chan struct{} // holds one for each list that reads many resources
+	bulks chan struct{} // holds one for each Bulk request
 }
 
 // New returns a Handler.
 func New(o Options) *Handler {
 	o = o.withDefaults()
-	return &Handler{o: o, rates: newRates(o.RequestsPerSecond), lists: make(chan struct{}, maxLists)}
+	return &Handler{o: o, rates: newRates(o.RequestsPerSecond), lists: make(chan struct{}, maxLists), bulks: make(chan struct{}, maxBulks)}
 }
 
 // call is one request, or one operation of a Bulk request.
