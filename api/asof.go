@@ -21,6 +21,8 @@ type moment struct {
 	revision ostiary.Revision // zero: the newest, or the one at the time
 	nowNanos int64
 	timed    bool // nowNanos is given
+	// continued: it is that of the first page of a list, of which a later one is asked for.
+	continued bool
 }
 
 // position writes m before the place in a list at which a page ended.
@@ -45,7 +47,7 @@ func (s *Server) resume(ctx context.Context, scope pageScope, token string) (m m
 	}
 	m = moment{
 		revision: ostiary.Revision(binary.BigEndian.Uint64(position)),
-		nowNanos: int64(binary.BigEndian.Uint64(position[8:])), timed: true,
+		nowNanos: int64(binary.BigEndian.Uint64(position[8:])), timed: true, continued: true,
 	}
 	return m, position[16:], nil
 }

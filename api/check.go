@@ -20,9 +20,17 @@ type question struct {
 	nowNanos int64 // the time at which it is put
 	store    string
 	gated    bool // the store has organizations: see gateOf
+	// present is the newest view, of a question that is asked of another one. It may be nil.
+	present   View
+	continued bool // the question is a later page of a list
 }
 
-func (q *question) close() { q.view.Close() }
+func (q *question) close() {
+	q.view.Close()
+	if q.present != nil {
+		q.present.Close()
+	}
+}
 
 // ask takes a view that is fresh enough, or that of the moment that the request asks for, and from it the
 // store, the model and a reader.
@@ -63,7 +71,11 @@ func (s *Server) askAt(
 			return nil, err
 		}
 	}
-	return &question{view: v, model: m, reader: v.Reader(store, now), nowNanos: now, store: store, gated: f.organizations}, nil
+	q = &question{view: v, model: m, reader: v.Reader(store, now), nowNanos: now, store: store, gated: f.organizations}
+	if at != (moment{}) {
+		err = s.seePresent(ctx, q, at)
+	}
+	return q, err
 }
 
 // withContextual returns the question's reader with contextual tuples laid over it. Each must be one

@@ -44,7 +44,38 @@ func (q *question) gateOf(s ostiary.SubjectRef) (identity.Gate, error) {
 	if !q.gated || s.Type != gate.User || s.IsUserset() || s.IsWildcard() {
 		return identity.Gate{}, nil
 	}
-	return identity.GateOf(q.view, q.store, s.ID)
+	g, err := identity.GateOf(q.view, q.store, s.ID)
+	if err != nil || q.present == nil {
+		return g, err
+	}
+	now, err := identity.GateOf(q.present, q.store, s.ID)
+	if q.continued {
+		return g.With(now), err
+	}
+	g.Deleted = g.Deleted || now.Deleted
+	return g, err
+}
+
+// seePresent gives a question that is asked of another view than the newest what it must know of now. A
+// question about the past is answered as it was then for who has been disabled since, but who has been
+// deleted is denied for ever. A later page of a list is about now, whatever its revision: who has been
+// disabled since its first page is denied too.
+func (s *Server) seePresent(ctx context.Context, q *question, at moment) error {
+	var f ostiary.Freshness
+	if at.continued {
+		f.MaxStaleness = maxGateStaleness
+	}
+	v, err := s.backend.View(ctx, f)
+	if err != nil {
+		return err
+	}
+	on, _, err := identity.HasOrganizations(v, q.store)
+	if err != nil || !on {
+		v.Close()
+		return err
+	}
+	q.gated, q.present, q.continued = true, v, at.continued
+	return nil
 }
 
 // denies reports whether the gate denies a subject an object.

@@ -27,6 +27,15 @@ func (g Gate) Closed(organization string) bool {
 // IsOpen reports whether nothing stands against the person anywhere.
 func (g Gate) IsOpen() bool { return !g.Deleted && len(g.Organizations) == 0 }
 
+// With returns what stands against a person by either of two gates.
+func (g Gate) With(other Gate) Gate {
+	g.Deleted = g.Deleted || other.Deleted
+	g.Organizations = slices.Concat(g.Organizations, other.Organizations)
+	slices.Sort(g.Organizations)
+	g.Organizations = slices.Compact(g.Organizations)
+	return g
+}
+
 type gateBody struct {
 	form
 	DeletedNanos  int64                `json:"deleted,omitempty"`

@@ -1,0 +1,47 @@
+package api_test
+
+import (
+	"testing"
+
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+// A question about the past is answered as it was then for who has been disabled since; who has been deleted
+// is denied for ever, also there. IDENTITY g.0 rule 2, g.7.
+func TestGateOfThePast(t *testing.T) {
+	w := newGateWorld(t)
+	if _, err := w.model(); err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	ann := w.user("ann")
+	if err := w.write("document:1#viewer@user:" + ann); err != nil {
+		t.Fatal(err)
+	}
+	check := &openfgav1.CheckRequest{StoreId: w.store,
+		TupleKey: &openfgav1.CheckRequestTupleKey{User: "user:" + ann, Relation: "viewer", Object: "document:1"}}
+	var header metadata.MD
+	if now, err := w.fga.Check(t.Context(), check, grpc.Header(&header)); err != nil || !now.GetAllowed() {
+		t.Fatalf("got %v, %v", now, err)
+	}
+	then := metadata.AppendToOutgoingContext(t.Context(), "ostiary-as-of", header.Get("ostiary-token")[0])
+	want := func(when string, allowed bool) {
+		t.Helper()
+		got, err := w.fga.Check(then, check)
+		if err != nil || got.GetAllowed() != allowed {
+			t.Errorf("%s: check got %v, %v, want %v", when, got, err, allowed)
+		}
+		objects, err := w.fga.ListObjects(then, &openfgav1.ListObjectsRequest{StoreId: w.store, Type: "document", Relation: "viewer", User: "user:" + ann})
+		if err != nil || (len(objects.GetObjects()) == 1) != allowed {
+			t.Errorf("%s: list got %v, %v, want it there %v", when, objects, err, allowed)
+		}
+	}
+	w.setActive(ann, false)
+	want("disabled since", true)
+	if err := w.directory.DeleteUser(w.ctx, ann, 0); err != nil {
+		t.Fatal(err)
+	}
+	want("deleted since", false)
+}
