@@ -13,6 +13,7 @@ type Directory struct {
 	service    *Service
 	connection Connection
 	scopes     []Scope
+	token      ostiary.DocumentKey
 }
 
 // Connection returns the connection.
@@ -43,7 +44,24 @@ func (d *Directory) View(ctx context.Context, f ostiary.Freshness) (*DirectoryVi
 	return &DirectoryView{view: v, connection: d.connection, secrets: x}, nil
 }
 
-// change is Service.change for the connection, as long as it and its store are there.
+// restOnToken demands that the token be there, not expired, and go on existing until the mutation is applied.
+func (d *Directory) restOnToken(v View, m *ostiary.Mutation) error {
+	doc, there, err := v.Document(d.token)
+	if err != nil || !there {
+		return orElse(err, ErrUnauthenticated)
+	}
+	t, err := decodeToken(doc)
+	if err != nil {
+		return err
+	}
+	if t.ExpiryNanos != 0 && t.ExpiryNanos <= m.TimeNanos {
+		return ErrUnauthenticated
+	}
+	m.Preconditions = append(m.Preconditions, at(doc))
+	return nil
+}
+
+// change is Service.change for the connection, as long as the token, the connection and its store are there.
 func (d *Directory) change(ctx context.Context, build func(v *DirectoryView, m *ostiary.Mutation) error) (ostiary.Receipt, error) {
 	x, err := d.service.secret(ctx)
 	if err != nil {
@@ -56,6 +74,9 @@ func (d *Directory) change(ctx context.Context, build func(v *DirectoryView, m *
 		}
 		if !there {
 			return ErrUnauthenticated // it was deleted while the request was under way
+		}
+		if err := d.restOnToken(v, m); err != nil {
+			return err
 		}
 		if err := restOnStore(v, m, d.connection.Store); err != nil {
 			return err

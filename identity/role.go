@@ -43,6 +43,9 @@ func (s *Service) CreateRole(ctx context.Context, store, organization string, r 
 	if err := judgeName("role", r.Value); err != nil {
 		return r, err
 	}
+	if hasKind(r.Value, kindRole) || hasKind(r.Value, kindEntitlement) {
+		return r, invalid("the value %q has the form of an id, by which another could be meant", r.Value)
+	}
 	if r.Display == "" {
 		r.Display = r.Value
 	}

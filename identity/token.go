@@ -215,7 +215,7 @@ func (s *Service) Directory(ctx context.Context, connection, authorization strin
 		} else if err != nil {
 			return err
 		}
-		d = &Directory{service: s, connection: c, scopes: t.Scopes}
+		d = &Directory{service: s, connection: c, scopes: t.Scopes, token: doc.Key}
 		ctx = ostiary.WithPrincipal(ctx, ostiary.Principal{Kind: "scim", Name: c.ID + "/" + t.ID})
 		return nil
 	})

@@ -42,7 +42,12 @@ func (c *call) users() source {
 			return all(found, err, convert(v))
 		},
 		apart: func(v *identity.DirectoryView, r *resource.Resource) resource.Apart {
-			return func(_, group string) (bool, error) { return hasMember(v.HasMember(c.ctx, group, r.Text("id"))) }
+			return func(_, group string) (bool, error) {
+				if err := c.dir.Allow(identity.ScopeGroupsRead); err != nil {
+					return false, err
+				}
+				return hasMember(v.HasMember(c.ctx, group, r.Text("id")))
+			}
 		},
 		show: func(dst []byte, v *identity.DirectoryView, r *resource.Resource, p resource.Projection, _ *int) ([]byte, error) {
 			if err := c.addGroups(v, r, p); err != nil {

@@ -151,9 +151,9 @@ func (c *call) userAnswer(status int, u identity.User, grouped bool) (answer, er
 	return a, nil
 }
 
-// addGroups adds the groups that a user is in, where the answer shows them.
+// addGroups adds the groups that a user is in, where the answer shows them and the token may read groups.
 func (c *call) addGroups(v *identity.DirectoryView, r *resource.Resource, p resource.Projection) error {
-	if !p.Wants(resource.User, "groups") {
+	if !p.Wants(resource.User, "groups") || c.dir.Allow(identity.ScopeGroupsRead) != nil {
 		return nil
 	}
 	groups, err := v.GroupsOf(c.ctx, r.Text("id"))
