@@ -45,3 +45,32 @@ func TestGateOfThePast(t *testing.T) {
 	}
 	want("deleted since", false)
 }
+
+// A later page of a list is about now: who has been disabled since the first is left out.
+func TestGateOfLaterPages(t *testing.T) {
+	w := newGateWorldOn(t, start(t, shortLists))
+	if _, err := w.model(); err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	ann := w.user("ann")
+	for _, id := range []string{"1", "2", "3", "4"} {
+		if err := w.write("document:" + id + "#viewer@user:" + ann); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := &openfgav1.ListObjectsRequest{StoreId: w.store, Type: "document", Relation: "viewer", User: "user:" + ann}
+	var header metadata.MD
+	first, err := w.fga.ListObjects(t.Context(), list, grpc.Header(&header))
+	if err != nil || len(first.GetObjects()) != 3 || len(header.Get("ostiary-continuation")) != 1 {
+		t.Fatalf("the first page: %v, %v, %v", first, header, err)
+	}
+	next := metadata.AppendToOutgoingContext(t.Context(), "ostiary-continuation", header.Get("ostiary-continuation")[0])
+	if second, err := w.fga.ListObjects(next, list); err != nil || len(second.GetObjects()) != 1 {
+		t.Errorf("the second page: %v, %v", second, err)
+	}
+	w.setActive(ann, false)
+	if second, err := w.fga.ListObjects(next, list); err != nil || len(second.GetObjects()) != 0 {
+		t.Errorf("the second page of who is disabled: %v, %v", second, err)
+	}
+}
