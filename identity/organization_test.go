@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -285,6 +287,47 @@ func mustDocuments(t *testing.T, v identity.View, collection string) []ostiary.D
 		t.Fatalf("%s: %d documents, %v", collection, len(docs), err)
 	}
 	return docs
+}
+
+// TestTokensMadeAtOnce: the bound holds for tokens that are made at once, so that each can be listed and revoked.
+func TestTokensMadeAtOnce(t *testing.T) {
+	w := newWorld(t)
+	id := w.connection.ID
+	before, err := w.service.Tokens(w.ctx(), store, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var makers sync.WaitGroup
+	var made, refused atomic.Int64
+	for range 16 {
+		makers.Go(func() {
+			_, _, err := w.service.CreateToken(w.ctx(), store, id, identity.Token{Name: "one of many"})
+			switch {
+			case err == nil:
+				made.Add(1)
+			case errors.Is(err, ostiary.ErrTooBroad):
+				refused.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	makers.Wait()
+	all, err := w.service.Tokens(w.ctx(), store, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 10 || int(made.Load()) != 10-len(before) || made.Load()+refused.Load() != 16 {
+		t.Fatalf("%d tokens before, %d made, %d refused, %d listed; want 10", len(before), made.Load(), refused.Load(), len(all))
+	}
+	for _, token := range all {
+		if _, err := w.service.RevokeToken(w.ctx(), store, id, token.ID); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, err := w.service.Tokens(w.ctx(), store, id); err != nil || len(left) != 0 {
+		t.Errorf("%d tokens are left, %v", len(left), err)
+	}
 }
 
 func TestConnectionRefusals(t *testing.T) {

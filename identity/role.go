@@ -80,6 +80,7 @@ func (s *Service) CreateRole(ctx context.Context, store, organization string, r 
 		taken := ostiary.DocumentKey{Collection: roleValuesOf(store, organization), Key: value + r.Value}
 		m.Preconditions = append(m.Preconditions, at(d), absent(taken), absent(roleKey(store, organization, r.ID)))
 		m.Documents = append(m.Documents,
+			ostiary.DocumentChange{Key: d.Key, Body: d.Body}, // so that roles made at once are counted
 			put(roleKey(store, organization, r.ID), roleBody{form{bodyForm}, r.Entitlement, r.Value, r.Display, r.Type}),
 			ostiary.DocumentChange{Key: taken, Body: []byte(r.ID)})
 		m.Tuples = append(m.Tuples, touch(store, roleObject(organization, r.ID), gate.InOrganization,

@@ -112,6 +112,7 @@ func (s *Service) CreateToken(ctx context.Context, store, connection string, t T
 			return invalid("the token would expire before it is made")
 		}
 		m.Preconditions = append(m.Preconditions, at(d))
+		m.Documents = append(m.Documents, ostiary.DocumentChange{Key: d.Key, Body: d.Body}) // so that tokens made at once are counted
 		m.Documents = append(m.Documents, put(ostiary.DocumentKey{Collection: tokensOf(connection), Key: hash},
 			tokenBody{form{bodyForm}, t.Name, t.Scopes, t.CreatedNanos, t.ExpiryNanos}))
 		return nil
