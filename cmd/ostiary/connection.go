@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -30,23 +31,18 @@ identity provider pastes. The token is shown this once; 'ostiary connection toke
 		Example: `  ostiary connection create acme --kind okta
   ostiary connection create acme --kind entra --name "Entra ID of Acme"`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, hangUp, err := a.identityClient(cmd)
-			if err != nil {
-				return err
-			}
-			defer hangUp()
-			request.StoreId, request.OrganizationId = store, args[0]
+		RunE: a.withIdentity(func(ctx context.Context, c identityClient, args []string) error {
+			request.StoreId, request.OrganizationId = c.store, args[0]
 			if request.Name == "" {
 				request.Name = request.Kind
 			}
-			made, err := c.CreateConnection(cmd.Context(), request)
+			made, err := c.CreateConnection(ctx, request)
 			if err != nil {
 				return fmt.Errorf("create a connection of %q: %w", args[0], err)
 			}
 			connection := made.GetConnection()
-			token, err := c.CreateToken(cmd.Context(),
-				&ostiaryv1.CreateTokenRequest{StoreId: store, ConnectionId: connection.GetId(), Name: "first"})
+			token, err := c.CreateToken(ctx,
+				&ostiaryv1.CreateTokenRequest{StoreId: c.store, ConnectionId: connection.GetId(), Name: "first"})
 			if err != nil {
 				return fmt.Errorf("create the first token of connection %s (it is there; 'ostiary connection token create %s' tries again): %w",
 					connection.GetId(), connection.GetId(), err)
@@ -66,7 +62,7 @@ identity provider pastes. The token is shown this once; 'ostiary connection toke
 				a.talkf("the server does not know its own URL: put https://HOST before the path, or start it with --authzen-base-url")
 			}
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&request.Kind, "kind", "generic", "which identity provider: okta, entra or generic")
 	cmd.Flags().StringVar(&request.Name, "name", "", "name for people (default: the kind)")
@@ -106,18 +102,13 @@ func newConnectionListCommand(a *app) *cobra.Command {
 		Short:   "List the connections of a store",
 		Example: "  ostiary connection list --org acme",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, store, hangUp, err := a.identityClient(cmd)
-			if err != nil {
-				return err
-			}
-			defer hangUp()
-			all, err := c.ListConnections(cmd.Context(), &ostiaryv1.ListConnectionsRequest{StoreId: store, OrganizationId: organization})
+		RunE: a.withIdentity(func(ctx context.Context, c identityClient, _ []string) error {
+			all, err := c.ListConnections(ctx, &ostiaryv1.ListConnectionsRequest{StoreId: c.store, OrganizationId: organization})
 			if err != nil {
 				return fmt.Errorf("list the connections: %w", err)
 			}
 			return a.printConnections(all, all.GetConnections()...)
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&organization, "org", "", "of this organization alone")
 	return cmd
@@ -140,18 +131,13 @@ func newConnectionShowCommand(a *app) *cobra.Command {
 		Short:   "Show one connection",
 		Example: "  ostiary connection show c01m824qgqx05kcwex3kxbcecwz",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, hangUp, err := a.identityClient(cmd)
-			if err != nil {
-				return err
-			}
-			defer hangUp()
-			answer, err := c.GetConnection(cmd.Context(), &ostiaryv1.GetConnectionRequest{StoreId: store, Id: args[0]})
+		RunE: a.withIdentity(func(ctx context.Context, c identityClient, args []string) error {
+			answer, err := c.GetConnection(ctx, &ostiaryv1.GetConnectionRequest{StoreId: c.store, Id: args[0]})
 			if err != nil {
 				return fmt.Errorf("show the connection %q: %w", args[0], err)
 			}
 			return a.printConnections(answer, answer.GetConnection())
-		},
+		}),
 	}
 }
 
@@ -172,13 +158,8 @@ that one can be replaced without a gap.`,
 		Example: `  ostiary connection token create c01m824qgqx05kcwex3kxbcecwz --name "Okta, autumn"
   ostiary connection token create c01m824qgqx05kcwex3kxbcecwz --scopes users:r,groups:r --expires-in 720h`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, hangUp, err := a.identityClient(cmd)
-			if err != nil {
-				return err
-			}
-			defer hangUp()
-			request.StoreId, request.ConnectionId = store, args[0]
+		RunE: a.withIdentity(func(ctx context.Context, c identityClient, args []string) error {
+			request.StoreId, request.ConnectionId = c.store, args[0]
 			if lifetime < 0 {
 				return usagef("--expires-in %s is negative", lifetime)
 			}
@@ -186,7 +167,7 @@ that one can be replaced without a gap.`,
 				request.ExpiresAt = timestamppb.New(time.Now().Add(lifetime))
 			}
 			var header metadata.MD
-			answer, err := c.CreateToken(cmd.Context(), request, grpc.Header(&header))
+			answer, err := c.CreateToken(ctx, request, grpc.Header(&header))
 			if err != nil {
 				return fmt.Errorf("create a token of connection %q: %w", args[0], err)
 			}
@@ -195,7 +176,7 @@ that one can be replaced without a gap.`,
 			}
 			a.printf("%s", answer.GetSecret())
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&request.Name, "name", "token", "name for people")
 	cmd.Flags().StringSliceVar(&request.Scopes, "scopes", nil, "users:r, users:w, groups:r, groups:w, roles:r (default all)")
@@ -209,13 +190,8 @@ func newTokenListCommand(a *app) *cobra.Command {
 		Short:   "List the tokens of a connection",
 		Example: "  ostiary connection token list c01m824qgqx05kcwex3kxbcecwz",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, hangUp, err := a.identityClient(cmd)
-			if err != nil {
-				return err
-			}
-			defer hangUp()
-			all, err := c.ListTokens(cmd.Context(), &ostiaryv1.ListTokensRequest{StoreId: store, ConnectionId: args[0]})
+		RunE: a.withIdentity(func(ctx context.Context, c identityClient, args []string) error {
+			all, err := c.ListTokens(ctx, &ostiaryv1.ListTokensRequest{StoreId: c.store, ConnectionId: args[0]})
 			if err != nil {
 				return fmt.Errorf("list the tokens of connection %q: %w", args[0], err)
 			}
@@ -231,7 +207,7 @@ func newTokenListCommand(a *app) *cobra.Command {
 				rows = append(rows, []string{t.GetId(), t.GetName(), strings.Join(t.GetScopes(), ","), dateOf(t.GetCreatedAt()), expires})
 			}
 			return a.printTable([]string{"ID", "NAME", "SCOPES", "CREATED", "EXPIRES"}, rows)
-		},
+		}),
 	}
 }
 

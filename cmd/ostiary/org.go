@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -26,13 +27,22 @@ func newOrgCommand(a *app) *cobra.Command {
 		append(remote, newOrgInitCommand(a), newOrgLintCommand(a))...)
 }
 
-// identityClient dials and finds the store that the command is about.
-func (a *app) identityClient(cmd *cobra.Command) (ostiaryv1.IdentityServiceClient, string, func(), error) {
-	c, store, err := a.storeClient(cmd.Context())
-	if err != nil {
-		return nil, "", nil, err
+// identityClient asks a server's IdentityService about one store.
+type identityClient struct {
+	ostiaryv1.IdentityServiceClient
+	store string // its id
+}
+
+// withIdentity returns what a command runs: f, with a client for the store that the command is about.
+func (a *app) withIdentity(f func(ctx context.Context, c identityClient, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		c, store, err := a.storeClient(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return f(cmd.Context(), identityClient{ostiaryv1.NewIdentityServiceClient(c.conn), store}, args)
 	}
-	return ostiaryv1.NewIdentityServiceClient(c.conn), store, c.Close, nil
 }
 
 // change runs a call that changes something, and prints the answer, or in a few words what was done.
@@ -40,21 +50,18 @@ func (a *app) change(
 	cmd *cobra.Command, what, done string,
 	call func(c ostiaryv1.IdentityServiceClient, store string, header grpc.CallOption) (proto.Message, error),
 ) error {
-	c, store, hangUp, err := a.identityClient(cmd)
-	if err != nil {
-		return err
-	}
-	defer hangUp()
-	var header metadata.MD
-	answer, err := call(c, store, grpc.Header(&header))
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	if a.json() {
-		return a.printMessage(answer, header)
-	}
-	a.printf("%s", done)
-	return nil
+	return a.withIdentity(func(_ context.Context, c identityClient, _ []string) error {
+		var header metadata.MD
+		answer, err := call(c, c.store, grpc.Header(&header))
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		if a.json() {
+			return a.printMessage(answer, header)
+		}
+		a.printf("%s", done)
+		return nil
+	})(cmd, nil)
 }
 
 func newOrgCreateCommand(a *app) *cobra.Command {
@@ -70,15 +77,10 @@ it ('ostiary org lint' says how one does), the relations that identity providers
 'ostiary tuple write', and a person who is blocked, disabled or deleted is denied, whatever was granted.`,
 		Example: `  ostiary org create "Acme Corporation" --id acme`,
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, hangUp, err := a.identityClient(cmd)
-			if err != nil {
-				return err
-			}
-			defer hangUp()
+		RunE: a.withIdentity(func(ctx context.Context, c identityClient, args []string) error {
 			var header metadata.MD
-			answer, err := c.CreateOrganization(cmd.Context(),
-				&ostiaryv1.CreateOrganizationRequest{StoreId: store, Id: id, Name: args[0]}, grpc.Header(&header))
+			answer, err := c.CreateOrganization(ctx,
+				&ostiaryv1.CreateOrganizationRequest{StoreId: c.store, Id: id, Name: args[0]}, grpc.Header(&header))
 			if err != nil {
 				return fmt.Errorf("create the organization %q: %w", args[0], err)
 			}
@@ -87,7 +89,7 @@ it ('ostiary org lint' says how one does), the relations that identity providers
 			}
 			a.printf("%s", answer.GetOrganization().GetId())
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&id, "id", "", "id of the organization: lower-case letters, digits, - and _")
 	return cmd
@@ -102,16 +104,11 @@ func newOrgListCommand(a *app) *cobra.Command {
 		Short:   "List the organizations of a store",
 		Example: "  ostiary org list --output json",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, store, hangUp, err := a.identityClient(cmd)
-			if err != nil {
-				return err
-			}
-			defer hangUp()
+		RunE: a.withIdentity(func(ctx context.Context, c identityClient, _ []string) error {
 			all := &ostiaryv1.ListOrganizationsResponse{}
-			request := &ostiaryv1.ListOrganizationsRequest{StoreId: store, PageSize: 1000}
+			request := &ostiaryv1.ListOrganizationsRequest{StoreId: c.store, PageSize: 1000}
 			for {
-				page, err := c.ListOrganizations(cmd.Context(), request)
+				page, err := c.ListOrganizations(ctx, request)
 				if err != nil {
 					return fmt.Errorf("list the organizations: %w", err)
 				}
@@ -121,7 +118,7 @@ func newOrgListCommand(a *app) *cobra.Command {
 				}
 			}
 			return a.printOrganizations(all, all.GetOrganizations()...)
-		},
+		}),
 	}
 }
 
@@ -142,18 +139,13 @@ func newOrgShowCommand(a *app) *cobra.Command {
 		Short:   "Show one organization",
 		Example: "  ostiary org show acme",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, hangUp, err := a.identityClient(cmd)
-			if err != nil {
-				return err
-			}
-			defer hangUp()
-			answer, err := c.GetOrganization(cmd.Context(), &ostiaryv1.GetOrganizationRequest{StoreId: store, Id: args[0]})
+		RunE: a.withIdentity(func(ctx context.Context, c identityClient, args []string) error {
+			answer, err := c.GetOrganization(ctx, &ostiaryv1.GetOrganizationRequest{StoreId: c.store, Id: args[0]})
 			if err != nil {
 				return fmt.Errorf("show the organization %q: %w", args[0], err)
 			}
 			return a.printOrganizations(answer, answer.GetOrganization())
-		},
+		}),
 	}
 }
 
@@ -216,16 +208,11 @@ identity provider of this organization manages is refused.`,
 			Short:   "List the members that 'org member add' made",
 			Example: "  ostiary org member list acme",
 			Args:    cobra.ExactArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				c, store, hangUp, err := a.identityClient(cmd)
-				if err != nil {
-					return err
-				}
-				defer hangUp()
+			RunE: a.withIdentity(func(ctx context.Context, c identityClient, args []string) error {
 				all := &ostiaryv1.ListMembersResponse{}
-				request := &ostiaryv1.ListMembersRequest{StoreId: store, OrganizationId: args[0], PageSize: 1000}
+				request := &ostiaryv1.ListMembersRequest{StoreId: c.store, OrganizationId: args[0], PageSize: 1000}
 				for {
-					page, err := c.ListMembers(cmd.Context(), request)
+					page, err := c.ListMembers(ctx, request)
 					if err != nil {
 						return fmt.Errorf("list the members of %q: %w", args[0], err)
 					}
@@ -242,6 +229,6 @@ identity provider of this organization manages is refused.`,
 					rows = append(rows, []string{m.GetUserId(), dateOf(m.GetAddedAt())})
 				}
 				return a.printTable([]string{"USER", "ADDED"}, rows)
-			},
+			}),
 		})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -25,14 +26,9 @@ that is printed stands in tuples, so that an application can grant something to 
   ostiary org role add acme seat --entitlement
   ostiary tuple write document:1#viewer@role:acme/r01m824qgqx05kcwex3kxbcecwz#assignee`,
 		Args: cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, hangUp, err := a.identityClient(cmd)
-			if err != nil {
-				return err
-			}
-			defer hangUp()
-			request.StoreId, request.OrganizationId, request.Value = store, args[0], args[1]
-			answer, err := c.CreateRole(cmd.Context(), request)
+		RunE: a.withIdentity(func(ctx context.Context, c identityClient, args []string) error {
+			request.StoreId, request.OrganizationId, request.Value = c.store, args[0], args[1]
+			answer, err := c.CreateRole(ctx, request)
 			if err != nil {
 				return fmt.Errorf("add %q to %q: %w", args[1], args[0], err)
 			}
@@ -41,7 +37,7 @@ that is printed stands in tuples, so that an application can grant something to 
 			}
 			a.printf("%s", roleObject(args[0], answer.GetRole()))
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&request.Entitlement, "entitlement", false, "an entitlement, and not a role")
 	cmd.Flags().StringVar(&request.Display, "display", "", "name for people (default: the value)")
@@ -63,13 +59,8 @@ func newOrgRoleListCommand(a *app) *cobra.Command {
 		Short:   "List what identity providers may assign",
 		Example: "  ostiary org role list acme",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, hangUp, err := a.identityClient(cmd)
-			if err != nil {
-				return err
-			}
-			defer hangUp()
-			all, err := c.ListRoles(cmd.Context(), &ostiaryv1.ListRolesRequest{StoreId: store, OrganizationId: args[0]})
+		RunE: a.withIdentity(func(ctx context.Context, c identityClient, args []string) error {
+			all, err := c.ListRoles(ctx, &ostiaryv1.ListRolesRequest{StoreId: c.store, OrganizationId: args[0]})
 			if err != nil {
 				return fmt.Errorf("list the roles of %q: %w", args[0], err)
 			}
@@ -81,6 +72,6 @@ func newOrgRoleListCommand(a *app) *cobra.Command {
 				rows = append(rows, []string{roleObject(args[0], r), r.GetValue(), r.GetDisplay(), r.GetType()})
 			}
 			return a.printTable([]string{"OBJECT", "VALUE", "DISPLAY", "TYPE"}, rows)
-		},
+		}),
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"strings"
 
@@ -67,13 +68,8 @@ func newUserShowCommand(a *app) *cobra.Command {
 stands in tuples, without its type.`,
 		Example: "  ostiary user show ann",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, hangUp, err := a.identityClient(cmd)
-			if err != nil {
-				return err
-			}
-			defer hangUp()
-			answer, err := c.GetUser(cmd.Context(), &ostiaryv1.GetUserRequest{StoreId: store, UserId: args[0]})
+		RunE: a.withIdentity(func(ctx context.Context, c identityClient, args []string) error {
+			answer, err := c.GetUser(ctx, &ostiaryv1.GetUserRequest{StoreId: c.store, UserId: args[0]})
 			if err != nil {
 				return fmt.Errorf("show the person %q: %w", args[0], err)
 			}
@@ -89,7 +85,7 @@ stands in tuples, without its type.`,
 				rows = append(rows, []string{s.GetOrganizationId(), standingText(s), cmp.Or(s.GetConnectionId(), "-")})
 			}
 			return a.printTable([]string{"ORG", "STATE", "MANAGED BY"}, rows)
-		},
+		}),
 	}
 }
 

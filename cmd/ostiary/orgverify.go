@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -20,15 +21,10 @@ changed. Exit code 1 when there is a finding. It reads every tuple of the store:
 large one.`,
 		Example: "  ostiary org verify acme",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, hangUp, err := a.identityClient(cmd)
-			if err != nil {
-				return err
-			}
-			defer hangUp()
+		RunE: a.withIdentity(func(ctx context.Context, c identityClient, args []string) error {
 			var header metadata.MD
-			found, err := c.VerifyOrganization(cmd.Context(),
-				&ostiaryv1.VerifyOrganizationRequest{StoreId: store, Id: args[0]}, grpc.Header(&header))
+			found, err := c.VerifyOrganization(ctx,
+				&ostiaryv1.VerifyOrganizationRequest{StoreId: c.store, Id: args[0]}, grpc.Header(&header))
 			if err != nil {
 				return fmt.Errorf("verify the organization %q: %w", args[0], err)
 			}
@@ -43,7 +39,7 @@ large one.`,
 				return errReported
 			}
 			return nil
-		},
+		}),
 	}
 }
 
