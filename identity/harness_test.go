@@ -37,7 +37,12 @@ func operator(ctx context.Context) context.Context {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	raft, err := raftstore.Open(t.Context(), raftstore.Options{Dir: "data", FS: vfs.NewMem()})
+	return newWorldOn(t, vfs.NewMem())
+}
+
+func newWorldOn(t testing.TB, disk vfs.FS) *world {
+	t.Helper()
+	raft, err := raftstore.Open(t.Context(), raftstore.Options{Dir: "data", FS: disk})
 	if err != nil {
 		t.Fatal(err)
 	}
