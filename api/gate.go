@@ -188,7 +188,7 @@ func (q *question) passingUsers(ctx context.Context, users []ostiary.SubjectRef,
 
 // managedTuple returns the fault of a tuple that identity mutations alone may write.
 func managedTuple(t ostiary.Tuple) error {
-	if !gate.IsManaged(t.Object.Type, t.Relation) {
+	if !gate.Default().IsManaged(t.Object.Type, t.Relation) {
 		return nil
 	}
 	return unfit("the relation '%s#%s' is written by identity providers and by the commands for organizations, and by nobody else",
@@ -219,7 +219,7 @@ func judgeManaged(v View, store string, m *ostiary.Mutation) error {
 
 // judgeGate refuses a model that lets people around the gate.
 func (m *authModel) judgeGate() error {
-	m.gateOnce.Do(func() { m.gateFaults = gate.Lint(m.Model) })
+	m.gateOnce.Do(func() { m.gateFaults = gate.Lint(m.Model, gate.Default()) })
 	if len(m.gateFaults) == 0 {
 		return nil
 	}
@@ -261,7 +261,7 @@ func judgeWrittenModel(v View, store string, body []byte, m *ostiary.Mutation) e
 	if err != nil {
 		return err
 	}
-	if faults := gate.Lint(compiled); len(faults) > 0 {
+	if faults := gate.Lint(compiled, gate.Default()); len(faults) > 0 {
 		return &refusal{code: codeInvalidModel, cause: ostiary.ErrModelInvalid,
 			text: fmt.Sprintf("the model lets people around the gate of the store's organizations: %v", faults)}
 	}

@@ -141,8 +141,8 @@ func (s *Service) turnGateOn(ctx context.Context, v View, m *ostiary.Mutation, s
 // managedFilters select the tuples of the relations that identity mutations write.
 func managedFilters(store string) []ostiary.Filter {
 	filters := []ostiary.Filter{{Store: store, Object: ostiary.ObjectRef{Type: gate.Session}}}
-	for _, r := range gate.Managed() {
-		filters = append(filters, ostiary.Filter{Store: store, Object: ostiary.ObjectRef{Type: r[0]}, Relation: r[1]})
+	for _, r := range gate.Default().Managed() {
+		filters = append(filters, ostiary.Filter{Store: store, Object: ostiary.ObjectRef{Type: r.Type}, Relation: r.Name})
 	}
 	return filters
 }

@@ -202,7 +202,7 @@ func (f *verifier) tuples(ctx context.Context) error {
 		if why != "" {
 			f.report(t.Tuple.String(), "its subject %s", why)
 		}
-		if !f.isOurs(t.Object) || !gate.IsManaged(t.Object.Type, t.Relation) {
+		if !f.isOurs(t.Object) || !gate.Default().IsManaged(t.Object.Type, t.Relation) {
 			continue
 		}
 		for _, g := range t.Grants {

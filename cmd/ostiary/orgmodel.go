@@ -116,7 +116,7 @@ refuses a model that has one. Exit code 4 when there is one.`,
 			if err != nil {
 				return err
 			}
-			faults := gate.Lint(m)
+			faults := gate.Lint(m, gate.Default())
 			if a.json() {
 				all := make([]gateFault, 0, len(faults))
 				for _, f := range faults {

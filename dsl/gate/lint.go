@@ -42,13 +42,13 @@ func (fs Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Lint returns the ways around the gate of a model, in the order of the model; none where it is proved
-// that there are none.
-func Lint(m *model.Model) Faults {
-	l := &linter{model: m, around: map[place]step{}}
-	if m.Relation(Organization, Enabled) == nil {
-		return Faults{{Type: Organization, Relation: Enabled, Reason: "does not exist",
-			Help: "a store with organizations needs the identity module: 'ostiary org init' writes it"}}
+// Lint returns the ways around the gate of a model whose parts have the names given, in the order of the
+// model; none where it is proved that there are none.
+func Lint(m *model.Model, n *Names) Faults {
+	l := &linter{model: m, names: n, around: map[place]step{}}
+	if m.Relation(n.Organization.Type, n.Organization.Enabled) == nil {
+		return Faults{{Type: n.Organization.Type, Relation: n.Organization.Enabled, Reason: "does not exist",
+			Help: "a store with organizations needs the identity module, which 'ostiary org init' writes, or a mapping: 'ostiary org mapping'"}}
 	}
 	l.solve()
 	for _, t := range m.Types {
@@ -76,8 +76,14 @@ type step struct {
 // enters somewhere.
 type linter struct {
 	model  *model.Model
+	names  *Names
 	around map[place]step
 	faults Faults
+}
+
+// enabled is the relation that is the gate.
+func (l *linter) enabled() place {
+	return place{l.names.Organization.Type, l.names.Organization.Enabled}
 }
 
 // solve finds the ways, until there are no more.
@@ -87,7 +93,7 @@ func (l *linter) solve() {
 		for _, t := range l.model.Types {
 			for _, r := range t.Relations {
 				at := place{t.Name, r.Name}
-				if _, found := l.around[at]; found || !isGated(t.Name) || at == (place{Organization, Enabled}) {
+				if _, found := l.around[at]; found || !l.names.isGated(t.Name) || at == l.enabled() {
 					continue
 				}
 				if why, open := l.open(t, r, r.Rewrite); open {
@@ -136,7 +142,7 @@ func (l *linter) open(t *model.Type, r *model.Relation, rw model.Rewrite) (step,
 // openAt judges a relation of a gated type. Who is enabled is no way around the gate.
 func (l *linter) openAt(typ, relation string) (step, bool) {
 	at := place{typ, relation}
-	if IsRaw(typ, relation) {
+	if l.names.IsRaw(typ, relation) {
 		return step{next: at}, true
 	}
 	_, open := l.around[at]
@@ -147,7 +153,7 @@ func (l *linter) openAt(typ, relation string) (step, bool) {
 // organization.
 func (l *linter) openDirect(r *model.Relation) (step, bool) {
 	for _, restriction := range r.Restrictions {
-		if restriction.Relation != "" || restriction.Type == User {
+		if restriction.Relation != "" || restriction.Type == l.names.User {
 			return step{text: "[" + restriction.String() + "]"}, true
 		}
 	}
@@ -157,21 +163,21 @@ func (l *linter) openDirect(r *model.Relation) (step, bool) {
 // openFrom judges a tuple-to-userset. It is no way around the gate where it leads from a group, role or
 // entitlement to its organization, and there to what passes the gate. Of any other nothing is proved.
 func (l *linter) openFrom(t *model.Type, rw model.TupleToUserset) (step, bool) {
-	if t.Name == Organization || rw.Tupleset != InOrganization {
+	if t.Name == l.names.Organization.Type || rw.Tupleset != l.names.belonging(t.Name) {
 		return step{text: rw.Computed + " from " + rw.Tupleset}, true
 	}
-	return l.openAt(Organization, rw.Computed)
+	return l.openAt(l.names.Organization.Type, rw.Computed)
 }
 
 func (l *linter) judge(t *model.Type, r *model.Relation) {
 	at := place{t.Name, r.Name}
 	l.judgeReferences(t, r)
 	switch {
-	case at == (place{Organization, Enabled}):
+	case at == l.enabled():
 		l.judgeEnabled(r)
-	case isGated(t.Name) && t.Name != Organization && r.Name == InOrganization:
+	case l.names.isGated(t.Name) && t.Name != l.names.Organization.Type && r.Name == l.names.belonging(t.Name):
 		l.judgeBelonging(t, r)
-	case IsRaw(t.Name, r.Name):
+	case l.names.IsRaw(t.Name, r.Name):
 		l.judgeRaw(t, r)
 	default:
 		if _, open := l.around[at]; open {
@@ -181,10 +187,11 @@ func (l *linter) judge(t *model.Type, r *model.Relation) {
 }
 
 func (l *linter) helpFor(t *model.Type) string {
-	if t.Name == Organization {
-		return fmt.Sprintf("join it with `and %s`", Enabled)
+	enabled := l.names.Organization.Enabled
+	if t.Name == l.names.Organization.Type {
+		return fmt.Sprintf("join it with `and %s`", enabled)
 	}
-	return fmt.Sprintf("join it with `and %s from %s`", Enabled, InOrganization)
+	return fmt.Sprintf("join it with `and %s from %s`", enabled, l.names.belonging(t.Name))
 }
 
 // path follows the steps from a relation to where people enter.
@@ -206,13 +213,14 @@ func (l *linter) path(at place) []string {
 
 // judgeEnabled demands that organization#enabled hold what is written to it, or less.
 func (l *linter) judgeEnabled(r *model.Relation) {
+	organization := l.model.Type(l.names.Organization.Type)
 	if !narrowed(r.Rewrite) {
-		l.add(l.model.Type(Organization), r, Fault{Reason: "is not made of tuples alone",
-			Help: "write `define enabled: [user, client, user:*]`; `and` and `but not` may narrow it"})
+		l.add(organization, r, Fault{Reason: "is not made of tuples alone",
+			Help: fmt.Sprintf("write `define %s: [%s]`; `and` and `but not` may narrow it", r.Name, l.names.User)})
 	}
 	for _, restriction := range r.Restrictions {
 		if restriction.Relation != "" {
-			l.add(l.model.Type(Organization), r, Fault{
+			l.add(organization, r, Fault{
 				Reason: fmt.Sprintf("takes the set %s, and whoever is in it would be enabled", restriction),
 				Help:   "leave it out: each person is enabled by a tuple of their own",
 			})
@@ -240,17 +248,18 @@ func narrowed(rw model.Rewrite) bool {
 // judgeBelonging demands that a group, role or entitlement belong to an organization and to nothing else.
 func (l *linter) judgeBelonging(t *model.Type, r *model.Relation) {
 	_, direct := r.Rewrite.(model.Direct)
-	if direct && len(r.Restrictions) == 1 && r.Restrictions[0] == (model.Restriction{Type: Organization}) {
+	organization := l.names.Organization.Type
+	if direct && len(r.Restrictions) == 1 && r.Restrictions[0] == (model.Restriction{Type: organization}) {
 		return
 	}
-	l.add(t, r, Fault{Reason: "is not exactly [organization]",
-		Help: "write `define organization: [organization]`: whose gate counts must be plain"})
+	l.add(t, r, Fault{Reason: fmt.Sprintf("is not exactly [%s]", organization),
+		Help: fmt.Sprintf("write `define %s: [%s]`: whose gate counts must be plain", r.Name, organization)})
 }
 
 // judgeRaw demands that a raw relation of a gated type hold what is written to it, so that it is not filled
 // from elsewhere.
 func (l *linter) judgeRaw(t *model.Type, r *model.Relation) {
-	if t.Name != Session && !narrowed(r.Rewrite) {
+	if t.Name != l.names.Session.Type && !narrowed(r.Rewrite) {
 		l.add(t, r, Fault{Reason: "is not made of tuples alone", Help: "it holds what the identity provider says, and nothing else"})
 	}
 }
@@ -259,14 +268,14 @@ func (l *linter) judgeRaw(t *model.Type, r *model.Relation) {
 // subject may be joined with the gate by the organization itself.
 func (l *linter) judgeReferences(t *model.Type, r *model.Relation) {
 	refuse := func(target place) {
-		if target.typ == Session && t.Name == Organization {
+		if target.typ == l.names.Session.Type && t.Name == l.names.Organization.Type {
 			return // judged as every relation of an organization
 		}
 		l.add(t, r, Fault{Reason: fmt.Sprintf("refers to %s, which holds people who are not enabled", target),
 			Help: l.instead(target)})
 	}
 	for _, restriction := range r.Restrictions {
-		if restriction.Relation != "" && IsRaw(restriction.Type, restriction.Relation) {
+		if restriction.Relation != "" && l.names.IsRaw(restriction.Type, restriction.Relation) {
 			refuse(place{restriction.Type, restriction.Relation})
 		}
 	}
@@ -277,7 +286,7 @@ func (l *linter) judgeReferences(t *model.Type, r *model.Relation) {
 		}
 		seen := map[string]bool{}
 		for _, restriction := range tupleset.Restrictions {
-			if IsRaw(restriction.Type, rw.Computed) && l.model.Relation(restriction.Type, rw.Computed) != nil && !seen[restriction.Type] {
+			if l.names.IsRaw(restriction.Type, rw.Computed) && l.model.Relation(restriction.Type, rw.Computed) != nil && !seen[restriction.Type] {
 				seen[restriction.Type] = true
 				refuse(place{restriction.Type, rw.Computed})
 			}
@@ -285,18 +294,24 @@ func (l *linter) judgeReferences(t *model.Type, r *model.Relation) {
 	})
 }
 
+// instead names the relation to refer to in the place of a raw one.
 func (l *linter) instead(target place) string {
+	n := l.names
+	passes := place{n.Organization.Type, n.Organization.Live}
 	switch target.typ {
-	case Organization:
-		return "use organization#member"
-	case Group:
-		return "use group#member"
-	case Role:
-		return "use role#assignee"
-	case Entitlement:
-		return "use entitlement#holder"
+	case n.Organization.Type:
+		passes = place{target.typ, n.Organization.Member}
+	case n.Group.Type:
+		passes = place{target.typ, n.Group.Member}
+	case n.Role.Type:
+		passes = place{target.typ, n.Role.Holder}
+	case n.Entitlement.Type:
+		passes = place{target.typ, n.Entitlement.Holder}
 	}
-	return "use organization#live"
+	if passes.relation == "" {
+		return "leave it out"
+	}
+	return "use " + passes.String()
 }
 
 func (l *linter) eachFrom(rw model.Rewrite, visit func(model.TupleToUserset)) {

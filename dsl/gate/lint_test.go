@@ -39,7 +39,7 @@ func compile(t testing.TB, identity, app string) *model.Model {
 }
 
 func TestModuleHasNoFaults(t *testing.T) {
-	if faults := gate.Lint(compile(t, identity(t), "")); len(faults) > 0 {
+	if faults := gate.Lint(compile(t, identity(t), ""), gate.Default()); len(faults) > 0 {
 		t.Fatalf("the module that is shipped:\n%v", faults)
 	}
 	app := `
@@ -59,7 +59,7 @@ extend type group
     define steward: manager or admin from organization
     define alternate: manager but not member
 `
-	if faults := gate.Lint(compile(t, identity(t), app)); len(faults) > 0 {
+	if faults := gate.Lint(compile(t, identity(t), app), gate.Default()); len(faults) > 0 {
 		t.Fatalf("an application that uses the module as it should:\n%v", faults)
 	}
 }
@@ -182,7 +182,7 @@ func TestWaysAroundTheGate(t *testing.T) {
 				text = strings.Replace(text, test.old, test.new, 1)
 			}
 			var got []string
-			for _, f := range gate.Lint(compile(t, text, test.app)) {
+			for _, f := range gate.Lint(compile(t, text, test.app), gate.Default()) {
 				if f.Help == "" {
 					t.Errorf("%s: says nothing of what to do", f)
 				}
@@ -201,7 +201,7 @@ func TestModelWithoutTheModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	faults := gate.Lint(m)
+	faults := gate.Lint(m, gate.Default())
 	if len(faults) != 1 || !strings.HasPrefix(faults.Error(), "organization#enabled does not exist") {
 		t.Fatalf("got %v", faults)
 	}
