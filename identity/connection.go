@@ -48,6 +48,10 @@ type connectionBody struct {
 // maxConnections bounds the connections of a cluster.
 const maxConnections = 10_000
 
+// connectionTurnKey is of a document that each creation of a connection writes, so that of those made at
+// once each counts the others.
+var connectionTurnKey = ostiary.DocumentKey{Collection: "connection-turn", Key: "turn"}
+
 // CreateConnection makes a connection of an organization. An empty dialect is DialectCompat. ID,
 // CreatedNanos and Version of c are set by it.
 func (s *Service) CreateConnection(ctx context.Context, c Connection) (Connection, error) {
@@ -72,6 +76,11 @@ func (s *Service) CreateConnection(ctx context.Context, c Connection) (Connectio
 		if err := restOnStore(v, m, c.Store); err != nil {
 			return err
 		}
+		turn, _, err := v.Document(connectionTurnKey)
+		if err != nil {
+			return err
+		}
+		turn.Key = connectionTurnKey
 		n, err := v.CountDocuments(connections)
 		if err != nil {
 			return err
@@ -83,8 +92,8 @@ func (s *Service) CreateConnection(ctx context.Context, c Connection) (Connectio
 		if c.ID, err = newID(kindConnection, m.TimeNanos); err != nil {
 			return err
 		}
-		m.Preconditions = append(m.Preconditions, at(d), absent(connectionKey(c.ID)))
-		m.Documents = append(m.Documents, put(connectionKey(c.ID), connectionBody{
+		m.Preconditions = append(m.Preconditions, at(d), at(turn), absent(connectionKey(c.ID)))
+		m.Documents = append(m.Documents, put(connectionTurnKey, form{bodyForm}), put(connectionKey(c.ID), connectionBody{
 			form{bodyForm}, c.Store, c.Organization, c.Name, c.Kind, c.Dialect, c.CreatedNanos}))
 		return nil
 	})

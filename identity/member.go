@@ -42,7 +42,8 @@ func (s *Service) AddMember(ctx context.Context, store, organization, user strin
 		if err != nil {
 			return err
 		}
-		if err := s.manageable(v, m, store, organization, user); err != nil {
+		managed, err := s.manageable(v, m, store, organization, user)
+		if err != nil {
 			return err
 		}
 		key := memberKey(store, organization, user)
@@ -55,6 +56,9 @@ func (s *Service) AddMember(ctx context.Context, store, organization, user strin
 		owner := memberOwner(organization, user)
 		m.Preconditions = append(m.Preconditions, at(d), absent(key))
 		m.Documents = append(m.Documents, put(key, memberBody{form{bodyForm}, m.TimeNanos}))
+		if managed.Version != 0 { // so that the person is not deleted meanwhile, and the membership left
+			m.Documents = append(m.Documents, ostiary.DocumentChange{Key: managed.Key, Body: managed.Body})
+		}
 		m.Tuples = append(m.Tuples,
 			touch(store, organizationObject(organization), gate.DirectoryMember, userSubject(user), owner),
 			touch(store, organizationObject(organization), gate.Enabled, userSubject(user), owner))
@@ -62,31 +66,32 @@ func (s *Service) AddMember(ctx context.Context, store, organization, user strin
 	})
 }
 
-// manageable refuses a person who was deleted, or whom a connection of the organization manages.
-func (s *Service) manageable(v View, m *ostiary.Mutation, store, organization, user string) error {
+// manageable refuses a person who was deleted, or whom a connection of the organization manages. It returns
+// the document that says which one does; its version is 0 where none does.
+func (s *Service) manageable(v View, m *ostiary.Mutation, store, organization, user string) (ostiary.Document, error) {
 	g, err := readGate(v, store, user)
 	if err != nil {
-		return err
+		return ostiary.Document{}, err
 	}
 	if g.deleted() {
-		return fmt.Errorf("user %s was deleted, and the id is not given again: %w", user, ostiary.ErrNotFound)
+		return ostiary.Document{}, fmt.Errorf("user %s was deleted, and the id is not given again: %w", user, ostiary.ErrNotFound)
 	}
 	d, there, err := v.Document(managedKey(store, user))
 	if err != nil {
-		return err
+		return d, err
 	}
 	d.Key = managedKey(store, user)
 	if there {
 		body, err := decode[managedBody](d)
 		if err != nil {
-			return err
+			return d, err
 		}
 		if body.Organization == organization {
-			return fmt.Errorf("user %s is managed by connection %s of the organization: %w", user, body.Connection, ostiary.ErrExists)
+			return d, fmt.Errorf("user %s is managed by connection %s of the organization: %w", user, body.Connection, ostiary.ErrExists)
 		}
 	}
 	m.Preconditions = append(m.Preconditions, at(d), at(g.document))
-	return nil
+	return d, nil
 }
 
 // RemoveMember ends a membership that AddMember made. A block stays: leaving an organization lifts nothing.

@@ -64,8 +64,8 @@ type sealedUser struct {
 	Body         []byte   `json:"body,omitempty"`
 }
 
-// managedBody is the document that says who manages a person. It is made and deleted with the person, and
-// does not change in between.
+// managedBody is the document that says who manages a person. It is made and deleted with the person. In
+// between nothing in it changes; AddMember writes it again, so that a deletion of the person waits for it.
 type managedBody struct {
 	form
 	Connection   string `json:"connection"`
