@@ -42,6 +42,10 @@ const (
 	codeModFile    = "E041"
 	codeModuleFile = "E042"
 
+	// Annotations.
+	codeAnnotation = "E050"
+	codeAssignable = "E051"
+
 	// Names.
 	codeUndefinedType        = "E101"
 	codeUndefinedRelation    = "E102"

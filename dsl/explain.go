@@ -16,6 +16,7 @@ type explanation struct {
 	wrong      string // empty where an example would be a page long
 	right      string
 	json       bool // the examples are JSON
+	annotation bool // the fault is one of the annotations
 }
 
 // Explain returns the long text of a diagnostic code: what it means, why it is a fault, an example
@@ -163,6 +164,21 @@ var explanations = []explanation{
 		text: "An `fga.mod` is YAML with two fields: `schema: '1.2'`, in quotes, and `contents`, the list of the model's files."},
 	{code: codeModuleFile, name: "module-file",
 		text: fmt.Sprintf("A file that an `fga.mod` lists cannot be read. Files lie in the folder of the `fga.mod` or below it, are called\nNAME.fga, and are listed once. There are at most %d, and together they have at most %d bytes.", MaxModuleFiles, MaxModelBytes)},
+
+	{code: codeAnnotation, name: "malformed-annotation", annotation: true,
+		text: "A comment that begins with `@scim` says that identity providers may assign the relation below it. It names a kind,\n" +
+			"`role` or `entitlement`, and may give two labels for people: `type` and `label`, each in quotes, of which a `\"` can\n" +
+			"be no part. It stands on a line of its own directly above the `define`. A relation has one of each kind at most.",
+		wrong: doc("# @scim licence", "define editor: [user]"), right: doc(`# @scim entitlement type="Workspace role" label="Editor"`, "define editor: [user]")},
+	{code: codeAssignable, name: "not-assignable",
+		text: "The relation cannot be assigned by identity providers. It has to accept `user` directly, and to hold people only while\n" +
+			"they are enabled in the organization of its object, so its type has `define organization: [organization]` and the\n" +
+			"relation joins `and enabled from organization`. Nobody becomes `owner` or `admin` by assignment, also not by way of\n" +
+			"another relation, and the types of identity itself are filled in other ways.\n\n" +
+			"Where applications grant the relation too, to people whom no organization knows, give it a part of its own:\n\n" +
+			"    # @scim entitlement type=\"Workspace role\" label=\"Editor\"\n" +
+			"    define assigned_editor: [user] and enabled from organization\n" +
+			"    define editor: [user] or assigned_editor"},
 
 	{code: codeUndefinedType, name: "undefined-type",
 		text:  "A type restriction names a type that the model does not declare.",

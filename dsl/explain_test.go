@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ostiary/ostiary/dsl/model"
 )
 
 // The wrong example of a code has that fault, and the right one compiles.
@@ -19,6 +21,12 @@ func TestExplainExamples(t *testing.T) {
 			compile := Compile
 			if e.json {
 				compile = CompileJSON
+			}
+			if e.annotation {
+				compile = func(file string, text []byte) (*model.Model, error) {
+					_, err := Annotations(file, text)
+					return nil, err
+				}
 			}
 			_, err := compile("wrong", []byte(e.wrong))
 			var ds Diagnostics
