@@ -47,6 +47,9 @@ const (
 	TupleAbsent PreconditionKind = 3
 	// FilterMatchesNothing: no tuple matches Filter.
 	FilterMatchesNothing PreconditionKind = 4
+	// TupleAlone: the tuple exists, from whatever owner, and its object has no other of its relation. It
+	// needs a MinVersion of ReleaseTupleAlone: RestOnAlone sets both.
+	TupleAlone PreconditionKind = 5
 )
 
 // Precondition must hold, or the mutation changes nothing and fails with a *PreconditionError.
@@ -54,9 +57,18 @@ type Precondition struct {
 	Kind     PreconditionKind
 	Document DocumentKey // DocumentAtVersion
 	Version  Revision    // DocumentAtVersion
-	Store    string      // TuplePresent, TupleAbsent
-	Tuple    Tuple       // TuplePresent, TupleAbsent
+	Store    string      // TuplePresent, TupleAbsent, TupleAlone
+	Tuple    Tuple       // TuplePresent, TupleAbsent, TupleAlone
 	Filter   Filter      // FilterMatchesNothing
+}
+
+// ReleaseTupleAlone is the release number (Mutation.MinVersion) of the first release that judges TupleAlone.
+const ReleaseTupleAlone = 2
+
+// RestOnAlone makes m demand that a tuple be there and that its object have no other of its relation.
+func (m *Mutation) RestOnAlone(store string, t Tuple) {
+	m.Preconditions = append(m.Preconditions, Precondition{Kind: TupleAlone, Store: store, Tuple: t})
+	m.MinVersion = max(m.MinVersion, ReleaseTupleAlone)
 }
 
 // TupleOp says what a TupleChange does.

@@ -137,7 +137,7 @@ func readsRanges(m *ostiary.Mutation) bool {
 		return true
 	}
 	for i := range m.Preconditions {
-		if m.Preconditions[i].Kind == ostiary.FilterMatchesNothing {
+		if k := m.Preconditions[i].Kind; k == ostiary.FilterMatchesNothing || k == ostiary.TupleAlone {
 			return true
 		}
 	}

@@ -66,7 +66,7 @@ func drawFilter(t *rapid.T) ostiary.Filter {
 
 func drawPrecondition(t *rapid.T, index uint64) ostiary.Precondition {
 	p := ostiary.Precondition{Kind: rapid.SampledFrom([]ostiary.PreconditionKind{
-		ostiary.DocumentAtVersion, ostiary.TuplePresent, ostiary.TupleAbsent, ostiary.FilterMatchesNothing}).Draw(t, "kind")}
+		ostiary.DocumentAtVersion, ostiary.TuplePresent, ostiary.TupleAbsent, ostiary.FilterMatchesNothing, ostiary.TupleAlone}).Draw(t, "kind")}
 	switch p.Kind {
 	case ostiary.DocumentAtVersion:
 		p.Document, p.Version = drawDoc.Draw(t, "document"), ostiary.Revision(rapid.Uint64Range(0, index).Draw(t, "version"))
@@ -95,6 +95,7 @@ func drawMutation(t *rapid.T, index uint64) *ostiary.Mutation {
 	}
 	if rapid.IntRange(0, 5).Draw(t, "has precondition") == 0 {
 		m.Preconditions = append(m.Preconditions, drawPrecondition(t, index))
+		m.MinVersion = ostiary.ReleaseTupleAlone
 	}
 	if rapid.IntRange(0, 5).Draw(t, "has filters") == 0 {
 		for range rapid.IntRange(1, 3).Draw(t, "filters") {

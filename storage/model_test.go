@@ -185,6 +185,17 @@ func (w *modelWork) holds(p ostiary.Precondition) bool {
 		return w.anyLive(w.before.tuples[modelKey{p.Store, p.Tuple}], "")
 	case ostiary.TupleAbsent:
 		return !w.anyLive(w.before.tuples[modelKey{p.Store, p.Tuple}], "")
+	case ostiary.TupleAlone:
+		if !w.anyLive(w.before.tuples[modelKey{p.Store, p.Tuple}], "") {
+			return false
+		}
+		for k, t := range w.before.tuples {
+			same := k.store == p.Store && k.tuple.Object == p.Tuple.Object && k.tuple.Relation == p.Tuple.Relation
+			if same && k.tuple != p.Tuple && w.anyLive(t, "") {
+				return false
+			}
+		}
+		return true
 	}
 	for k, t := range w.before.tuples {
 		if modelMatches(p.Filter, k, t) && w.anyLive(t, p.Filter.Owner) {

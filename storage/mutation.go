@@ -92,6 +92,10 @@ func (m *mutation) validate() error {
 		if err := validatePrecondition(&m.Preconditions[i]); err != nil {
 			return fmt.Errorf("precondition %d: %w", i, err)
 		}
+		if m.Preconditions[i].Kind == ostiary.TupleAlone && m.MinVersion < ostiary.ReleaseTupleAlone {
+			return fmt.Errorf("precondition %d: its kind needs a minimum version of %d, not %d: %w",
+				i, ostiary.ReleaseTupleAlone, m.MinVersion, errInvalid)
+		}
 	}
 	for i := range m.Filters {
 		if err := validateFilter(&m.Filters[i].Filter); err != nil {
@@ -146,7 +150,7 @@ func validatePrecondition(p *ostiary.Precondition) error {
 	switch p.Kind {
 	case ostiary.DocumentAtVersion:
 		return validateDocument(p.Document)
-	case ostiary.TuplePresent, ostiary.TupleAbsent:
+	case ostiary.TuplePresent, ostiary.TupleAbsent, ostiary.TupleAlone:
 		if !isPart(p.Store) {
 			return fmt.Errorf("store %q is empty or holds NUL: %w", p.Store, errInvalid)
 		}

@@ -20,6 +20,8 @@ func (m *mutation) judge(i int) error {
 		reason, err = m.judgeTuple(p)
 	case ostiary.FilterMatchesNothing:
 		reason, err = m.judgeFilter(&p.Filter)
+	case ostiary.TupleAlone:
+		reason, err = m.judgeAlone(p)
 	}
 	if err != nil || reason == "" {
 		return err
@@ -51,12 +53,28 @@ func (m *mutation) judgeTuple(p *ostiary.Precondition) (reason string, err error
 	}
 	_, live := state.stored(p.Tuple).Edge(m.stamp)
 	switch {
-	case p.Kind == ostiary.TuplePresent && !live:
+	case p.Kind != ostiary.TupleAbsent && !live:
 		return fmt.Sprintf("tuple %q does not exist", p.Tuple), nil
 	case p.Kind == ostiary.TupleAbsent && live:
 		return fmt.Sprintf("tuple %q exists", p.Tuple), nil
 	}
 	return "", nil
+}
+
+// judgeAlone reads the database, as judgeFilter does.
+func (m *mutation) judgeAlone(p *ostiary.Precondition) (reason string, err error) {
+	if reason, err = m.judgeTuple(p); err != nil || reason != "" {
+		return reason, err
+	}
+	same := ostiary.Filter{Store: p.Store, Object: p.Tuple.Object, Relation: p.Tuple.Relation}
+	err = scanTuples(context.Background(), m.applier.overlay.db, planScan(same), nil, func(t ostiary.StoredTuple) bool {
+		if _, live := t.Edge(m.stamp); !live || t.Tuple == p.Tuple {
+			return true
+		}
+		reason = fmt.Sprintf("tuple %q is there beside %q", t.Tuple, p.Tuple)
+		return false
+	})
+	return reason, err
 }
 
 // judgeFilter reads the database: the batch was cut before this mutation, so nothing is staged.
