@@ -23,6 +23,8 @@ type question struct {
 	// present is the newest view, of a question that is asked of another one. It may be nil.
 	present   View
 	continued bool // the question is a later page of a list
+	// waiting are the connections of the store whose people wait, in the view and now.
+	waiting, waitingNow []string
 }
 
 func (q *question) close() {
@@ -71,7 +73,7 @@ func (s *Server) askAt(
 			return nil, err
 		}
 	}
-	q = &question{view: v, model: m, reader: v.Reader(store, now), nowNanos: now, store: store, gated: f.organizations}
+	q = &question{view: v, model: m, reader: v.Reader(store, now), nowNanos: now, store: store, gated: f.organizations, waiting: f.waiting}
 	if at != (moment{}) {
 		err = s.seePresent(ctx, q, at)
 	}

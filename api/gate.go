@@ -44,22 +44,31 @@ func (q *question) gateOf(s ostiary.SubjectRef) (identity.Gate, error) {
 	if !q.gated || s.Type != gate.User || s.IsUserset() || s.IsWildcard() {
 		return identity.Gate{}, nil
 	}
-	g, err := identity.GateOf(q.view, q.store, s.ID)
+	g, err := gateIn(q.view, q.store, s.ID, q.waiting)
 	if err != nil || q.present == nil {
 		return g, err
 	}
-	now, err := identity.GateOf(q.present, q.store, s.ID)
+	now, err := gateIn(q.present, q.store, s.ID, q.waitingNow)
 	if q.continued {
 		return g.With(now), err
 	}
-	g.Deleted = g.Deleted || now.Deleted
+	g.Deleted, g.Waiting = g.Deleted || now.Deleted, g.Waiting || now.Waiting
+	return g, err
+}
+
+// gateIn returns what stands against a person in a view, where some connections wait.
+func gateIn(v View, store, user string, waiting []string) (identity.Gate, error) {
+	g, err := identity.GateOf(v, store, user)
+	if err == nil {
+		g.Waiting, err = identity.Waits(v, store, user, waiting)
+	}
 	return g, err
 }
 
 // seePresent gives a question that is asked of another view than the newest what it must know of now. A
 // question about the past is answered as it was then for who has been disabled since, but who has been
-// deleted is denied for ever. A later page of a list is about now, whatever its revision: who has been
-// disabled since its first page is denied too.
+// deleted is denied for ever, and who waits for as long. A later page of a list is about now, whatever its
+// revision: who has been disabled since its first page is denied too.
 func (s *Server) seePresent(ctx context.Context, q *question, at moment) error {
 	var f ostiary.Freshness
 	if at.continued {
@@ -71,6 +80,10 @@ func (s *Server) seePresent(ctx context.Context, q *question, at moment) error {
 	}
 	on, _, err := identity.HasOrganizations(v, q.store)
 	if err != nil || !on {
+		v.Close()
+		return err
+	}
+	if q.waitingNow, err = identity.WaitingConnections(v, q.store); err != nil {
 		v.Close()
 		return err
 	}
@@ -99,7 +112,7 @@ func (q *question) checkIn(ctx context.Context, batch *engine.Batch, query engin
 func behindGate(query engine.CheckQuery) *engine.Explanation {
 	return &engine.Explanation{
 		Outcome: engine.OutcomeDenied, Kind: engine.KindRelation, Object: query.Object.String(), Relation: query.Relation,
-		Note: fmt.Sprintf("%s is disabled, blocked or deleted in the organization of the object, or in some organization where the object's is not known",
+		Note: fmt.Sprintf("%s is disabled, blocked or deleted in the organization of the object, or in some organization where the object's is not known; or waits since a restore",
 			query.Subject),
 	}
 }
@@ -107,7 +120,7 @@ func behindGate(query engine.CheckQuery) *engine.Explanation {
 // closes reports whether a gate that is not open denies an object: each organization's gate counts for what
 // belongs to it alone.
 func (q *question) closes(ctx context.Context, g identity.Gate, o ostiary.ObjectRef) (bool, error) {
-	if g.Deleted {
+	if g.Deleted || g.Waiting {
 		return true, nil
 	}
 	organization, err := q.organizationOf(ctx, o)

@@ -14,8 +14,10 @@ func storeKey(store string) ostiary.DocumentKey {
 	return ostiary.DocumentKey{Collection: "store", Key: store}
 }
 
+const settings = "identity"
+
 func settingsKey(store string) ostiary.DocumentKey {
-	return ostiary.DocumentKey{Collection: "identity", Key: store}
+	return ostiary.DocumentKey{Collection: settings, Key: store}
 }
 
 func organizationsOf(store string) string { return "organization/" + store }

@@ -10,6 +10,9 @@ import (
 type Gate struct {
 	// Deleted: the id is nobody's any more, and denied for ever.
 	Deleted bool
+	// Waiting: the person's connection has not synchronized since a restore, so that nobody knows whether the
+	// person was deactivated or deleted meanwhile. Denied like one who was deleted.
+	Waiting bool
 	// Organizations in which the person is disabled or blocked, sorted.
 	Organizations []string
 }
@@ -17,7 +20,7 @@ type Gate struct {
 // Closed reports whether the person passes in an organization; an empty one stands for an object that
 // belongs to no organization, or to several.
 func (g Gate) Closed(organization string) bool {
-	if g.Deleted || organization == "" && len(g.Organizations) > 0 {
+	if g.Deleted || g.Waiting || organization == "" && len(g.Organizations) > 0 {
 		return true
 	}
 	_, closed := slices.BinarySearch(g.Organizations, organization)
@@ -25,11 +28,11 @@ func (g Gate) Closed(organization string) bool {
 }
 
 // IsOpen reports whether nothing stands against the person anywhere.
-func (g Gate) IsOpen() bool { return !g.Deleted && len(g.Organizations) == 0 }
+func (g Gate) IsOpen() bool { return !g.Deleted && !g.Waiting && len(g.Organizations) == 0 }
 
 // With returns what stands against a person by either of two gates.
 func (g Gate) With(other Gate) Gate {
-	g.Deleted = g.Deleted || other.Deleted
+	g.Deleted, g.Waiting = g.Deleted || other.Deleted, g.Waiting || other.Waiting
 	g.Organizations = slices.Concat(g.Organizations, other.Organizations)
 	slices.Sort(g.Organizations)
 	g.Organizations = slices.Compact(g.Organizations)
@@ -51,10 +54,8 @@ type gateState struct {
 }
 
 // GateOf returns what stands against a person of a store. It reads one document, which most people do not
-// have.
-func GateOf(v interface {
-	Document(key ostiary.DocumentKey) (ostiary.Document, bool, error)
-}, store, user string) (Gate, error) {
+// have. Of those who wait Waits tells.
+func GateOf(v Documents, store, user string) (Gate, error) {
 	d, there, err := v.Document(gateKey(store, user))
 	if err != nil || !there {
 		return Gate{}, err

@@ -23,6 +23,10 @@ type Organization struct {
 type settingsBody struct {
 	form
 	SinceNanos int64 `json:"since"`
+	// RevokedBeforeNanos: what was logged in at that time or before is not any more, whoever it is.
+	RevokedBeforeNanos int64 `json:"revoked_before,omitempty"`
+	// Waiting are the connections whose people are denied until they have synchronized, sorted.
+	Waiting []string `json:"waiting,omitempty"`
 }
 
 type organizationBody struct {
@@ -134,7 +138,7 @@ func (s *Service) turnGateOn(ctx context.Context, v View, m *ostiary.Mutation, s
 		}
 		m.Preconditions = append(m.Preconditions, ostiary.Precondition{Kind: ostiary.FilterMatchesNothing, Filter: f})
 	}
-	m.Documents = append(m.Documents, put(settingsKey(store), settingsBody{form{bodyForm}, m.TimeNanos}))
+	m.Documents = append(m.Documents, put(settingsKey(store), settingsBody{form: form{bodyForm}, SinceNanos: m.TimeNanos}))
 	return nil
 }
 

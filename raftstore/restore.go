@@ -32,6 +32,9 @@ type RestoreOptions struct {
 	// time, in nanoseconds since 1970 UTC. Without either it is the newest that the backups hold.
 	ToRevision ostiary.Revision
 	ToNanos    int64
+	// Settle, where it is set, changes what was restored before the folder can be opened: what it commits is
+	// there, or the restore fails.
+	Settle func(ctx context.Context, s *Settling) error
 	// Progress, where it is set, is told how many rows and bytes of the backups are read.
 	Progress func(rows, bytes int64)
 	Logger   *slog.Logger // nil discards
@@ -148,6 +151,9 @@ func (r *restorer) cleanUp() error {
 func (r *restorer) run(ctx context.Context) error {
 	built, err := r.build(ctx)
 	if err != nil {
+		return err
+	}
+	if built, err = r.settle(ctx, built); err != nil {
 		return err
 	}
 	if err := r.verify(ctx); err != nil {
