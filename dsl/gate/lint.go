@@ -79,6 +79,22 @@ type linter struct {
 	names  *Names
 	around map[place]step
 	faults Faults
+	// assignable is a type of the application's that is judged like a gated one: one of its relations is
+	// assigned by identity providers. It is empty otherwise.
+	assignable string
+}
+
+// isGated is Names.isGated, and includes the assignable type.
+func (l *linter) isGated(typ string) bool {
+	return l.names.isGated(typ) || typ != "" && typ == l.assignable
+}
+
+// belonging is Names.belonging, and knows the assignable type.
+func (l *linter) belonging(typ string) string {
+	if typ == l.assignable {
+		return l.names.InOrganization
+	}
+	return l.names.belonging(typ)
 }
 
 // enabled is the relation that is the gate.
@@ -93,7 +109,7 @@ func (l *linter) solve() {
 		for _, t := range l.model.Types {
 			for _, r := range t.Relations {
 				at := place{t.Name, r.Name}
-				if _, found := l.around[at]; found || !l.names.isGated(t.Name) || at == l.enabled() {
+				if _, found := l.around[at]; found || !l.isGated(t.Name) || at == l.enabled() {
 					continue
 				}
 				if why, open := l.open(t, r, r.Rewrite); open {
@@ -163,7 +179,7 @@ func (l *linter) openDirect(r *model.Relation) (step, bool) {
 // openFrom judges a tuple-to-userset. It is no way around the gate where it leads from a group, role or
 // entitlement to its organization, and there to what passes the gate. Of any other nothing is proved.
 func (l *linter) openFrom(t *model.Type, rw model.TupleToUserset) (step, bool) {
-	if t.Name == l.names.Organization.Type || rw.Tupleset != l.names.belonging(t.Name) {
+	if t.Name == l.names.Organization.Type || rw.Tupleset != l.belonging(t.Name) {
 		return step{text: rw.Computed + " from " + rw.Tupleset}, true
 	}
 	return l.openAt(l.names.Organization.Type, rw.Computed)
@@ -191,7 +207,7 @@ func (l *linter) helpFor(t *model.Type) string {
 	if t.Name == l.names.Organization.Type {
 		return fmt.Sprintf("join it with `and %s`", enabled)
 	}
-	return fmt.Sprintf("join it with `and %s from %s`", enabled, l.names.belonging(t.Name))
+	return fmt.Sprintf("join it with `and %s from %s`", enabled, l.belonging(t.Name))
 }
 
 // path follows the steps from a relation to where people enter.
@@ -247,13 +263,18 @@ func narrowed(rw model.Rewrite) bool {
 
 // judgeBelonging demands that a group, role or entitlement belong to an organization and to nothing else.
 func (l *linter) judgeBelonging(t *model.Type, r *model.Relation) {
-	_, direct := r.Rewrite.(model.Direct)
 	organization := l.names.Organization.Type
-	if direct && len(r.Restrictions) == 1 && r.Restrictions[0] == (model.Restriction{Type: organization}) {
+	if l.belongs(r) {
 		return
 	}
 	l.add(t, r, Fault{Reason: fmt.Sprintf("is not exactly [%s]", organization),
 		Help: fmt.Sprintf("write `define %s: [%s]`: whose gate counts must be plain", r.Name, organization)})
+}
+
+// belongs reports whether a relation holds organizations and nothing else.
+func (l *linter) belongs(r *model.Relation) bool {
+	_, direct := r.Rewrite.(model.Direct)
+	return direct && len(r.Restrictions) == 1 && r.Restrictions[0] == (model.Restriction{Type: l.names.Organization.Type})
 }
 
 // judgeRaw demands that a raw relation of a gated type hold what is written to it, so that it is not filled

@@ -16,9 +16,9 @@ type Mapping struct {
 // Assignable is a relation of the application's that identity providers may assign, on the objects of an
 // organization.
 type Assignable struct {
-	Kind     string `json:"kind"`            // KindRole or KindEntitlement
-	Object   string `json:"object"`          // the type of the objects
-	Relation string `json:"relation"`        // of that type
-	Type     string `json:"type,omitempty"`  // for people, such as "Workspace role"
-	Label    string `json:"label,omitempty"` // for people, such as "Editor"
+	Kind      string `json:"kind"`     // KindRole or KindEntitlement
+	Type      string `json:"type"`     // of the objects
+	Relation  string `json:"relation"` // of that type
+	TypeLabel string `json:"type_label"`
+	Label     string `json:"label"` // both for people: "Workspace role", "Editor"
 }

@@ -1,0 +1,94 @@
+package gate
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ostiary/ostiary/dsl/model"
+)
+
+// The relations that nobody gets by assignment, of whatever type.
+var never = []string{"owner", "admin"}
+
+// Judge returns why a relation cannot be assigned by identity providers in a model; nothing where it can. It
+// can where
+//
+//   - it accepts single people directly, and its type is not one of those that identity is made of;
+//   - the objects of its type belong to organizations, by a relation that holds nothing else;
+//   - it holds people only while they are enabled in the organization of the object, so that an assignment is
+//     worth nothing to who is deactivated, or where the object is moved to another organization;
+//   - it is neither owner nor admin, and neither of the two is made of it.
+func (a Assignable) Judge(m *model.Model, n *Names) Faults {
+	l := &linter{model: m, names: n, around: map[place]step{}, assignable: a.Type}
+	t, r := m.Type(a.Type), m.Relation(a.Type, a.Relation)
+	if t == nil || r == nil {
+		return Faults{{Type: a.Type, Relation: a.Relation, Reason: "does not exist", Help: "name a relation of the model"}}
+	}
+	if n.isGated(a.Type) || a.Type == n.Session.Type || a.Type == n.User {
+		l.add(t, r, Fault{Reason: "is of a type that identity itself is made of",
+			Help: "assign a relation of an application's type; 'ostiary org role add' makes roles of an organization"})
+		return l.faults
+	}
+	l.judgePower(t, r)
+	if !slices.Contains(r.Restrictions, model.Restriction{Type: n.User}) {
+		l.add(t, r, Fault{Reason: fmt.Sprintf("does not accept %s directly", n.User),
+			Help: fmt.Sprintf("put `%s` among its type restrictions", n.User)})
+		return l.faults
+	}
+	if in := t.Relation(n.InOrganization); in == nil || !l.belongs(in) {
+		l.add(t, r, Fault{Reason: fmt.Sprintf("is of a type whose objects belong to no organization by `%s`", n.InOrganization),
+			Help: fmt.Sprintf("write `define %s: [%s]` in type %s", n.InOrganization, n.Organization.Type, a.Type)})
+		return l.faults
+	}
+	l.solve()
+	if at := (place{a.Type, a.Relation}); !l.closed(at) {
+		l.add(t, r, Fault{Reason: "lets people through who are not enabled", Path: l.path(at), Help: l.helpFor(t)})
+	}
+	return l.faults
+}
+
+// closed reports whether a relation that solve has judged lets nobody through who is not enabled.
+func (l *linter) closed(at place) bool {
+	_, open := l.around[at]
+	return !open
+}
+
+// judgePower refuses the relations that nobody gets by assignment, and what makes people such.
+func (l *linter) judgePower(t *model.Type, r *model.Relation) {
+	if slices.Contains(never, r.Name) {
+		l.add(t, r, Fault{Reason: "is never assigned", Help: "who is owner or admin is for the application to say"})
+		return
+	}
+	for _, power := range never {
+		if made := t.Relation(power); made != nil && l.madeOf(t, made.Rewrite, r.Name, map[string]bool{power: true}) {
+			l.add(t, r, Fault{Reason: fmt.Sprintf("would make people %s, which is never assigned", power),
+				Help: fmt.Sprintf("leave it out of `define %s`", power)})
+		}
+	}
+}
+
+// madeOf reports whether a rewrite may hold people because a relation of the same object does.
+func (l *linter) madeOf(t *model.Type, rw model.Rewrite, relation string, seen map[string]bool) bool {
+	any := func(children ...model.Rewrite) bool {
+		return slices.ContainsFunc(children, func(child model.Rewrite) bool { return l.madeOf(t, child, relation, seen) })
+	}
+	switch rw := rw.(type) {
+	case model.ComputedUserset:
+		if rw.Relation == relation {
+			return true
+		}
+		next := t.Relation(rw.Relation)
+		if next == nil || seen[rw.Relation] {
+			return false
+		}
+		seen[rw.Relation] = true
+		return any(next.Rewrite)
+	case model.Union:
+		return any(rw.Children...)
+	case model.Intersection:
+		return any(rw.Children...)
+	case model.Difference:
+		return any(rw.Base)
+	}
+	return false
+}
