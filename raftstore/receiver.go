@@ -18,11 +18,15 @@ import (
 //     answered as installed. It is committed, so this node has all that it stands for.
 //   - Entries below this node's own raft snapshot, which its log cannot judge any more, are left out of
 //     what a leader sends: they are committed, so the leader's are the same.
+//
+// And it asks for votes on behalf of candidates that raft would not judge by their log (votes.go).
 type receiver struct {
 	*raft.NetworkTransport
 	logs      *logStore
 	snapshots *snapshotStore
 	rpcs      chan raft.RPC
+	// configuration returns the newest members that this node knows.
+	configuration func() []raft.Server
 }
 
 // Consumer returns what raft is to answer.
@@ -56,6 +60,10 @@ func (r *receiver) run(n *network) {
 // judge says whether an RPC is answered already, and leaves out of it what raft must not see.
 func (r *receiver) judge(n *network, rpc *raft.RPC) (answered bool, err error) {
 	switch request := rpc.Command.(type) {
+	case *raft.RequestVoteRequest:
+		r.admit(&request.RPCHeader)
+	case *raft.RequestPreVoteRequest:
+		r.admit(&request.RPCHeader)
 	case *raft.AppendEntriesRequest:
 		return false, r.trim(request)
 	case *raft.InstallSnapshotRequest:

@@ -464,7 +464,7 @@ func (s *Store) transport() (raft.ServerAddress, raft.Transport) {
 		// sent, raft 1.8.0's sender waits for ever, and with it replication to that node and Shutdown.
 		MaxRPCsInFlight: 1,
 	})
-	received := &receiver{NetworkTransport: transport, logs: s.logStore, snapshots: s.snapshots(), rpcs: make(chan raft.RPC)}
+	received := &receiver{NetworkTransport: transport, logs: s.logStore, snapshots: s.snapshots(), rpcs: make(chan raft.RPC), configuration: s.configuration}
 	s.net.running.Go(func() { received.run(s.net) })
 	return transport.LocalAddr(), received
 }

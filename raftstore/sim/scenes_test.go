@@ -50,3 +50,44 @@ func TestTransferToANodeThatDoesNotAnswer(t *testing.T) {
 		t.Error(w)
 	}
 }
+
+// TestCandidateThatTheVoterHasRemoved: a leader that is cut off removes a member in its own log alone. The
+// others go on, and lose the third node. The two that are left are a majority of what is committed, and only
+// the one that was to be removed has all of it: the other must vote for it, as raft 1.8.0 by itself does not.
+func TestCandidateThatTheVoterHasRemoved(t *testing.T) {
+	wrong := stage(t, nil, func(s *simulation) {
+		old := s.leader()
+		stays, removed := s.nodes[(old.id+1)%3], s.nodes[(old.id+2)%3]
+		status, err := removed.open().Status()
+		if err != nil {
+			s.fail("%v", err)
+			return
+		}
+		for _, other := range []*node{stays, removed} {
+			s.net.setCut(old.id, other.id, true)
+			s.net.setCut(other.id, old.id, true)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), s.electionTimeout/2)
+		err = old.open().ChangeMembers(ctx, raftstore.Change{Kind: raftstore.ChangeRemove, ID: status.ID})
+		cancel()
+		if err == nil {
+			s.fail("a leader that is cut off removed a member")
+		}
+		if theirs, err := old.open().Status(); err != nil || len(theirs.Members) != 2 {
+			s.fail("the leader's log has not removed the member: %+v, %v; the test tests nothing", theirs.Members, err)
+		}
+		s.persist(removed, operation{kind: put})
+		s.crash(stays, false, 100)
+		s.net.heal(true)
+		for _, n := range []*node{old, removed} {
+			s.until("the two nodes that are left do not go on", func() error {
+				o := &operation{kind: put}
+				s.ask(n, o, time.Second)
+				return o.err
+			})
+		}
+	})
+	for _, w := range wrong {
+		t.Error(w)
+	}
+}
