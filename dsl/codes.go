@@ -46,6 +46,12 @@ const (
 	codeAnnotation = "E050"
 	codeAssignable = "E051"
 
+	// Identity mappings.
+	codeMapping      = "E060"
+	codeMappingName  = "E061"
+	codeMappingTakes = "E062"
+	codeMappingClash = "E063"
+
 	// Names.
 	codeUndefinedType        = "E101"
 	codeUndefinedRelation    = "E102"

@@ -180,6 +180,15 @@ var explanations = []explanation{
 			"    define assigned_editor: [user] and enabled from organization\n" +
 			"    define editor: [user] or assigned_editor"},
 
+	{code: codeMapping, name: "mapping-file",
+		text: "An identity mapping is YAML with the fields `user`, `in_organization`, `organization`, `group`, `role`, `entitlement`,\n`session`, `without` and `assignable`. It names what the model calls otherwise than the identity module does, and\nlists below `without` what the model leaves out. docs/identity-mapping.md describes each field."},
+	{code: codeMappingName, name: "mapping-undefined",
+		text: "An identity mapping names a type or relation that the model does not have, or does not say what the model calls a\npart that the model has under another name. A part that the model leaves out stands in the list `without`."},
+	{code: codeMappingTakes, name: "mapping-not-direct",
+		text: "Identity providers write people to the relation that an identity mapping names, so it takes people directly, without\na condition: `define assigned: [user]`. The relation that leads to the organization takes organizations."},
+	{code: codeMappingClash, name: "mapping-clash",
+		text: "Two parts of an identity mapping have the same name. What identity providers say and what passes the gate are two\nrelations, such as `assigned` and `member` of a group: the second is made of the first `and enabled from organization`."},
+
 	{code: codeUndefinedType, name: "undefined-type",
 		text:  "A type restriction names a type that the model does not declare.",
 		wrong: doc("define viewer: [usr]"), right: doc("define viewer: [user]")},

@@ -54,16 +54,21 @@ func (m *modReader) fault(at span, message, suggestion string) {
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)
 
-// syntax reports a text that is not YAML. The parser tells the line in its message alone.
+// syntax reports a text that is not YAML.
 func (m *modReader) syntax(err error) {
-	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	at := span{0, 0}
+	at, message := m.syntaxFault(err)
+	m.fault(at, "the file is not YAML: "+message, modExample)
+}
+
+// syntaxFault returns what is not YAML, and where. The parser tells the line in its message alone.
+func (m *modReader) syntaxFault(err error) (at span, message string) {
+	message = strings.TrimPrefix(err.Error(), "yaml: ")
 	if found := yamlLine.FindStringSubmatch(message); found != nil {
 		line, _ := strconv.Atoi(found[1])
 		at = m.src.lineSpan(min(max(line, 1), len(m.src.lines)) - 1)
 		message = strings.Replace(message, found[0], "", 1)
 	}
-	m.fault(at, "the file is not YAML: "+message, modExample)
+	return at, message
 }
 
 // at returns the place of a scalar, or where a list or mapping begins.
