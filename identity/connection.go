@@ -52,6 +52,15 @@ const maxConnections = 10_000
 // once each counts the others.
 var connectionTurnKey = ostiary.DocumentKey{Collection: "connection-turn", Key: "turn"}
 
+// connectionOfKey is of a document by which the connections of one organization are found.
+func connectionOfKey(store, organization, id string) ostiary.DocumentKey {
+	return ostiary.DocumentKey{Collection: connectionsOf(store, organization), Key: id}
+}
+
+func connectionsOf(store, organization string) string {
+	return "connection-of/" + store + "/" + organization
+}
+
 // CreateConnection makes a connection of an organization. An empty dialect is DialectCompat. ID,
 // CreatedNanos and Version of c are set by it.
 func (s *Service) CreateConnection(ctx context.Context, c Connection) (Connection, error) {
@@ -93,6 +102,7 @@ func (s *Service) CreateConnection(ctx context.Context, c Connection) (Connectio
 			return err
 		}
 		m.Preconditions = append(m.Preconditions, at(d), at(turn), absent(connectionKey(c.ID)))
+		m.Documents = append(m.Documents, put(connectionOfKey(c.Store, c.Organization, c.ID), form{bodyForm}))
 		m.Documents = append(m.Documents, put(connectionTurnKey, form{bodyForm}), put(connectionKey(c.ID), connectionBody{
 			form{bodyForm}, c.Store, c.Organization, c.Name, c.Kind, c.Dialect, c.CreatedNanos}))
 		return nil

@@ -44,6 +44,9 @@ func (s *Service) DeleteOrganization(ctx context.Context, store, id string) (ost
 				m.Documents = append(m.Documents, remove(d.Key))
 			}
 		}
+		if err := removeDomains(ctx, v, m, store, id); err != nil {
+			return err
+		}
 		return deleteTuplesOf(ctx, v, m, store, id)
 	})
 }

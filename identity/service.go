@@ -22,6 +22,8 @@ type Options struct {
 	// model lets people around the gate, and otherwise what must hold for its judgement to stay true.
 	// Nil: there are no models.
 	JudgeModel func(ctx context.Context, v View, store string) ([]ostiary.Precondition, error)
+	// LookUpTXT returns the TXT records of a name that ends in a dot. Nil: the resolver of this machine.
+	LookUpTXT func(ctx context.Context, name string) ([]string, error)
 }
 
 // Service changes and reads what a cluster knows of organizations and the people in them. Make one with New.
