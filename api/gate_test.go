@@ -266,7 +266,7 @@ func TestSubjectGate(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.wantChecks("unblocked", ann, map[string]bool{direct: true, byGroup: true})
-	if err := w.directory.DeleteUser(w.ctx, ann, 0); err != nil {
+	if _, err := w.directory.DeleteUser(w.ctx, ann, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.write("document:direct#viewer@user:" + ann); err != nil {

@@ -40,7 +40,7 @@ func TestGateOfThePast(t *testing.T) {
 	}
 	w.setActive(ann, false)
 	want("disabled since", true)
-	if err := w.directory.DeleteUser(w.ctx, ann, 0); err != nil {
+	if _, err := w.directory.DeleteUser(w.ctx, ann, 0); err != nil {
 		t.Fatal(err)
 	}
 	want("deleted since", false)

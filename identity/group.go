@@ -489,8 +489,8 @@ func (v *DirectoryView) judgeNesting(ctx context.Context, group, member string) 
 
 // DeleteGroup deletes a group with the tuples of which it is the object or, as a set, the subject, whoever
 // wrote them.
-func (d *Directory) DeleteGroup(ctx context.Context, id string, version ostiary.Revision) error {
-	_, err := d.change(ctx, func(v *DirectoryView, m *ostiary.Mutation) error {
+func (d *Directory) DeleteGroup(ctx context.Context, id string, version ostiary.Revision) (ostiary.Receipt, error) {
+	return d.change(ctx, func(v *DirectoryView, m *ostiary.Mutation) error {
 		old, err := v.group(id)
 		if err != nil {
 			return err
@@ -514,5 +514,4 @@ func (d *Directory) DeleteGroup(ctx context.Context, id string, version ostiary.
 		m.Documents = append(m.Documents, remove(old.document.Key), remove(old.touch.Key))
 		return v.relink(m, resourceGroup, id, old.links(), nil)
 	})
-	return err
 }

@@ -128,7 +128,7 @@ func TestGroupLife(t *testing.T) {
 	w.propose(&ostiary.Mutation{Tuples: []ostiary.TupleChange{{Op: ostiary.TupleCreate, Store: store,
 		Grant: ostiary.Grant{Owner: ostiary.OwnerAPI}, Tuple: ostiary.Tuple{Object: ostiary.ObjectRef{Type: "doc", ID: "1"}, Relation: "viewer",
 			Subject: ostiary.SubjectRef{Type: "group", ID: "acme/" + inner.ID, Relation: "member"}}}}})
-	if err := d.DeleteGroup(ctx, inner.ID, 0); err != nil {
+	if _, err := d.DeleteGroup(ctx, inner.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	w.wantMembers(outer.ID, ann.ID)
@@ -137,7 +137,7 @@ func TestGroupLife(t *testing.T) {
 			t.Errorf("%s is left", tuple)
 		}
 	}
-	if err := d.DeleteGroup(ctx, inner.ID, 0); !errors.Is(err, ostiary.ErrNotFound) {
+	if _, err := d.DeleteGroup(ctx, inner.ID, 0); !errors.Is(err, ostiary.ErrNotFound) {
 		t.Errorf("deleting again: %v", err)
 	}
 }
@@ -170,15 +170,16 @@ func TestGroupRefusals(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, err := range []error{d2.DeleteGroup(ctx2, a.ID, 0), d2.DeleteUser(ctx2, ann.ID, 0)} {
-		if !errors.Is(err, ostiary.ErrNotFound) {
-			t.Errorf("another organization's resource: %v", err)
-		}
+	if _, err := d2.DeleteGroup(ctx2, a.ID, 0); !errors.Is(err, ostiary.ErrNotFound) {
+		t.Errorf("another organization's group: %v", err)
+	}
+	if _, err := d2.DeleteUser(ctx2, ann.ID, 0); !errors.Is(err, ostiary.ErrNotFound) {
+		t.Errorf("another organization's user: %v", err)
 	}
 	if _, err := changeMembers(ctx2, d2, a.ID, identity.GroupChange{Clear: true}); !errors.Is(err, ostiary.ErrNotFound) {
 		t.Errorf("another organization's group: %v", err)
 	}
-	if err := d.DeleteGroup(ctx, a.ID, a.Version+1); !errors.Is(err, ostiary.ErrPrecondition) {
+	if _, err := d.DeleteGroup(ctx, a.ID, a.Version+1); !errors.Is(err, ostiary.ErrPrecondition) {
 		t.Errorf("deleted at another version: %v", err)
 	}
 	if after := w.revision(); after != before {
@@ -260,7 +261,7 @@ func TestMemberDeletedMeanwhile(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			ctx, d := w.directory()
-			if err := d.DeleteUser(ctx, id, 0); err != nil {
+			if _, err := d.DeleteUser(ctx, id, 0); err != nil {
 				t.Error(err)
 			}
 		})

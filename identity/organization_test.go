@@ -143,7 +143,7 @@ func TestMembers(t *testing.T) {
 		t.Errorf("the gate is %+v", g)
 	}
 	dctx, d := w.directory()
-	if err := d.DeleteUser(dctx, managed.ID, 0); err != nil {
+	if _, err := d.DeleteUser(dctx, managed.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	if members, err := w.service.Members(ctx, store, "other", "", 10); err != nil || len(members) != 0 {

@@ -41,7 +41,7 @@ func TestMemberAddedWhileDeleted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.DeleteUser(ctx, ann.ID, 0); err != nil {
+	if _, err := d.DeleteUser(ctx, ann.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := w.service.Members(w.ctx(), store, "other", "", 10); err != nil || len(left) != 0 {
@@ -57,7 +57,7 @@ func TestDeletedWhileMemberAdded(t *testing.T) {
 	ann := w.user("ann")
 	service := w.meddled(func() {
 		ctx, d := w.directory()
-		if err := d.DeleteUser(ctx, ann.ID, 0); err != nil {
+		if _, err := d.DeleteUser(ctx, ann.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -27,7 +27,7 @@ func TestStandings(t *testing.T) {
 		t.Errorf("got %+v", other)
 	}
 	ctx, d := w.directory()
-	if err := d.DeleteUser(ctx, ann, 0); err != nil {
+	if _, err := d.DeleteUser(ctx, ann, 0); err != nil {
 		t.Fatal(err)
 	}
 	if all, deleted, err := w.service.Standings(w.ctx(), store, ann); err != nil || !deleted || len(all) != 0 {

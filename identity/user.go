@@ -398,10 +398,10 @@ func (d *Directory) ChangeUser(
 }
 
 // DeleteUser deletes a user with the key of the resource, every link and every tuple of the person, whoever
-// wrote it. The id is denied for ever.
-func (d *Directory) DeleteUser(ctx context.Context, id string, version ostiary.Revision) error {
+// wrote it. The id is denied for ever. The receipt names the revision in which that happened.
+func (d *Directory) DeleteUser(ctx context.Context, id string, version ostiary.Revision) (ostiary.Receipt, error) {
 	defer d.turn(id)()
-	_, err := d.change(ctx, func(v *DirectoryView, m *ostiary.Mutation) error {
+	return d.change(ctx, func(v *DirectoryView, m *ostiary.Mutation) error {
 		old, err := v.user(id)
 		if err != nil {
 			return err
@@ -426,7 +426,6 @@ func (d *Directory) DeleteUser(ctx context.Context, id string, version ostiary.R
 		}
 		return v.relink(m, resourceUser, id, old.links(), nil)
 	})
-	return err
 }
 
 // endMemberships deletes the documents that say of which organizations an operator made a person a member.

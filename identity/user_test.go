@@ -66,14 +66,14 @@ func TestUserLife(t *testing.T) {
 	}
 
 	ctx, d := w.directory()
-	if err := d.DeleteUser(ctx, u.ID, 0); err != nil {
+	if _, err := d.DeleteUser(ctx, u.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	w.wantTuples()
 	if g := w.gate(u.ID); !g.Deleted || !g.Closed("") || !g.Closed("acme") || !g.Closed("other") {
 		t.Errorf("the gate of a deleted person is %+v", g)
 	}
-	if err := d.DeleteUser(ctx, u.ID, 0); !errors.Is(err, ostiary.ErrNotFound) {
+	if _, err := d.DeleteUser(ctx, u.ID, 0); !errors.Is(err, ostiary.ErrNotFound) {
 		t.Errorf("deleting again: %v", err)
 	}
 }
@@ -83,7 +83,7 @@ func TestRecreatedUserInheritsNothing(t *testing.T) {
 	w := newWorld(t)
 	first := w.user("ann")
 	ctx, d := w.directory()
-	if err := d.DeleteUser(ctx, first.ID, 0); err != nil {
+	if _, err := d.DeleteUser(ctx, first.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	second := w.user("ann")
@@ -196,7 +196,7 @@ func TestPersonalDataIsSealed(t *testing.T) {
 			}
 		}
 	}
-	if err := d.DeleteUser(ctx, u.ID, 0); err != nil {
+	if _, err := d.DeleteUser(ctx, u.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := read(there); !errors.Is(err, ostiary.ErrNotFound) {
@@ -226,7 +226,7 @@ func TestUserVersions(t *testing.T) {
 	if _, err := change(u.Version, "carl"); !errors.Is(err, ostiary.ErrPrecondition) {
 		t.Errorf("changed at an old version: %v", err)
 	}
-	if err := d.DeleteUser(ctx, u.ID, u.Version); !errors.Is(err, ostiary.ErrPrecondition) {
+	if _, err := d.DeleteUser(ctx, u.ID, u.Version); !errors.Is(err, ostiary.ErrPrecondition) {
 		t.Errorf("deleted at an old version: %v", err)
 	}
 	if same, err := change(second.Version, "bob"); err != nil || same.Version != second.Version {

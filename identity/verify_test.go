@@ -27,10 +27,10 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.setActive(disabled.ID, false)
-	if err := d.DeleteUser(ctx, deleted.ID, 0); err != nil {
+	if _, err := d.DeleteUser(ctx, deleted.ID, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.DeleteGroup(ctx, inner.ID, 0); err != nil {
+	if _, err := d.DeleteGroup(ctx, inner.ID, 0); err != nil {
 		t.Fatal(err)
 	}
 	must(t)(w.service.BlockUser(w.ctx(), store, "acme", "bob"))

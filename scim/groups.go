@@ -107,10 +107,11 @@ func (c *call) deleteGroup(id string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := c.dir.DeleteGroup(c.ctx, id, version); err != nil {
+	receipt, err := c.dir.DeleteGroup(c.ctx, id, version)
+	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusNoContent}, nil
+	return answer{status: http.StatusNoContent, revision: receipt.Revision}, nil
 }
 
 func (c *call) groupVersion(id string) func() (ostiary.Revision, error) {

@@ -105,10 +105,11 @@ func (c *call) deleteUser(id string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := c.dir.DeleteUser(c.ctx, id, version); err != nil {
+	receipt, err := c.dir.DeleteUser(c.ctx, id, version)
+	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusNoContent}, nil
+	return answer{status: http.StatusNoContent, revision: receipt.Revision}, nil
 }
 
 func (c *call) userVersion(id string) func() (ostiary.Revision, error) {
