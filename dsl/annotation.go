@@ -7,12 +7,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-)
 
-// The kinds of annotations: what an identity provider calls that which it assigns by the relation.
-const (
-	KindRole        = "role"
-	KindEntitlement = "entitlement"
+	"github.com/ostiary/ostiary/dsl/gate"
+	"github.com/ostiary/ostiary/dsl/model"
 )
 
 // MaxLabelBytes bounds the labels of an annotation.
@@ -26,7 +23,7 @@ const MaxLabelBytes = 256
 //
 // A model in OpenFGA's JSON form, which is how it travels, has no comments, and so no annotations.
 type Annotation struct {
-	Kind           string // KindRole or KindEntitlement
+	Kind           string // gate.KindRole or gate.KindEntitlement
 	Type, Relation string
 	// TypeLabel names the sort of role or entitlement, and Label the one that the relation is, both for people.
 	// Where the text has none they are the names of type and relation.
@@ -34,12 +31,6 @@ type Annotation struct {
 
 	src *source
 	at  span
-}
-
-// Fault returns a fault of the annotation for what the relation means, which this package does not judge.
-func (a Annotation) Fault(message, suggestion string) Diagnostic {
-	r := &report{src: a.src}
-	return r.diagnostic(fault{code: codeAssignable, at: a.at, message: message, suggestion: suggestion})
 }
 
 // Annotations returns the annotations of a model's text, or of one module of a modular model, in the order of
@@ -164,7 +155,7 @@ func (a *annotator) read(comment span, typ *typeDecl, relation *relationDecl) {
 		at: span{mark.start, mark.start + len(strings.TrimRightFunc(a.src.text[mark.start:comment.end], unicode.IsSpace))}}
 	kind := w.word()
 	found.Kind = a.src.at(kind)
-	kinds := []string{KindRole, KindEntitlement}
+	kinds := []string{gate.KindRole, gate.KindEntitlement}
 	if !slices.Contains(kinds, found.Kind) {
 		suggestion := "write `role` or `entitlement`: " + annotationExample
 		if near := nearest(found.Kind, kinds); near != "" {
@@ -287,4 +278,28 @@ func (w *annotationText) value() (span, bool) {
 	}
 	w.at++
 	return value, true
+}
+
+// Assignables returns what annotations say as the entries of a mapping, judged by the model that they stand in
+// and by what it calls the parts of identity. The error is Diagnostics.
+func Assignables(annotations []Annotation, m *model.Model, n *gate.Names) ([]gate.Assignable, error) {
+	out := make([]gate.Assignable, 0, len(annotations))
+	var faults Diagnostics
+	for _, a := range annotations {
+		entry := gate.Assignable{Kind: a.Kind, Type: a.Type, Relation: a.Relation, TypeLabel: a.TypeLabel, Label: a.Label}
+		out = append(out, entry)
+		for _, f := range entry.Judge(m, n) {
+			faults = append(faults, a.fault(assignableFault(f)))
+		}
+	}
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return out, nil
+}
+
+// fault returns a fault of what the annotation means.
+func (a Annotation) fault(message, suggestion string) Diagnostic {
+	r := &report{src: a.src}
+	return r.diagnostic(fault{code: codeAssignable, at: a.at, message: message, suggestion: suggestion})
 }

@@ -3,12 +3,15 @@ package dsl
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"github.com/ostiary/ostiary/dsl/gate"
 )
 
 // shown is an annotation as tests compare it.
@@ -67,13 +70,6 @@ func TestAnnotationsOfModules(t *testing.T) {
 	if got := shown(all); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
-	got := all[1].Fault("is not good", "make it so").String()
-	if want := `model/ext.fga:4:7: error E051: is not good
- 4 |     # @scim entitlement label="Editor"
-   |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-   = help: make it so`; got != want {
-		t.Errorf("a fault of what it means:\n%s\nwant:\n%s", got, want)
-	}
 	dir["ext.fga"].Data = append(dir["ext.fga"].Data, "    # @scim licence\n    define x: [user]\n"...)
 	_, err = ModuleAnnotations("model/fga.mod", []byte(mod), dir)
 	if err == nil || !strings.HasPrefix(err.Error(), "model/ext.fga:6:13: error E050: ") {
@@ -81,6 +77,46 @@ func TestAnnotationsOfModules(t *testing.T) {
 	}
 	if _, err = ModuleAnnotations("fga.mod", []byte("schema: '1.2'\ncontents:\n  - none.fga\n"), dir); err == nil {
 		t.Error("a module that is not there is passed over")
+	}
+}
+
+// What annotations mean is judged by the model, and each fault said where the annotation stands.
+func TestAssignables(t *testing.T) {
+	files := fstest.MapFS{
+		"core.fga": {Data: []byte("module core\ntype user\ntype organization\n  relations\n    define enabled: [user]\n" +
+			"type workspace\n  relations\n    define organization: [organization]\n" +
+			"    # @scim entitlement type=\"Workspace role\" label=\"Editor\"\n    define editor: [user] and enabled from organization\n")},
+		"ext.fga": {Data: []byte("module ext\nextend type workspace\n  relations\n    # @scim role\n    define reader: [user]\n" +
+			"    # @scim role\n    define admin: [user] and enabled from organization\n")},
+	}
+	judge := func(mod string) ([]gate.Assignable, error) {
+		all, err := ModuleAnnotations("model/fga.mod", []byte(mod), files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := CompileModules("model/fga.mod", []byte(mod), files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Assignables(all, m, gate.Default())
+	}
+	got, err := judge("schema: '1.2'\ncontents:\n  - core.fga\n")
+	want := []gate.Assignable{{Kind: "entitlement", Type: "workspace", Relation: "editor", TypeLabel: "Workspace role", Label: "Editor"}}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+	_, err = judge("schema: '1.2'\ncontents:\n  - core.fga\n  - ext.fga\n")
+	const faults = "model/ext.fga:4:7: error E051: `workspace#reader` lets people through who are not enabled: workspace#reader <- [user]\n" +
+		" 4 |     # @scim role\n" +
+		"   |       ^^^^^^^^^^\n" +
+		"   = help: join it with `and enabled from organization`\n\n" +
+		"model/ext.fga:6:7: error E051: `workspace#admin` is never assigned\n" +
+		" 6 |     # @scim role\n" +
+		"   |       ^^^^^^^^^^\n" +
+		"   = help: who is owner or admin is for the application to say\n\n" +
+		"2 errors"
+	if err == nil || err.Error() != faults {
+		t.Errorf("got:\n%v\nwant:\n%s", err, faults)
 	}
 }
 

@@ -136,7 +136,7 @@ func (r *mappingReader) judgeBelonging(m *model.Model) {
 		message: fmt.Sprintf("no type has a relation %s that takes %s", quote(n.InOrganization), quote(n.Organization.Type))})
 }
 
-// judgeAssignable demands that an assignable relation be one of the application's that takes a person.
+// judgeAssignable demands that identity providers may assign an assignable relation.
 func (r *mappingReader) judgeAssignable(m *model.Model, at span, a gate.Assignable) {
 	if t := m.Type(a.Type); t == nil || t.Relation(a.Relation) == nil {
 		name, kind, candidates := a.Type, "types of the model", typeNames(m)
@@ -149,16 +149,17 @@ func (r *mappingReader) judgeAssignable(m *model.Model, at span, a gate.Assignab
 		r.report.add(fault{code: codeMappingName, at: at, message: message, suggestion: suggestion})
 		return
 	}
-	relation := quote(a.Type + "#" + a.Relation)
-	forbid := func(message, suggestion string) {
-		r.report.add(fault{code: codeAssignable, at: at, message: fmt.Sprintf(message, relation), suggestion: suggestion})
+	for _, f := range a.Judge(m, &r.mapping.Names) {
+		message, suggestion := assignableFault(f)
+		r.report.add(fault{code: codeAssignable, at: at, message: message, suggestion: suggestion})
 	}
-	switch n := &r.mapping.Names; {
-	case n.IsManaged(a.Type, a.Relation), a.Type == n.Organization.Type, n.IsWithin(a.Type):
-		forbid("%s is a relation of identity", "identity providers assign relations of the application's own types")
-	case a.Relation == "owner" || a.Relation == "admin":
-		forbid("%s is never assignable", "who owns or administers something is for the application to say")
-	case !takes(m.Relation(a.Type, a.Relation), n.User):
-		forbid("%s does not take "+strings.ReplaceAll(quote(n.User), "%", "%%")+" directly", "an assignment is a tuple of one person")
+}
+
+// assignableFault says what is wrong with an assignable relation, and what to do.
+func assignableFault(f gate.Fault) (message, suggestion string) {
+	message = fmt.Sprintf("%s %s", quote(f.Type+"#"+f.Relation), f.Reason)
+	if len(f.Path) > 0 {
+		message += ": " + strings.Join(f.Path, " <- ")
 	}
+	return message, f.Help
 }

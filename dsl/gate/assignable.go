@@ -29,7 +29,9 @@ func (a Assignable) Judge(m *model.Model, n *Names) Faults {
 			Help: "assign a relation of an application's type; 'ostiary org role add' makes roles of an organization"})
 		return l.faults
 	}
-	l.judgePower(t, r)
+	if l.judgePower(t, r); len(l.faults) > 0 {
+		return l.faults
+	}
 	if !slices.Contains(r.Restrictions, model.Restriction{Type: n.User}) {
 		l.add(t, r, Fault{Reason: fmt.Sprintf("does not accept %s directly", n.User),
 			Help: fmt.Sprintf("put `%s` among its type restrictions", n.User)})
