@@ -15,6 +15,7 @@ func (i *identityService) wireConnection(c identity.Connection) *ostiaryv1.Conne
 	return &ostiaryv1.Connection{
 		Id: c.ID, OrganizationId: c.Organization, Name: c.Name, Kind: c.Kind, Dialect: c.Dialect,
 		ScimUrl: strings.TrimSuffix(i.server.authzenBaseURL, "/") + scimPath + c.ID, CreatedAt: stamp(c.CreatedNanos),
+		Paused: c.Paused,
 	}
 }
 
@@ -41,6 +42,18 @@ func (i *identityService) GetConnection(
 		return nil, err
 	}
 	return &ostiaryv1.GetConnectionResponse{Connection: i.wireConnection(c)}, nil
+}
+
+// ResumeConnection lets a connection that is paused go on.
+func (i *identityService) ResumeConnection(
+	ctx context.Context, req *ostiaryv1.ResumeConnectionRequest,
+) (*ostiaryv1.ResumeConnectionResponse, error) {
+	c, err := i.server.identity.ResumeConnection(carry(ctx), req.GetStoreId(), req.GetId())
+	if err != nil {
+		return nil, err
+	}
+	callOf(ctx).at(c.Version)
+	return &ostiaryv1.ResumeConnectionResponse{Connection: i.wireConnection(c)}, nil
 }
 
 // ListConnections returns the connections of a store, or of one organization of it.

@@ -60,7 +60,7 @@ func TestGateAfterRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("after", false)
-	if _, err := w.service.Synchronized(w.admin, w.store, w.directory.Connection().ID); err != nil {
+	if _, err := w.service.ResumeConnection(w.admin, w.store, w.directory.Connection().ID); err != nil {
 		t.Fatal(err)
 	}
 	want("synchronized", true)

@@ -32,6 +32,7 @@ type Connection struct {
 	Kind         string // KindOkta, …
 	Dialect      string // DialectCompat, …
 	CreatedNanos int64
+	Paused       string // why it is; empty while it is not: PausedByRestore, …
 	Version      ostiary.Revision
 }
 
@@ -43,6 +44,7 @@ type connectionBody struct {
 	Kind         string `json:"kind"`
 	Dialect      string `json:"dialect"`
 	CreatedNanos int64  `json:"created"`
+	Paused       string `json:"paused,omitempty"`
 }
 
 // maxConnections bounds the connections of a cluster.
@@ -104,7 +106,8 @@ func (s *Service) CreateConnection(ctx context.Context, c Connection) (Connectio
 		m.Preconditions = append(m.Preconditions, at(d), at(turn), absent(connectionKey(c.ID)))
 		m.Documents = append(m.Documents, put(connectionOfKey(c.Store, c.Organization, c.ID), form{bodyForm}))
 		m.Documents = append(m.Documents, put(connectionTurnKey, form{bodyForm}), put(connectionKey(c.ID), connectionBody{
-			form{bodyForm}, c.Store, c.Organization, c.Name, c.Kind, c.Dialect, c.CreatedNanos}))
+			form: form{bodyForm}, Store: c.Store, Organization: c.Organization, Name: c.Name, Kind: c.Kind, Dialect: c.Dialect,
+			CreatedNanos: c.CreatedNanos}))
 		return nil
 	})
 	c.Version = receipt.Revision
@@ -131,7 +134,7 @@ func decodeConnection(d ostiary.Document) (Connection, error) {
 	body, err := decode[connectionBody](d)
 	return Connection{
 		ID: d.Key.Key, Store: body.Store, Organization: body.Organization, Name: body.Name,
-		Kind: body.Kind, Dialect: body.Dialect, CreatedNanos: body.CreatedNanos, Version: d.Version,
+		Kind: body.Kind, Dialect: body.Dialect, CreatedNanos: body.CreatedNanos, Paused: body.Paused, Version: d.Version,
 	}, err
 }
 

@@ -62,6 +62,9 @@ func (s *Service) AfterRestore(ctx context.Context, o AfterRestoreOptions) (done
 			done.Tokens += n
 		}
 		if !o.TrustConnections {
+			if err := s.pauseRestored(ctx, c.ID); err != nil {
+				return done, err
+			}
 			waiting[c.Store] = append(waiting[c.Store], c.ID)
 			done.Connections = append(done.Connections, WaitingConnection{c.Store, c.Organization, c.ID})
 		}
@@ -86,6 +89,19 @@ func (s *Service) AfterRestore(ctx context.Context, o AfterRestoreOptions) (done
 		}
 	}
 	return done, nil
+}
+
+// pauseRestored says of a connection that its people wait.
+func (s *Service) pauseRestored(ctx context.Context, id string) error {
+	_, err := s.change(ctx, func(v View, m *ostiary.Mutation) error {
+		_, d, err := readConnection(v, id)
+		if err != nil {
+			return err
+		}
+		m.Preconditions = append(m.Preconditions, at(d))
+		return changePaused(m, d, PausedByRestore)
+	})
+	return err
 }
 
 // settle raises the watermark of a store and lets connections of it wait.
@@ -176,17 +192,43 @@ func (s *Service) takeAway(ctx context.Context, tuples []ostiary.TupleChange, do
 	return err
 }
 
-// Synchronized lets in the people of a connection that a restore made wait: an operator says that its
-// provider has sent everybody since. Of a connection that does not wait it changes nothing.
-func (s *Service) Synchronized(ctx context.Context, store, connection string) (ostiary.Receipt, error) {
-	return s.change(ctx, func(v View, m *ostiary.Mutation) error {
-		d, err := connectionOf(v, store, connection)
+// PausedByRestore is why a connection is paused whose people a restore made wait. Its provider's requests are
+// answered.
+const PausedByRestore = "restored"
+
+// ResumeConnection lets a connection that is paused go on. After a restore an operator says by it that the
+// provider has sent everybody since, and its people are let in. One that is not paused stays as it is.
+func (s *Service) ResumeConnection(ctx context.Context, store, id string) (c Connection, err error) {
+	receipt, err := s.change(ctx, func(v View, m *ostiary.Mutation) error {
+		d, err := connectionOf(v, store, id)
 		if err != nil {
 			return err
 		}
+		if c, err = decodeConnection(d); err != nil || c.Paused == "" {
+			return err
+		}
+		c.Paused, c.Version = "", 0
 		m.Preconditions = append(m.Preconditions, at(d))
-		return endWaiting(v, m, store, connection)
+		if err := changePaused(m, d, ""); err != nil {
+			return err
+		}
+		return endWaiting(v, m, store, id)
 	})
+	if c.Version == 0 {
+		c.Version = receipt.Revision
+	}
+	return c, err
+}
+
+// changePaused makes the change of why a connection is paused part of a mutation.
+func changePaused(m *ostiary.Mutation, d ostiary.Document, reason string) error {
+	body, err := decode[connectionBody](d)
+	if err != nil {
+		return err
+	}
+	body.Paused = reason
+	m.Documents = append(m.Documents, put(d.Key, body))
+	return nil
 }
 
 // endWaiting takes a connection off the list of those that wait, as part of a mutation.

@@ -69,25 +69,31 @@ func TestAfterRestore(t *testing.T) {
 		t.Error("those wait who are managed by a connection, and nobody else")
 	}
 
+	if c, err := w.service.Connection(w.ctx(), store, w.connection.ID); err != nil || c.Paused != identity.PausedByRestore {
+		t.Errorf("got %+v, %v", c, err)
+	}
 	w.bearer = w.token(w.connection.ID) // a new one is served meanwhile
 	eve := w.user("eve")
 	if !w.waits(eve.ID) {
 		t.Error("who is made meanwhile waits too")
 	}
-	must(t)(w.service.Synchronized(w.ctx(), store, other.ID))
+	must(t)(w.service.ResumeConnection(w.ctx(), store, other.ID))
 	if !w.waits(ann.ID) {
 		t.Error("another connection has synchronized")
 	}
-	must(t)(w.service.Synchronized(w.ctx(), store, w.connection.ID))
+	must(t)(w.service.ResumeConnection(w.ctx(), store, w.connection.ID))
+	if c, err := w.service.Connection(w.ctx(), store, w.connection.ID); err != nil || c.Paused != "" || c.Name != "Okta" {
+		t.Errorf("got %+v, %v", c, err)
+	}
 	if w.waits(ann.ID) || w.waits(eve.ID) {
 		t.Error("they wait although the connection has synchronized")
 	}
 	before := w.revision()
-	must(t)(w.service.Synchronized(w.ctx(), store, w.connection.ID))
+	must(t)(w.service.ResumeConnection(w.ctx(), store, w.connection.ID))
 	if w.revision() != before {
 		t.Error("a connection that does not wait: something was committed")
 	}
-	if _, err := w.service.Synchronized(w.ctx(), "other", w.connection.ID); !errors.Is(err, ostiary.ErrNotFound) {
+	if _, err := w.service.ResumeConnection(w.ctx(), "other", w.connection.ID); !errors.Is(err, ostiary.ErrNotFound) {
 		t.Errorf("by another store: got %v", err)
 	}
 }

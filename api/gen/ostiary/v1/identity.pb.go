@@ -1492,7 +1492,9 @@ type Connection struct {
 	// Example: "https://authz.example.com/scim/v2/c01m824qgqx05kcwex3kxbcecwz".
 	ScimUrl string `protobuf:"bytes,6,opt,name=scim_url,proto3" json:"scim_url,omitempty"`
 	// Example: "2026-01-31T09:00:00Z".
-	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,proto3" json:"created_at,omitempty"`
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,proto3" json:"created_at,omitempty"`
+	// Why the connection is paused; empty while it is not. After a restore, "restored": its people are denied.
+	Paused        string `protobuf:"bytes,8,opt,name=paused,proto3" json:"paused,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1574,6 +1576,13 @@ func (x *Connection) GetCreatedAt() *timestamppb.Timestamp {
 		return x.CreatedAt
 	}
 	return nil
+}
+
+func (x *Connection) GetPaused() string {
+	if x != nil {
+		return x.Paused
+	}
+	return ""
 }
 
 type CreateConnectionRequest struct {
@@ -1799,6 +1808,104 @@ func (x *GetConnectionResponse) GetConnection() *Connection {
 	return nil
 }
 
+type ResumeConnectionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeConnectionRequest) Reset() {
+	*x = ResumeConnectionRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeConnectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeConnectionRequest) ProtoMessage() {}
+
+func (x *ResumeConnectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeConnectionRequest.ProtoReflect.Descriptor instead.
+func (*ResumeConnectionRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ResumeConnectionRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *ResumeConnectionRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type ResumeConnectionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Connection    *Connection            `protobuf:"bytes,1,opt,name=connection,proto3" json:"connection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeConnectionResponse) Reset() {
+	*x = ResumeConnectionResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeConnectionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeConnectionResponse) ProtoMessage() {}
+
+func (x *ResumeConnectionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeConnectionResponse.ProtoReflect.Descriptor instead.
+func (*ResumeConnectionResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ResumeConnectionResponse) GetConnection() *Connection {
+	if x != nil {
+		return x.Connection
+	}
+	return nil
+}
+
 type ListConnectionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
@@ -1811,7 +1918,7 @@ type ListConnectionsRequest struct {
 
 func (x *ListConnectionsRequest) Reset() {
 	*x = ListConnectionsRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1823,7 +1930,7 @@ func (x *ListConnectionsRequest) String() string {
 func (*ListConnectionsRequest) ProtoMessage() {}
 
 func (x *ListConnectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1836,7 +1943,7 @@ func (x *ListConnectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectionsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{31}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListConnectionsRequest) GetStoreId() string {
@@ -1862,7 +1969,7 @@ type ListConnectionsResponse struct {
 
 func (x *ListConnectionsResponse) Reset() {
 	*x = ListConnectionsResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1874,7 +1981,7 @@ func (x *ListConnectionsResponse) String() string {
 func (*ListConnectionsResponse) ProtoMessage() {}
 
 func (x *ListConnectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1887,7 +1994,7 @@ func (x *ListConnectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectionsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{32}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListConnectionsResponse) GetConnections() []*Connection {
@@ -1915,7 +2022,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1927,7 +2034,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1940,7 +2047,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{33}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Token) GetId() string {
@@ -1996,7 +2103,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2008,7 +2115,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2021,7 +2128,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{34}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CreateTokenRequest) GetStoreId() string {
@@ -2070,7 +2177,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2082,7 +2189,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2095,7 +2202,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{35}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CreateTokenResponse) GetToken() *Token {
@@ -2124,7 +2231,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2136,7 +2243,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2149,7 +2256,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{36}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListTokensRequest) GetStoreId() string {
@@ -2175,7 +2282,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2187,7 +2294,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2200,7 +2307,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{37}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -2224,7 +2331,7 @@ type RevokeTokenRequest struct {
 
 func (x *RevokeTokenRequest) Reset() {
 	*x = RevokeTokenRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2236,7 +2343,7 @@ func (x *RevokeTokenRequest) String() string {
 func (*RevokeTokenRequest) ProtoMessage() {}
 
 func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2249,7 +2356,7 @@ func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{38}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *RevokeTokenRequest) GetStoreId() string {
@@ -2281,7 +2388,7 @@ type RevokeTokenResponse struct {
 
 func (x *RevokeTokenResponse) Reset() {
 	*x = RevokeTokenResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2293,7 +2400,7 @@ func (x *RevokeTokenResponse) String() string {
 func (*RevokeTokenResponse) ProtoMessage() {}
 
 func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2306,7 +2413,7 @@ func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{39}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{41}
 }
 
 type Role struct {
@@ -2327,7 +2434,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2339,7 +2446,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2352,7 +2459,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{40}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Role) GetId() string {
@@ -2410,7 +2517,7 @@ type CreateRoleRequest struct {
 
 func (x *CreateRoleRequest) Reset() {
 	*x = CreateRoleRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2422,7 +2529,7 @@ func (x *CreateRoleRequest) String() string {
 func (*CreateRoleRequest) ProtoMessage() {}
 
 func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2435,7 +2542,7 @@ func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleRequest.ProtoReflect.Descriptor instead.
 func (*CreateRoleRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{41}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *CreateRoleRequest) GetStoreId() string {
@@ -2489,7 +2596,7 @@ type CreateRoleResponse struct {
 
 func (x *CreateRoleResponse) Reset() {
 	*x = CreateRoleResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[42]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2501,7 +2608,7 @@ func (x *CreateRoleResponse) String() string {
 func (*CreateRoleResponse) ProtoMessage() {}
 
 func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[42]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2514,7 +2621,7 @@ func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleResponse.ProtoReflect.Descriptor instead.
 func (*CreateRoleResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{42}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CreateRoleResponse) GetRole() *Role {
@@ -2536,7 +2643,7 @@ type ListRolesRequest struct {
 
 func (x *ListRolesRequest) Reset() {
 	*x = ListRolesRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[43]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2548,7 +2655,7 @@ func (x *ListRolesRequest) String() string {
 func (*ListRolesRequest) ProtoMessage() {}
 
 func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[43]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2561,7 +2668,7 @@ func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesRequest.ProtoReflect.Descriptor instead.
 func (*ListRolesRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{43}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListRolesRequest) GetStoreId() string {
@@ -2587,7 +2694,7 @@ type ListRolesResponse struct {
 
 func (x *ListRolesResponse) Reset() {
 	*x = ListRolesResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[44]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2599,7 +2706,7 @@ func (x *ListRolesResponse) String() string {
 func (*ListRolesResponse) ProtoMessage() {}
 
 func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[44]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2612,7 +2719,7 @@ func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesResponse.ProtoReflect.Descriptor instead.
 func (*ListRolesResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{44}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListRolesResponse) GetRoles() []*Role {
@@ -2719,7 +2826,7 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\vdisabled_by\x18\x05 \x01(\tR\vdisabled_by\x12:\n" +
 	"\n" +
 	"blocked_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"blocked_at\"\xe0\x01\n" +
+	"blocked_at\"\xf8\x01\n" +
 	"\n" +
 	"Connection\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12(\n" +
@@ -2730,7 +2837,8 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\bscim_url\x18\x06 \x01(\tR\bscim_url\x12:\n" +
 	"\n" +
 	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"created_at\"\xa1\x01\n" +
+	"created_at\x12\x16\n" +
+	"\x06paused\x18\b \x01(\tR\x06paused\"\xa1\x01\n" +
 	"\x17CreateConnectionRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\x12\x12\n" +
@@ -2745,6 +2853,13 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"O\n" +
 	"\x15GetConnectionResponse\x126\n" +
+	"\n" +
+	"connection\x18\x01 \x01(\v2\x16.ostiary.v1.ConnectionR\n" +
+	"connection\"E\n" +
+	"\x17ResumeConnectionRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"R\n" +
+	"\x18ResumeConnectionResponse\x126\n" +
 	"\n" +
 	"connection\x18\x01 \x01(\v2\x16.ostiary.v1.ConnectionR\n" +
 	"connection\"^\n" +
@@ -2803,7 +2918,7 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\";\n" +
 	"\x11ListRolesResponse\x12&\n" +
-	"\x05roles\x18\x01 \x03(\v2\x10.ostiary.v1.RoleR\x05roles2\xde\f\n" +
+	"\x05roles\x18\x01 \x03(\v2\x10.ostiary.v1.RoleR\x05roles2\xbd\r\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\x12CreateOrganization\x12%.ostiary.v1.CreateOrganizationRequest\x1a&.ostiary.v1.CreateOrganizationResponse\x12Z\n" +
 	"\x0fGetOrganization\x12\".ostiary.v1.GetOrganizationRequest\x1a#.ostiary.v1.GetOrganizationResponse\x12`\n" +
@@ -2818,7 +2933,8 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\aGetUser\x12\x1a.ostiary.v1.GetUserRequest\x1a\x1b.ostiary.v1.GetUserResponse\x12]\n" +
 	"\x10CreateConnection\x12#.ostiary.v1.CreateConnectionRequest\x1a$.ostiary.v1.CreateConnectionResponse\x12T\n" +
 	"\rGetConnection\x12 .ostiary.v1.GetConnectionRequest\x1a!.ostiary.v1.GetConnectionResponse\x12Z\n" +
-	"\x0fListConnections\x12\".ostiary.v1.ListConnectionsRequest\x1a#.ostiary.v1.ListConnectionsResponse\x12N\n" +
+	"\x0fListConnections\x12\".ostiary.v1.ListConnectionsRequest\x1a#.ostiary.v1.ListConnectionsResponse\x12]\n" +
+	"\x10ResumeConnection\x12#.ostiary.v1.ResumeConnectionRequest\x1a$.ostiary.v1.ResumeConnectionResponse\x12N\n" +
 	"\vCreateToken\x12\x1e.ostiary.v1.CreateTokenRequest\x1a\x1f.ostiary.v1.CreateTokenResponse\x12K\n" +
 	"\n" +
 	"ListTokens\x12\x1d.ostiary.v1.ListTokensRequest\x1a\x1e.ostiary.v1.ListTokensResponse\x12N\n" +
@@ -2839,7 +2955,7 @@ func file_ostiary_v1_identity_proto_rawDescGZIP() []byte {
 	return file_ostiary_v1_identity_proto_rawDescData
 }
 
-var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*Organization)(nil),               // 0: ostiary.v1.Organization
 	(*CreateOrganizationRequest)(nil),  // 1: ostiary.v1.CreateOrganizationRequest
@@ -2872,86 +2988,91 @@ var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*CreateConnectionResponse)(nil),   // 28: ostiary.v1.CreateConnectionResponse
 	(*GetConnectionRequest)(nil),       // 29: ostiary.v1.GetConnectionRequest
 	(*GetConnectionResponse)(nil),      // 30: ostiary.v1.GetConnectionResponse
-	(*ListConnectionsRequest)(nil),     // 31: ostiary.v1.ListConnectionsRequest
-	(*ListConnectionsResponse)(nil),    // 32: ostiary.v1.ListConnectionsResponse
-	(*Token)(nil),                      // 33: ostiary.v1.Token
-	(*CreateTokenRequest)(nil),         // 34: ostiary.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),        // 35: ostiary.v1.CreateTokenResponse
-	(*ListTokensRequest)(nil),          // 36: ostiary.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),         // 37: ostiary.v1.ListTokensResponse
-	(*RevokeTokenRequest)(nil),         // 38: ostiary.v1.RevokeTokenRequest
-	(*RevokeTokenResponse)(nil),        // 39: ostiary.v1.RevokeTokenResponse
-	(*Role)(nil),                       // 40: ostiary.v1.Role
-	(*CreateRoleRequest)(nil),          // 41: ostiary.v1.CreateRoleRequest
-	(*CreateRoleResponse)(nil),         // 42: ostiary.v1.CreateRoleResponse
-	(*ListRolesRequest)(nil),           // 43: ostiary.v1.ListRolesRequest
-	(*ListRolesResponse)(nil),          // 44: ostiary.v1.ListRolesResponse
-	(*timestamppb.Timestamp)(nil),      // 45: google.protobuf.Timestamp
+	(*ResumeConnectionRequest)(nil),    // 31: ostiary.v1.ResumeConnectionRequest
+	(*ResumeConnectionResponse)(nil),   // 32: ostiary.v1.ResumeConnectionResponse
+	(*ListConnectionsRequest)(nil),     // 33: ostiary.v1.ListConnectionsRequest
+	(*ListConnectionsResponse)(nil),    // 34: ostiary.v1.ListConnectionsResponse
+	(*Token)(nil),                      // 35: ostiary.v1.Token
+	(*CreateTokenRequest)(nil),         // 36: ostiary.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),        // 37: ostiary.v1.CreateTokenResponse
+	(*ListTokensRequest)(nil),          // 38: ostiary.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),         // 39: ostiary.v1.ListTokensResponse
+	(*RevokeTokenRequest)(nil),         // 40: ostiary.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),        // 41: ostiary.v1.RevokeTokenResponse
+	(*Role)(nil),                       // 42: ostiary.v1.Role
+	(*CreateRoleRequest)(nil),          // 43: ostiary.v1.CreateRoleRequest
+	(*CreateRoleResponse)(nil),         // 44: ostiary.v1.CreateRoleResponse
+	(*ListRolesRequest)(nil),           // 45: ostiary.v1.ListRolesRequest
+	(*ListRolesResponse)(nil),          // 46: ostiary.v1.ListRolesResponse
+	(*timestamppb.Timestamp)(nil),      // 47: google.protobuf.Timestamp
 }
 var file_ostiary_v1_identity_proto_depIdxs = []int32{
-	45, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
+	47, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 1: ostiary.v1.CreateOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 2: ostiary.v1.GetOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 3: ostiary.v1.ListOrganizationsResponse.organizations:type_name -> ostiary.v1.Organization
 	11, // 4: ostiary.v1.VerifyOrganizationResponse.findings:type_name -> ostiary.v1.Finding
-	45, // 5: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
+	47, // 5: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
 	12, // 6: ostiary.v1.ListMembersResponse.members:type_name -> ostiary.v1.Member
 	25, // 7: ostiary.v1.GetUserResponse.standings:type_name -> ostiary.v1.Standing
-	45, // 8: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
-	45, // 9: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
+	47, // 8: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
+	47, // 9: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
 	26, // 10: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
 	26, // 11: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	26, // 12: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
-	45, // 13: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
-	45, // 14: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	45, // 15: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
-	33, // 16: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
-	33, // 17: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
-	40, // 18: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
-	40, // 19: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
-	1,  // 20: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
-	3,  // 21: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
-	5,  // 22: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
-	7,  // 23: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
-	9,  // 24: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
-	13, // 25: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
-	15, // 26: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
-	17, // 27: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
-	19, // 28: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
-	21, // 29: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
-	23, // 30: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
-	27, // 31: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
-	29, // 32: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
-	31, // 33: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
-	34, // 34: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
-	36, // 35: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
-	38, // 36: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
-	41, // 37: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
-	43, // 38: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
-	2,  // 39: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
-	4,  // 40: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
-	6,  // 41: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
-	8,  // 42: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
-	10, // 43: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
-	14, // 44: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
-	16, // 45: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
-	18, // 46: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
-	20, // 47: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
-	22, // 48: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
-	24, // 49: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
-	28, // 50: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
-	30, // 51: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
-	32, // 52: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
-	35, // 53: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
-	37, // 54: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
-	39, // 55: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
-	42, // 56: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
-	44, // 57: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
-	39, // [39:58] is the sub-list for method output_type
-	20, // [20:39] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	26, // 12: ostiary.v1.ResumeConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	26, // 13: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
+	47, // 14: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	47, // 15: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	47, // 16: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
+	35, // 17: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
+	35, // 18: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
+	42, // 19: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
+	42, // 20: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
+	1,  // 21: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
+	3,  // 22: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
+	5,  // 23: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
+	7,  // 24: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
+	9,  // 25: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
+	13, // 26: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
+	15, // 27: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
+	17, // 28: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
+	19, // 29: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
+	21, // 30: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
+	23, // 31: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
+	27, // 32: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
+	29, // 33: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
+	33, // 34: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
+	31, // 35: ostiary.v1.IdentityService.ResumeConnection:input_type -> ostiary.v1.ResumeConnectionRequest
+	36, // 36: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
+	38, // 37: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
+	40, // 38: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
+	43, // 39: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
+	45, // 40: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
+	2,  // 41: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
+	4,  // 42: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
+	6,  // 43: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
+	8,  // 44: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
+	10, // 45: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
+	14, // 46: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
+	16, // 47: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
+	18, // 48: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
+	20, // 49: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
+	22, // 50: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
+	24, // 51: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
+	28, // 52: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
+	30, // 53: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
+	34, // 54: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
+	32, // 55: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
+	37, // 56: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
+	39, // 57: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
+	41, // 58: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
+	44, // 59: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
+	46, // 60: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
+	41, // [41:61] is the sub-list for method output_type
+	21, // [21:41] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_identity_proto_init() }
@@ -2965,7 +3086,7 @@ func file_ostiary_v1_identity_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_identity_proto_rawDesc), len(file_ostiary_v1_identity_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   45,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

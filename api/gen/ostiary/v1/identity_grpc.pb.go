@@ -33,6 +33,7 @@ const (
 	IdentityService_CreateConnection_FullMethodName   = "/ostiary.v1.IdentityService/CreateConnection"
 	IdentityService_GetConnection_FullMethodName      = "/ostiary.v1.IdentityService/GetConnection"
 	IdentityService_ListConnections_FullMethodName    = "/ostiary.v1.IdentityService/ListConnections"
+	IdentityService_ResumeConnection_FullMethodName   = "/ostiary.v1.IdentityService/ResumeConnection"
 	IdentityService_CreateToken_FullMethodName        = "/ostiary.v1.IdentityService/CreateToken"
 	IdentityService_ListTokens_FullMethodName         = "/ostiary.v1.IdentityService/ListTokens"
 	IdentityService_RevokeToken_FullMethodName        = "/ostiary.v1.IdentityService/RevokeToken"
@@ -95,6 +96,9 @@ type IdentityServiceClient interface {
 	GetConnection(ctx context.Context, in *GetConnectionRequest, opts ...grpc.CallOption) (*GetConnectionResponse, error)
 	// ListConnections returns the connections of a store, or of one organization of it, by id.
 	ListConnections(ctx context.Context, in *ListConnectionsRequest, opts ...grpc.CallOption) (*ListConnectionsResponse, error)
+	// ResumeConnection says that a connection that is paused may go on. After a restore its people are denied
+	// until then: resume it once its provider has sent everybody. A connection that is not paused stays as it is.
+	ResumeConnection(ctx context.Context, in *ResumeConnectionRequest, opts ...grpc.CallOption) (*ResumeConnectionResponse, error)
 	// CreateToken makes a token of a connection. The answer holds its text, which is not stored and cannot be
 	// shown again. Several live at once, so that one can be replaced without a gap.
 	// Errors: RESOURCE_EXHAUSTED where the connection has 10. A retry makes another token.
@@ -258,6 +262,16 @@ func (c *identityServiceClient) ListConnections(ctx context.Context, in *ListCon
 	return out, nil
 }
 
+func (c *identityServiceClient) ResumeConnection(ctx context.Context, in *ResumeConnectionRequest, opts ...grpc.CallOption) (*ResumeConnectionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResumeConnectionResponse)
+	err := c.cc.Invoke(ctx, IdentityService_ResumeConnection_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *identityServiceClient) CreateToken(ctx context.Context, in *CreateTokenRequest, opts ...grpc.CallOption) (*CreateTokenResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateTokenResponse)
@@ -363,6 +377,9 @@ type IdentityServiceServer interface {
 	GetConnection(context.Context, *GetConnectionRequest) (*GetConnectionResponse, error)
 	// ListConnections returns the connections of a store, or of one organization of it, by id.
 	ListConnections(context.Context, *ListConnectionsRequest) (*ListConnectionsResponse, error)
+	// ResumeConnection says that a connection that is paused may go on. After a restore its people are denied
+	// until then: resume it once its provider has sent everybody. A connection that is not paused stays as it is.
+	ResumeConnection(context.Context, *ResumeConnectionRequest) (*ResumeConnectionResponse, error)
 	// CreateToken makes a token of a connection. The answer holds its text, which is not stored and cannot be
 	// shown again. Several live at once, so that one can be replaced without a gap.
 	// Errors: RESOURCE_EXHAUSTED where the connection has 10. A retry makes another token.
@@ -427,6 +444,9 @@ func (UnimplementedIdentityServiceServer) GetConnection(context.Context, *GetCon
 }
 func (UnimplementedIdentityServiceServer) ListConnections(context.Context, *ListConnectionsRequest) (*ListConnectionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListConnections not implemented")
+}
+func (UnimplementedIdentityServiceServer) ResumeConnection(context.Context, *ResumeConnectionRequest) (*ResumeConnectionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ResumeConnection not implemented")
 }
 func (UnimplementedIdentityServiceServer) CreateToken(context.Context, *CreateTokenRequest) (*CreateTokenResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateToken not implemented")
@@ -716,6 +736,24 @@ func _IdentityService_ListConnections_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _IdentityService_ResumeConnection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResumeConnectionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).ResumeConnection(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_ResumeConnection_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).ResumeConnection(ctx, req.(*ResumeConnectionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _IdentityService_CreateToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateTokenRequest)
 	if err := dec(in); err != nil {
@@ -868,6 +906,10 @@ var IdentityService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListConnections",
 			Handler:    _IdentityService_ListConnections_Handler,
+		},
+		{
+			MethodName: "ResumeConnection",
+			Handler:    _IdentityService_ResumeConnection_Handler,
 		},
 		{
 			MethodName: "CreateToken",
