@@ -78,7 +78,8 @@ func (s *Service) CreateConnection(ctx context.Context, c Connection) (Connectio
 	if err := judgeName("connection", c.Name); err != nil {
 		return c, err
 	}
-	receipt, err := s.change(ctx, func(v View, m *ostiary.Mutation) (err error) {
+	row := &audit{store: c.Store, organization: c.Organization, action: "connection.create"}
+	receipt, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) (err error) {
 		_, d, err := readOrganization(v, c.Store, c.Organization)
 		if err != nil {
 			return err
@@ -103,6 +104,7 @@ func (s *Service) CreateConnection(ctx context.Context, c Connection) (Connectio
 		if c.ID, err = newID(kindConnection, m.TimeNanos); err != nil {
 			return err
 		}
+		row.connection, row.resource = c.ID, c.ID
 		m.Preconditions = append(m.Preconditions, at(d), at(turn), absent(connectionKey(c.ID)))
 		m.Documents = append(m.Documents, put(connectionOfKey(c.Store, c.Organization, c.ID), form{bodyForm}))
 		m.Documents = append(m.Documents, put(connectionTurnKey, form{bodyForm}), put(connectionKey(c.ID), connectionBody{

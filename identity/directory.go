@@ -86,6 +86,12 @@ func (d *Directory) change(ctx context.Context, build func(v *DirectoryView, m *
 	})
 }
 
+// audit returns what the audit says of a change of a resource of the connection.
+func (d *Directory) audit(action, resource string) *audit {
+	c := d.connection
+	return &audit{store: c.Store, organization: c.Organization, connection: c.ID, resource: resource, action: action}
+}
+
 func (d *Directory) turn(id string) (end func()) { return d.service.turn(d.connection.ID, id) }
 
 // DirectoryView shows a Directory at one revision. One goroutine uses it.

@@ -20,7 +20,8 @@ type goneBody struct {
 // whoever wrote it. It reads every tuple of the store. The id is never given again, so that what
 // applications write of the organization later is granted to nobody.
 func (s *Service) DeleteOrganization(ctx context.Context, store, id string) (ostiary.Receipt, error) {
-	return s.change(ctx, func(v View, m *ostiary.Mutation) error {
+	row := &audit{store: store, organization: id, resource: id, action: "organization.delete"}
+	return s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		_, d, err := readOrganization(v, store, id)
 		if err != nil {
 			return err

@@ -14,6 +14,7 @@
 //	I3. Nothing that an identity provider sends stands in a tuple or, in clear, in a document about a person.
 //	I4. The id of a person is drawn here and never given twice; that of a deleted one is denied for ever.
 //	I5. A person who is disabled by a connection has no tuple `enabled` of it, and a gate that says so.
+//	I6. Each change leaves one audit row, in its own mutation, which holds no values.
 //
 // # Concurrency
 //

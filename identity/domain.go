@@ -145,7 +145,8 @@ func (s *Service) AddDomain(ctx context.Context, store, organization, name strin
 		return Domain{}, ostiary.Receipt{}, err
 	}
 	var domain Domain
-	receipt, err := s.change(ctx, func(v View, m *ostiary.Mutation) error {
+	row := &audit{store: store, organization: organization, resource: name, action: "domain.add"}
+	receipt, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		if err := storeExists(v, store); err != nil {
 			return err
 		}
@@ -204,7 +205,12 @@ func (s *Service) VerifyDomain(ctx context.Context, store, organization, name st
 		return Domain{}, ostiary.Receipt{}, err
 	}
 	var domain Domain
-	receipt, err := s.change(ctx, func(v View, m *ostiary.Mutation) error {
+	action := "domain.verify"
+	if confirm {
+		action = "domain.confirm"
+	}
+	row := &audit{store: store, organization: organization, resource: name, action: action}
+	receipt, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		var d ostiary.Document
 		if domain, d, err = readDomain(v, store, organization, name); err != nil || domain.VerifiedNanos != 0 {
 			return err
@@ -289,7 +295,8 @@ func (s *Service) RemoveDomain(ctx context.Context, store, organization, name st
 	if err != nil {
 		return ostiary.Receipt{}, err
 	}
-	return s.change(ctx, func(v View, m *ostiary.Mutation) error {
+	row := &audit{store: store, organization: organization, resource: name, action: "domain.remove"}
+	return s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		if err := storeExists(v, store); err != nil {
 			return err
 		}

@@ -258,10 +258,12 @@ func (d *Directory) CreateGroup(ctx context.Context, in GroupInput, members []st
 		return Group{}, err
 	}
 	g := Group{GroupInput: in}
-	receipt, err := d.change(ctx, func(v *DirectoryView, m *ostiary.Mutation) (err error) {
+	row := d.audit("group.create", "")
+	receipt, err := d.change(about(ctx, row), func(v *DirectoryView, m *ostiary.Mutation) (err error) {
 		if g.ID, err = newID(kindGroup, m.TimeNanos); err != nil {
 			return err
 		}
+		row.resource = g.ID
 		g.CreatedNanos, g.ModifiedNanos = m.TimeNanos, m.TimeNanos
 		c := v.connection
 		m.Preconditions = append(m.Preconditions, absent(groupKey(c.ID, g.ID)))
@@ -290,7 +292,7 @@ func (d *Directory) ChangeGroup(
 	ctx context.Context, id string, version ostiary.Revision, change func(Group) (GroupChange, error),
 ) (Group, error) {
 	var g Group
-	receipt, err := d.change(ctx, func(v *DirectoryView, m *ostiary.Mutation) error {
+	receipt, err := d.change(about(ctx, d.audit("group.change", id)), func(v *DirectoryView, m *ostiary.Mutation) error {
 		old, err := v.group(id)
 		if err != nil {
 			return err
@@ -490,7 +492,7 @@ func (v *DirectoryView) judgeNesting(ctx context.Context, group, member string) 
 // DeleteGroup deletes a group with the tuples of which it is the object or, as a set, the subject, whoever
 // wrote them.
 func (d *Directory) DeleteGroup(ctx context.Context, id string, version ostiary.Revision) (ostiary.Receipt, error) {
-	return d.change(ctx, func(v *DirectoryView, m *ostiary.Mutation) error {
+	return d.change(about(ctx, d.audit("group.delete", id)), func(v *DirectoryView, m *ostiary.Mutation) error {
 		old, err := v.group(id)
 		if err != nil {
 			return err

@@ -37,7 +37,8 @@ func (s *Service) AddMember(ctx context.Context, store, organization, user strin
 	if err := judgeUser(user); err != nil {
 		return ostiary.Receipt{}, err
 	}
-	return s.change(ctx, func(v View, m *ostiary.Mutation) error {
+	row := &audit{store: store, organization: organization, resource: user, action: "member.add"}
+	return s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		_, d, err := readOrganization(v, store, organization)
 		if err != nil {
 			return err
@@ -99,7 +100,8 @@ func (s *Service) RemoveMember(ctx context.Context, store, organization, user st
 	if err := judgeUser(user); err != nil {
 		return ostiary.Receipt{}, err
 	}
-	return s.change(ctx, func(v View, m *ostiary.Mutation) error {
+	row := &audit{store: store, organization: organization, resource: user, action: "member.remove"}
+	return s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		if _, _, err := readOrganization(v, store, organization); err != nil {
 			return err
 		}
@@ -152,7 +154,8 @@ func (s *Service) BlockUser(ctx context.Context, store, organization, user strin
 	if err := judgeUser(user); err != nil {
 		return ostiary.Receipt{}, err
 	}
-	return s.change(ctx, func(v View, m *ostiary.Mutation) error {
+	row := &audit{store: store, organization: organization, resource: user, action: "user.block"}
+	return s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		if _, _, err := readOrganization(v, store, organization); err != nil {
 			return err
 		}
@@ -185,7 +188,8 @@ func (s *Service) UnblockUser(ctx context.Context, store, organization, user str
 	if err := judgeUser(user); err != nil {
 		return ostiary.Receipt{}, err
 	}
-	return s.change(ctx, func(v View, m *ostiary.Mutation) error {
+	row := &audit{store: store, organization: organization, resource: user, action: "user.unblock"}
+	return s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		if err := storeExists(v, store); err != nil {
 			return err
 		}

@@ -64,12 +64,14 @@ func (s *Service) CreateOrganization(ctx context.Context, store, id, name string
 		return Organization{}, invalid("organization id %.100q is not of the form %s", id, organizationID)
 	}
 	o := Organization{Store: store, ID: id, Name: name}
-	receipt, err := s.change(ctx, func(v View, m *ostiary.Mutation) (err error) {
+	row := &audit{store: store, organization: id, resource: id, action: "organization.create"}
+	receipt, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) (err error) {
 		o.CreatedNanos = m.TimeNanos
 		if id == "" {
 			if o.ID, err = newID(kindOrganization, m.TimeNanos); err != nil {
 				return err
 			}
+			row.organization, row.resource = o.ID, o.ID
 		}
 		key := organizationKey(store, o.ID)
 		if _, there, err := v.Document(key); err != nil || there {

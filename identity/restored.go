@@ -93,11 +93,13 @@ func (s *Service) AfterRestore(ctx context.Context, o AfterRestoreOptions) (done
 
 // pauseRestored says of a connection that its people wait.
 func (s *Service) pauseRestored(ctx context.Context, id string) error {
-	_, err := s.change(ctx, func(v View, m *ostiary.Mutation) error {
-		_, d, err := readConnection(v, id)
+	row := &audit{connection: id, resource: id, action: "connection.pause"}
+	_, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
+		c, d, err := readConnection(v, id)
 		if err != nil {
 			return err
 		}
+		row.store, row.organization = c.Store, c.Organization
 		m.Preconditions = append(m.Preconditions, at(d))
 		return changePaused(m, d, PausedByRestore)
 	})
@@ -106,7 +108,8 @@ func (s *Service) pauseRestored(ctx context.Context, id string) error {
 
 // settle raises the watermark of a store and lets connections of it wait.
 func (s *Service) settle(ctx context.Context, store string, waiting []string) error {
-	_, err := s.change(ctx, func(v View, m *ostiary.Mutation) error {
+	row := &audit{store: store, action: "restore"}
+	_, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		return changeSettings(v, m, store, func(body *settingsBody) {
 			body.RevokedBeforeNanos = max(body.RevokedBeforeNanos, m.TimeNanos)
 			body.Waiting = slices.Compact(slices.Sorted(slices.Values(slices.Concat(body.Waiting, waiting))))
@@ -199,7 +202,8 @@ const PausedByRestore = "restored"
 // ResumeConnection lets a connection that is paused go on. After a restore an operator says by it that the
 // provider has sent everybody since, and its people are let in. One that is not paused stays as it is.
 func (s *Service) ResumeConnection(ctx context.Context, store, id string) (c Connection, err error) {
-	receipt, err := s.change(ctx, func(v View, m *ostiary.Mutation) error {
+	row := &audit{store: store, connection: id, resource: id, action: "connection.resume"}
+	receipt, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		d, err := connectionOf(v, store, id)
 		if err != nil {
 			return err

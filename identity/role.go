@@ -49,7 +49,8 @@ func (s *Service) CreateRole(ctx context.Context, store, organization string, r 
 	if r.Display == "" {
 		r.Display = r.Value
 	}
-	_, err := s.change(ctx, func(v View, m *ostiary.Mutation) (err error) {
+	row := &audit{store: store, organization: organization, action: "role.create"}
+	_, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) (err error) {
 		_, d, err := readOrganization(v, store, organization)
 		if err != nil {
 			return err
@@ -77,6 +78,7 @@ func (s *Service) CreateRole(ctx context.Context, store, organization string, r 
 		if r.ID, err = newID(kind, m.TimeNanos); err != nil {
 			return err
 		}
+		row.resource = r.ID
 		taken := ostiary.DocumentKey{Collection: roleValuesOf(store, organization), Key: value + r.Value}
 		m.Preconditions = append(m.Preconditions, at(d), absent(taken), absent(roleKey(store, organization, r.ID)))
 		m.Documents = append(m.Documents,

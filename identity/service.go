@@ -24,6 +24,10 @@ type Options struct {
 	JudgeModel func(ctx context.Context, v View, store string) ([]ostiary.Precondition, error)
 	// LookUpTXT returns the TXT records of a name that ends in a dot. Nil: the resolver of this machine.
 	LookUpTXT func(ctx context.Context, name string) ([]string, error)
+	// AuditRetention is how long audit rows are kept. Zero means 90 days.
+	AuditRetention time.Duration
+	// AuditRows is about how many audit rows of a store are kept. Zero means 1,000,000.
+	AuditRows int
 }
 
 // Service changes and reads what a cluster knows of organizations and the people in them. Make one with New.
@@ -33,37 +37,32 @@ type Service struct {
 	secrets atomic.Pointer[secrets] // nil until they are first needed
 	turns   [64]sync.Mutex          // of resources, by their hash; held while one is changed
 	seed    maphash.Seed
+	auditor *auditor
 }
 
 // New returns a service over a backend.
 func New(b Backend, o Options) *Service {
-	return &Service{backend: b, options: o, seed: maphash.MakeSeed()}
+	return &Service{backend: b, options: o, seed: maphash.MakeSeed(), auditor: newAuditor(o.AuditRetention, o.AuditRows)}
 }
 
 // maxProposals bounds how often a change is computed again because what it rests on has moved.
 const maxProposals = 100
 
-type requestIDKey struct{}
-
-// WithRequestID returns a context whose changes carry the id of a request.
-func WithRequestID(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, requestIDKey{}, id)
-}
-
 // change computes a mutation in a linearizable view and commits it, and computes it again where what it
 // rests on has moved. Where build leaves the mutation empty, nothing is committed, and the receipt names the
-// view's revision.
+// view's revision. The audit row that the context asks for (about) is part of the mutation.
 func (s *Service) change(ctx context.Context, build func(v View, m *ostiary.Mutation) error) (ostiary.Receipt, error) {
 	principal, ok := ostiary.PrincipalOf(ctx)
 	if !ok {
 		return ostiary.Receipt{}, errors.New("change what is known of people: nobody is named who asks for it")
 	}
-	requestID, _ := ctx.Value(requestIDKey{}).(string)
+	request := requestOf(ctx)
 	for range maxProposals {
-		m := &ostiary.Mutation{TimeNanos: s.backend.Now(), Principal: principal, RequestID: requestID}
+		m := &ostiary.Mutation{TimeNanos: s.backend.Now(), Principal: principal, RequestID: request.id()}
 		receipt, err := s.propose(ctx, m, build)
 		var moved *ostiary.PreconditionError
 		if !errors.As(err, &moved) {
+			request.note(receipt, err)
 			return receipt, err
 		}
 		if err := ctx.Err(); err != nil {
@@ -86,6 +85,9 @@ func (s *Service) propose(
 	}
 	if len(m.Filters)+len(m.Tuples)+len(m.Documents) == 0 {
 		return ostiary.Receipt{Revision: v.Revision(), TimeNanos: m.TimeNanos}, nil
+	}
+	if err := s.auditor.join(ctx, v, m); err != nil {
+		return ostiary.Receipt{}, err
 	}
 	return s.backend.Propose(ctx, m)
 }

@@ -96,7 +96,8 @@ func (s *Service) CreateToken(ctx context.Context, store, connection string, t T
 	text := tokenPrefix + base64.RawURLEncoding.EncodeToString(random)
 	hash := tokenHash(text)
 	t.ID = hash[:tokenIDDigits]
-	_, err := s.change(ctx, func(v View, m *ostiary.Mutation) error {
+	row := &audit{store: store, connection: connection, resource: t.ID, action: "token.create"}
+	_, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		d, err := connectionOf(v, store, connection)
 		if err != nil {
 			return err
@@ -165,7 +166,8 @@ func decodeToken(d ostiary.Document) (Token, error) {
 
 // RevokeToken ends a token of a connection.
 func (s *Service) RevokeToken(ctx context.Context, store, connection, id string) (ostiary.Receipt, error) {
-	return s.change(ctx, func(v View, m *ostiary.Mutation) error {
+	row := &audit{store: store, connection: connection, resource: id, action: "token.revoke"}
+	return s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		if _, err := connectionOf(v, store, connection); err != nil {
 			return err
 		}

@@ -264,11 +264,12 @@ func (d *Directory) CreateUser(ctx context.Context, in UserInput) (User, error) 
 		return User{}, err
 	}
 	u := User{UserInput: in}
-	receipt, err := d.change(ctx, func(v *DirectoryView, m *ostiary.Mutation) (err error) {
+	row := d.audit("user.create", "")
+	receipt, err := d.change(about(ctx, row), func(v *DirectoryView, m *ostiary.Mutation) (err error) {
 		if u.ID, err = newID(kindUser, m.TimeNanos); err != nil {
 			return err
 		}
-		u.UserInput = in
+		row.resource, u.UserInput = u.ID, in
 		u.CreatedNanos, u.ModifiedNanos = m.TimeNanos, m.TimeNanos
 		if err := v.resolveRoles(&u.UserInput); err != nil {
 			return err
@@ -352,7 +353,7 @@ func (d *Directory) ChangeUser(
 ) (User, error) {
 	defer d.turn(id)()
 	var u User
-	receipt, err := d.change(ctx, func(v *DirectoryView, m *ostiary.Mutation) error {
+	receipt, err := d.change(about(ctx, d.audit("user.change", id)), func(v *DirectoryView, m *ostiary.Mutation) error {
 		old, err := v.user(id)
 		if err != nil {
 			return err
@@ -401,7 +402,7 @@ func (d *Directory) ChangeUser(
 // wrote it. The id is denied for ever. The receipt names the revision in which that happened.
 func (d *Directory) DeleteUser(ctx context.Context, id string, version ostiary.Revision) (ostiary.Receipt, error) {
 	defer d.turn(id)()
-	return d.change(ctx, func(v *DirectoryView, m *ostiary.Mutation) error {
+	return d.change(about(ctx, d.audit("user.delete", id)), func(v *DirectoryView, m *ostiary.Mutation) error {
 		old, err := v.user(id)
 		if err != nil {
 			return err
