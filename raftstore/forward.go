@@ -104,13 +104,16 @@ func (s *Store) takeProposal(ctx context.Context, p *proposal) (*ostiary.Receipt
 	return &receipt, err
 }
 
-func (s *Store) takeReadIndex(ctx context.Context, _ *nothing) (*indexAnswer, error) {
+func (s *Store) takeReadIndex(ctx context.Context, q *indexQuestion) (*indexAnswer, error) {
 	if err := s.serving(); err != nil {
 		return nil, err
 	}
 	if s.raft.State() != raft.Leader {
 		return nil, fmt.Errorf("this node does not lead: %w", ostiary.ErrNotLeader)
 	}
-	index, err := s.leaderRead.get(ctx)
+	index, confirmed, err := s.confirmedIndex(q)
+	if !confirmed {
+		index, err = s.leaderRead.get(ctx)
+	}
 	return &indexAnswer{Index: index}, err
 }

@@ -16,6 +16,18 @@ import (
 // acknowledged before the question. The leader captures its commit index, then makes sure with a quorum
 // that it still leads, and answers with the highest entry at or below the captured index that the state
 // machine sees: a wait for a no-op or a barrier, which the state machine never sees, would not end.
+//
+// Where two voters are a quorum, a question from one confirms as much as its answer to a heartbeat would: it
+// says in which term that node stood after the reads came. While that was the leader's term, the two had not
+// both followed another leader, and no third node was elected without one of them.
+
+// indexQuestion asks for a read index.
+type indexQuestion struct {
+	// Node is who asks, and Term the term in which it stood when it began to ask. A release that sends
+	// neither is answered after a round of heartbeats.
+	Node string `json:"node,omitempty"`
+	Term uint64 `json:"term,omitempty"`
+}
 
 // sharedIndex lets waiting reads share one question. A read never joins a question that was put before
 // it came: it waits for the next.
@@ -106,7 +118,7 @@ func (s *Store) askIndexOnce(ctx context.Context) (uint64, error) {
 	if here {
 		return s.leaderRead.get(ctx)
 	}
-	got, err := call[indexAnswer](ctx, conn, "read-index", nothing{})
+	got, err := call[indexAnswer](ctx, conn, "read-index", indexQuestion{Node: string(s.id), Term: s.raft.CurrentTerm()})
 	if err != nil {
 		return 0, err
 	}
@@ -127,6 +139,35 @@ func (s *Store) leaderIndex(ctx context.Context) (uint64, error) {
 		return 0, fmt.Errorf("confirm leadership: term %d has become %d: %w", term, now, ostiary.ErrNotLeader)
 	}
 	return s.visible(commit)
+}
+
+// confirmedIndex answers a question that itself confirms that this node leads, and says whether it does.
+func (s *Store) confirmedIndex(q *indexQuestion) (index uint64, confirmed bool, err error) {
+	term := s.raft.CurrentTerm()
+	if q.Term != term || s.settledTerm.Load() != term || !s.isQuorum(raft.ServerID(q.Node)) {
+		return 0, false, nil
+	}
+	commit := s.raft.CommitIndex()
+	if s.raft.State() != raft.Leader || s.raft.CurrentTerm() != term {
+		return 0, false, nil
+	}
+	index, err = s.visible(commit)
+	return index, true, err
+}
+
+// isQuorum says whether this node and another are a majority of the voters.
+func (s *Store) isQuorum(other raft.ServerID) bool {
+	voters, both := 0, 0
+	for _, server := range s.raft.GetConfiguration().Configuration().Servers {
+		if server.Suffrage != raft.Voter {
+			continue
+		}
+		voters++
+		if server.ID == other || server.ID == s.id {
+			both++
+		}
+	}
+	return both == 2 && voters <= 3
 }
 
 // settleTerm makes sure that this leader has committed an entry of its own term, before which it does
