@@ -42,6 +42,19 @@ func newWorld(t testing.TB) *world {
 
 func newWorldOn(t testing.TB, disk vfs.FS) *world {
 	t.Helper()
+	w := newEmptyWorldOn(t, disk)
+	w.begin()
+	return w
+}
+
+// newEmptyWorld is a world without an organization.
+func newEmptyWorld(t testing.TB) *world {
+	t.Helper()
+	return newEmptyWorldOn(t, vfs.NewMem())
+}
+
+func newEmptyWorldOn(t testing.TB, disk vfs.FS) *world {
+	t.Helper()
 	raft, err := raftstore.Open(t.Context(), raftstore.Options{Dir: "data", FS: disk})
 	if err != nil {
 		t.Fatal(err)
@@ -54,10 +67,15 @@ func newWorldOn(t testing.TB, disk vfs.FS) *world {
 	w := &world{t: t, raft: raft, service: identity.New(backend{raft}, identity.Options{})}
 	w.propose(&ostiary.Mutation{Documents: []ostiary.DocumentChange{
 		{Key: ostiary.DocumentKey{Collection: "store", Key: store}, Body: []byte("{}")}}})
-	must(t)(w.service.CreateOrganization(w.ctx(), store, "acme", "Acme"))
+	return w
+}
+
+// begin makes the organization and the connection.
+func (w *world) begin() {
+	w.t.Helper()
+	must(w.t)(w.service.CreateOrganization(w.ctx(), store, "acme", "Acme"))
 	w.connection = w.connect("acme")
 	w.bearer = w.token(w.connection.ID)
-	return w
 }
 
 func (w *world) ctx() context.Context { return operator(w.t.Context()) }

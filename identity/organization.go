@@ -136,7 +136,7 @@ func (s *Service) turnGateOn(ctx context.Context, v View, m *ostiary.Mutation, s
 	for _, f := range managedFilters(store) {
 		for t, err := range v.Tuples(ctx, f, nil) {
 			return orElse(err, fmt.Errorf("the tuple %s is of a relation that identity providers write, and must go first: %w",
-				t.Tuple, ostiary.ErrExists))
+				spelled(v, store, t.Tuple), ostiary.ErrExists))
 		}
 		m.Preconditions = append(m.Preconditions, ostiary.Precondition{Kind: ostiary.FilterMatchesNothing, Filter: f})
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/dsl/gate"
 )
 
 // Options configures New. The zero value is ready for use.
@@ -22,6 +23,9 @@ type Options struct {
 	// model lets people around the gate, and otherwise what must hold for its judgement to stay true.
 	// Nil: there are no models.
 	JudgeModel func(ctx context.Context, v View, store string) ([]ostiary.Precondition, error)
+	// JudgeMapping is asked when the mapping of a store is to change. It returns an error where the store's
+	// model does not fit, and otherwise what must hold for its judgement to stay true. Nil: there are no models.
+	JudgeMapping func(ctx context.Context, v View, store string, m *gate.Mapping) ([]ostiary.Precondition, error)
 	// LookUpTXT returns the TXT records of a name that ends in a dot. Nil: the resolver of this machine.
 	LookUpTXT func(ctx context.Context, name string) ([]string, error)
 	// AuditRetention is how long audit rows are kept. Zero means 90 days.
@@ -42,7 +46,7 @@ type Service struct {
 
 // New returns a service over a backend.
 func New(b Backend, o Options) *Service {
-	return &Service{backend: b, options: o, seed: maphash.MakeSeed(), auditor: newAuditor(o.AuditRetention, o.AuditRows)}
+	return &Service{backend: mappedBackend{b}, options: o, seed: maphash.MakeSeed(), auditor: newAuditor(o.AuditRetention, o.AuditRows)}
 }
 
 // maxProposals bounds how often a change is computed again because what it rests on has moved.
@@ -87,6 +91,9 @@ func (s *Service) propose(
 		return ostiary.Receipt{Revision: v.Revision(), TimeNanos: m.TimeNanos}, nil
 	}
 	if err := s.auditor.join(ctx, v, m); err != nil {
+		return ostiary.Receipt{}, err
+	}
+	if err := inModelNames(v, m); err != nil {
 		return ostiary.Receipt{}, err
 	}
 	return s.backend.Propose(ctx, m)

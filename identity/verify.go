@@ -64,7 +64,7 @@ func (s *Service) Verify(ctx context.Context, store, organization string) (Verif
 		return cmp.Or(a.tuple.Compare(b.tuple), strings.Compare(a.owner, b.owner))
 	})
 	for _, g := range missing {
-		f.report(g.String(), "a resource says so, and it is not there")
+		f.report(f.spell(g), "a resource says so, and it is not there")
 	}
 	return f.found, nil
 }
@@ -75,7 +75,10 @@ type grantOf struct {
 	owner string
 }
 
-func (g grantOf) String() string { return g.tuple.String() + " of " + g.owner }
+// spell returns a grant as the model of the store calls it.
+func (f *verifier) spell(g grantOf) string {
+	return spelled(f.view, f.store, g.tuple) + " of " + g.owner
+}
 
 type verifier struct {
 	view         View
@@ -200,7 +203,7 @@ func (f *verifier) tuples(ctx context.Context) error {
 			return err
 		}
 		if why != "" {
-			f.report(t.Tuple.String(), "its subject %s", why)
+			f.report(spelled(f.view, f.store, t.Tuple), "its subject %s", why)
 		}
 		if !f.isOurs(t.Object) || !gate.Default().IsManaged(t.Object.Type, t.Relation) {
 			continue
@@ -234,13 +237,13 @@ func (f *verifier) grant(g grantOf) error {
 		if err != nil || there {
 			return err
 		}
-		f.report(g.String(), "its group is gone")
+		f.report(f.spell(g), "its group is gone")
 		return nil
 	}
 	if g.tuple.Object.Type == gate.Session {
 		return nil // sessions come and go by themselves
 	}
-	f.report(g.String(), "no resource says so")
+	f.report(f.spell(g), "no resource says so")
 	return nil
 }
 
