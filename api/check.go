@@ -10,6 +10,7 @@ import (
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/engine"
+	"github.com/ostiary/ostiary/identity"
 )
 
 // question is a view, a model and a reader to ask the engine with. One goroutine uses it, and closes it.
@@ -23,8 +24,8 @@ type question struct {
 	// present is the newest view, of a question that is asked of another one. It may be nil.
 	present   View
 	continued bool // the question is a later page of a list
-	// waiting are the connections of the store whose people wait, in the view and now.
-	waiting, waitingNow []string
+
+	gate, gateNow identity.StoreGate // of the store, in the view and in the present
 }
 
 func (q *question) close() {
@@ -73,7 +74,7 @@ func (s *Server) askAt(
 			return nil, err
 		}
 	}
-	q = &question{view: v, model: m, reader: v.Reader(store, now), nowNanos: now, store: store, gated: f.organizations, waiting: f.waiting}
+	q = &question{view: v, model: m, reader: v.Reader(store, now), nowNanos: now, store: store, gated: f.organizations, gate: f.gate}
 	if at != (moment{}) {
 		err = s.seePresent(ctx, q, at)
 	}

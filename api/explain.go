@@ -47,12 +47,12 @@ func (o *ostiaryService) Explain(ctx context.Context, req *ostiaryv1.ExplainRequ
 	if err != nil {
 		return nil, err
 	}
-	denied, err := q.denies(ctx, query.Subject, query.Object)
+	closed, err := q.behindGate(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	if denied {
-		x = behindGate(query)
+	if closed != nil {
+		x = closed
 	}
 	root := wireExplanation(x)
 	return &ostiaryv1.ExplainResponse{Outcome: root.GetOutcome(), Root: root, Text: x.String()}, nil

@@ -44,24 +44,15 @@ func (q *question) gateOf(s ostiary.SubjectRef) (identity.Gate, error) {
 	if !q.gated || s.Type != gate.User || s.IsUserset() || s.IsWildcard() {
 		return identity.Gate{}, nil
 	}
-	g, err := gateIn(q.view, q.store, s.ID, q.waiting)
+	g, err := q.gate.Of(q.view, q.store, s.ID)
 	if err != nil || q.present == nil {
 		return g, err
 	}
-	now, err := gateIn(q.present, q.store, s.ID, q.waitingNow)
+	now, err := q.gateNow.Of(q.present, q.store, s.ID)
 	if q.continued {
 		return g.With(now), err
 	}
 	g.Deleted, g.Waiting = g.Deleted || now.Deleted, g.Waiting || now.Waiting
-	return g, err
-}
-
-// gateIn returns what stands against a person in a view, where some connections wait.
-func gateIn(v View, store, user string, waiting []string) (identity.Gate, error) {
-	g, err := identity.GateOf(v, store, user)
-	if err == nil {
-		g.Waiting, err = identity.Waits(v, store, user, waiting)
-	}
 	return g, err
 }
 
@@ -83,7 +74,7 @@ func (s *Server) seePresent(ctx context.Context, q *question, at moment) error {
 		v.Close()
 		return err
 	}
-	if q.waitingNow, err = identity.WaitingConnections(v, q.store); err != nil {
+	if q.gateNow, err = identity.StoreGateOf(v, q.store); err != nil {
 		v.Close()
 		return err
 	}
@@ -108,13 +99,34 @@ func (q *question) checkIn(ctx context.Context, batch *engine.Batch, query engin
 	return batch.Check(ctx, query)
 }
 
-// behindGate explains a check that the gate denies, whatever the tuples say.
-func behindGate(query engine.CheckQuery) *engine.Explanation {
-	return &engine.Explanation{
-		Outcome: engine.OutcomeDenied, Kind: engine.KindRelation, Object: query.Object.String(), Relation: query.Relation,
-		Note: fmt.Sprintf("%s is disabled, blocked or deleted in the organization of the object, or in some organization where the object's is not known; or waits since a restore",
-			query.Subject),
+// behindGate explains a check that the gate denies, whatever the tuples say; nil where the gate does not.
+func (q *question) behindGate(ctx context.Context, query engine.CheckQuery) (*engine.Explanation, error) {
+	g, err := q.gateOf(query.Subject)
+	if err != nil || g.IsOpen() {
+		return nil, err
 	}
+	x := &engine.Explanation{
+		Outcome: engine.OutcomeDenied, Kind: engine.KindRelation, Object: query.Object.String(), Relation: query.Relation,
+	}
+	switch {
+	case g.Deleted:
+		x.Note = fmt.Sprintf("%s was deleted, and is denied for ever", query.Subject)
+		return x, nil
+	case g.Waiting:
+		x.Note = fmt.Sprintf("%s waits: the identity provider that manages the person has not synchronized since a restore", query.Subject)
+		return x, nil
+	}
+	organization, err := q.organizationOf(ctx, query.Object)
+	switch {
+	case err != nil || !g.Closed(organization):
+		return nil, err
+	case organization == "":
+		x.Note = fmt.Sprintf("%s is disabled or blocked in %s, and %s belongs to no organization, or to several",
+			query.Subject, strings.Join(g.Organizations, ", "), query.Object)
+	default:
+		x.Note = fmt.Sprintf("%s is disabled or blocked in %s, to which %s belongs", query.Subject, organization, query.Object)
+	}
+	return x, nil
 }
 
 // closes reports whether a gate that is not open denies an object: each organization's gate counts for what

@@ -15,8 +15,8 @@ const maxCachedStores = 10_000
 type storeFacts struct {
 	document      ostiary.Document // its own; nobody changes the body
 	latestModel   string           // its id; empty where no model was written
-	organizations bool             // there are some, or were: the gate is on
-	waiting       []string         // connections whose people are denied until they have synchronized
+	organizations bool             // there are some, or were: there is a gate
+	gate          identity.StoreGate
 }
 
 // factCache keeps the facts of stores for the views that show the same documents, as
@@ -74,11 +74,11 @@ func (s *Server) facts(v View, store string) (storeFacts, error) {
 	if err != nil {
 		return storeFacts{}, err
 	}
-	waiting, err := identity.WaitingConnections(v, store)
+	storeGate, err := identity.StoreGateOf(v, store)
 	if err != nil {
 		return storeFacts{}, err
 	}
-	f := storeFacts{document: document, latestModel: string(latest.Body), organizations: on, waiting: waiting}
+	f := storeFacts{document: document, latestModel: string(latest.Body), organizations: on, gate: storeGate}
 	if e != nil && e.count.Add(1) <= maxCachedStores {
 		e.stores.Store(store, f)
 	}

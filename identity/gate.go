@@ -15,6 +15,7 @@ type Gate struct {
 	Waiting bool
 	// Organizations in which the person is disabled or blocked, sorted.
 	Organizations []string
+	blocked       []string // those in which the person is blocked, sorted
 }
 
 // Closed reports whether the person passes in an organization; an empty one stands for an object that
@@ -53,8 +54,8 @@ type gateState struct {
 	BlockedNanos int64 `json:"blocked,omitempty"`
 }
 
-// GateOf returns what stands against a person of a store. It reads one document, which most people do not
-// have. Of those who wait Waits tells.
+// GateOf returns what stands against a person of a store whose gate is on. It reads one document, which most
+// people do not have. Of those who wait Waits tells.
 func GateOf(v Documents, store, user string) (Gate, error) {
 	d, there, err := v.Document(gateKey(store, user))
 	if err != nil || !there {
@@ -65,10 +66,14 @@ func GateOf(v Documents, store, user string) (Gate, error) {
 		return Gate{}, err
 	}
 	g := Gate{Deleted: body.DeletedNanos != 0}
-	for o := range body.Organizations {
+	for o, state := range body.Organizations {
 		g.Organizations = append(g.Organizations, o)
+		if state.BlockedNanos != 0 {
+			g.blocked = append(g.blocked, o)
+		}
 	}
 	slices.Sort(g.Organizations)
+	slices.Sort(g.blocked)
 	return g, nil
 }
 

@@ -27,6 +27,8 @@ type settingsBody struct {
 	RevokedBeforeNanos int64 `json:"revoked_before,omitempty"`
 	// Waiting are the connections whose people are denied until they have synchronized, sorted.
 	Waiting []string `json:"waiting,omitempty"`
+	// GateOff is there while the gate is off.
+	GateOff *gateOffBody `json:"gate_off,omitempty"`
 }
 
 type organizationBody struct {
