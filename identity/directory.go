@@ -13,7 +13,7 @@ type Directory struct {
 	service    *Service
 	connection Connection
 	scopes     []Scope
-	token      ostiary.DocumentKey
+	token      credential
 }
 
 // Connection returns the connection.
@@ -46,16 +46,9 @@ func (d *Directory) View(ctx context.Context, f ostiary.Freshness) (*DirectoryVi
 
 // restOnToken demands that the token be there, not expired, and go on existing until the mutation is applied.
 func (d *Directory) restOnToken(v View, m *ostiary.Mutation) error {
-	doc, there, err := v.Document(d.token)
-	if err != nil || !there {
-		return orElse(err, ErrUnauthenticated)
-	}
-	t, err := decodeToken(doc)
+	doc, err := d.token.judge(v, m.TimeNanos)
 	if err != nil {
 		return err
-	}
-	if t.ExpiryNanos != 0 && t.ExpiryNanos <= m.TimeNanos {
-		return ErrUnauthenticated
 	}
 	m.Preconditions = append(m.Preconditions, at(doc))
 	return nil

@@ -33,7 +33,7 @@ type WaitingConnection struct{ Store, Organization, ID string }
 var emptiedByRestore = []func(store string) string{}
 
 // revokedByRestore names the collections of a connection that a restore empties: by what its provider is let in.
-var revokedByRestore = []func(connection string) string{tokensOf}
+var revokedByRestore = []func(connection string) string{tokensOf, clientsOf}
 
 // AfterRestore ends the sessions of every store, refuses logins from before the restore, revokes the tokens of
 // connections, and lets the people of each connection wait until it has synchronized. It takes many
@@ -60,6 +60,9 @@ func (s *Service) AfterRestore(ctx context.Context, o AfterRestoreOptions) (done
 				return done, err
 			}
 			done.Tokens += n
+		}
+		if _, err := s.empty(ctx, v, clientUsesOf(c.ID)); err != nil {
+			return done, err
 		}
 		if !o.TrustConnections {
 			if err := s.pauseRestored(ctx, c.ID); err != nil {

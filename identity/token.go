@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/ostiary/ostiary"
@@ -83,21 +82,18 @@ func (s *Service) CreateToken(ctx context.Context, store, connection string, t T
 	if err := judgeName("token", t.Name); err != nil {
 		return t, "", err
 	}
-	if len(t.Scopes) == 0 {
-		t.Scopes = Scopes()
+	scopes, err := judgeScopes(t.Scopes)
+	if err != nil {
+		return t, "", err
 	}
-	for _, scope := range t.Scopes {
-		if !slices.Contains(Scopes(), scope) {
-			return t, "", invalid("scope %.100q is none of %v", scope, Scopes())
-		}
-	}
+	t.Scopes = scopes
 	random := make([]byte, tokenRandom)
 	rand.Read(random) // never fails
 	text := tokenPrefix + base64.RawURLEncoding.EncodeToString(random)
 	hash := tokenHash(text)
 	t.ID = hash[:tokenIDDigits]
 	row := &audit{store: store, connection: connection, resource: t.ID, action: "token.create"}
-	_, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
+	_, err = s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		d, err := connectionOf(v, store, connection)
 		if err != nil {
 			return err
@@ -186,8 +182,8 @@ func (s *Service) RevokeToken(ctx context.Context, store, connection, id string)
 }
 
 // Directory returns what a request of an identity provider may read and change: the connection that its
-// path names, opened by the value of its header Authorization. The context that is returned carries the
-// token as principal.
+// path names, opened by the value of its header Authorization: a token, or an access token that IssueToken
+// made. The context that is returned carries the token, or the client, as principal.
 func (s *Service) Directory(ctx context.Context, connection, authorization string) (context.Context, *Directory, error) {
 	scheme, text, ok := strings.Cut(authorization, " ")
 	if !ok || !strings.EqualFold(scheme, "bearer") || !hasKind(connection, kindConnection) {
@@ -195,31 +191,19 @@ func (s *Service) Directory(ctx context.Context, connection, authorization strin
 	}
 	var d *Directory
 	err := s.read(ctx, func(v View) error {
-		doc, there, err := v.Document(ostiary.DocumentKey{Collection: tokensOf(connection), Key: tokenHash(text)})
-		if err != nil || !there {
-			return orElse(err, ErrUnauthenticated)
-		}
-		t, err := decodeToken(doc)
+		token, err := s.credentialOf(ctx, v, connection, text)
 		if err != nil {
 			return err
 		}
-		if t.ExpiryNanos != 0 && t.ExpiryNanos <= s.backend.Now() {
-			return ErrUnauthenticated
-		}
-		c, _, err := readConnection(v, connection)
-		switch {
-		case errors.Is(err, ostiary.ErrNotFound):
-			return ErrUnauthenticated
-		case err != nil:
+		if _, err := token.judge(v, s.backend.Now()); err != nil {
 			return err
 		}
-		if err := storeExists(v, c.Store); errors.Is(err, ostiary.ErrNotFound) {
-			return ErrUnauthenticated
-		} else if err != nil {
+		c, err := openConnection(v, connection)
+		if err != nil {
 			return err
 		}
-		d = &Directory{service: s, connection: c, scopes: t.Scopes, token: doc.Key}
-		ctx = ostiary.WithPrincipal(ctx, ostiary.Principal{Kind: "scim", Name: c.ID + "/" + t.ID})
+		d = &Directory{service: s, connection: c, scopes: token.scopes, token: token}
+		ctx = ostiary.WithPrincipal(ctx, ostiary.Principal{Kind: "scim", Name: c.ID + "/" + token.id})
 		return nil
 	})
 	return ctx, d, err
