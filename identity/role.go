@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/ostiary/ostiary"
@@ -17,6 +16,7 @@ type Role struct {
 	Value       string // by which providers name it; unique among the roles, or the entitlements
 	Display     string // for people
 	Type        string // may be empty
+	Description string // for people; empty for what an operator has made
 }
 
 type roleBody struct {
@@ -43,8 +43,12 @@ func (s *Service) CreateRole(ctx context.Context, store, organization string, r 
 	if err := judgeName("role", r.Value); err != nil {
 		return r, err
 	}
-	if hasKind(r.Value, kindRole) || hasKind(r.Value, kindEntitlement) {
+	_, isID := parseAssigned(r.Value)
+	if isID || hasKind(r.Value, kindRole) || hasKind(r.Value, kindEntitlement) {
 		return r, invalid("the value %q has the form of an id, by which another could be meant", r.Value)
+	}
+	if a, ok := parseAssignedValue(kindRole, r.Value); ok {
+		return r, invalid("the value %q means the relation %s of %s", r.Value, a.relation, a.object)
 	}
 	if r.Display == "" {
 		r.Display = r.Value
@@ -121,45 +125,4 @@ func (s *Service) Roles(ctx context.Context, store, organization string) (all []
 		return err
 	})
 	return all, err
-}
-
-// Roles returns the roles of the organization's catalogue, by id.
-func (v *DirectoryView) Roles(context.Context) ([]Role, error) { return v.catalogue(false) }
-
-// Entitlements returns the entitlements of the organization's catalogue, by id.
-func (v *DirectoryView) Entitlements(context.Context) ([]Role, error) { return v.catalogue(true) }
-
-func (v *DirectoryView) catalogue(entitlements bool) ([]Role, error) {
-	all, err := readRoles(v.view, v.connection.Store, v.connection.Organization)
-	return slices.DeleteFunc(all, func(r Role) bool { return r.Entitlement != entitlements }), err
-}
-
-// resolveRoles puts ids of the catalogue in the place of values. What is not in it is refused: no role of
-// another organization can be named.
-func (v *DirectoryView) resolveRoles(in *UserInput) error {
-	if len(in.Roles)+len(in.Entitlements) == 0 {
-		return nil
-	}
-	all, err := readRoles(v.view, v.connection.Store, v.connection.Organization)
-	if err != nil {
-		return err
-	}
-	resolve := func(what string, entitlement bool, named []string) ([]string, error) {
-		ids := make([]string, 0, len(named))
-		for _, name := range named {
-			i := slices.IndexFunc(all, func(r Role) bool {
-				return r.Entitlement == entitlement && (r.ID == name || r.Value == name)
-			})
-			if i < 0 {
-				return nil, invalid("the organization has no %s %.100q", what, name)
-			}
-			ids = append(ids, all[i].ID)
-		}
-		return distinct(ids), nil
-	}
-	if in.Roles, err = resolve("role", false, in.Roles); err != nil {
-		return err
-	}
-	in.Entitlements, err = resolve("entitlement", true, in.Entitlements)
-	return err
 }

@@ -271,7 +271,7 @@ func (d *Directory) CreateUser(ctx context.Context, in UserInput) (User, error) 
 		}
 		row.resource, u.UserInput = u.ID, in
 		u.CreatedNanos, u.ModifiedNanos = m.TimeNanos, m.TimeNanos
-		if err := v.resolveRoles(&u.UserInput); err != nil {
+		if err := v.resolve(ctx, m, UserInput{}, &u.UserInput); err != nil {
 			return err
 		}
 		key := make([]byte, keyBytes)
@@ -286,7 +286,9 @@ func (d *Directory) CreateUser(ctx context.Context, in UserInput) (User, error) 
 		}
 		m.Tuples = append(m.Tuples, touch(c.Store, organizationObject(c.Organization), gate.DirectoryMember,
 			userSubject(u.ID), c.owner(u.ID, "user")))
-		v.assign(m, u.ID, UserInput{}, u.UserInput)
+		if err := v.assign(m, u.ID, UserInput{}, u.UserInput); err != nil {
+			return err
+		}
 		g, err := readGate(v.view, c.Store, u.ID)
 		if err != nil {
 			return err
@@ -320,29 +322,44 @@ func (v *DirectoryView) activate(m *ostiary.Mutation, g *gateChange, id string, 
 }
 
 // assign makes the changes of roles and entitlements, each with an owner of its own.
-func (v *DirectoryView) assign(m *ostiary.Mutation, id string, from, to UserInput) {
-	change := func(attribute string, from, to []string) {
-		for _, role := range to {
-			if !slices.Contains(from, role) {
-				m.Tuples = append(m.Tuples, v.assignment(touch, attribute, role, id))
+func (v *DirectoryView) assign(m *ostiary.Mutation, id string, from, to UserInput) error {
+	change := func(attribute string, from, to []string) error {
+		for _, role := range slices.Concat(to, from) {
+			op := touch
+			switch has, gets := slices.Contains(from, role), slices.Contains(to, role); {
+			case has && gets:
+				continue
+			case has:
+				op = release
 			}
-		}
-		for _, role := range from {
-			if !slices.Contains(to, role) {
-				m.Tuples = append(m.Tuples, v.assignment(release, attribute, role, id))
+			c, err := v.assignment(op, attribute, role, id)
+			if err != nil {
+				return err
 			}
+			m.Tuples = append(m.Tuples, c)
 		}
+		return nil
 	}
-	change("roles", from.Roles, to.Roles)
-	change("entitlements", from.Entitlements, to.Entitlements)
+	if err := change("roles", from.Roles, to.Roles); err != nil {
+		return err
+	}
+	return change("entitlements", from.Entitlements, to.Entitlements)
 }
 
+// assignment is what one role or entitlement means to tuples.
 func (v *DirectoryView) assignment(
 	op func(store string, o ostiary.ObjectRef, relation string, s ostiary.SubjectRef, owner string) ostiary.TupleChange,
 	attribute, role, user string,
-) ostiary.TupleChange {
-	return op(v.connection.Store, roleObject(v.connection.Organization, role), gate.Direct, userSubject(user),
-		v.connection.owner(user, attribute+"/"+role))
+) (ostiary.TupleChange, error) {
+	object, relation := roleObject(v.connection.Organization, role), gate.Direct
+	if a, ok := parseAssigned(role); ok {
+		w, err := wordsOf(v.view, v.connection.Store)
+		if err != nil {
+			return ostiary.TupleChange{}, err
+		}
+		object, relation = a.in(w)
+	}
+	return op(v.connection.Store, object, relation, userSubject(user), v.connection.owner(user, attribute+"/"+role)), nil
 }
 
 // ChangeUser changes a user to what change makes of what is stored, and returns it. Where change makes the
@@ -369,7 +386,7 @@ func (d *Directory) ChangeUser(
 		if in, err = in.normal(); err != nil {
 			return err
 		}
-		if err := v.resolveRoles(&in); err != nil {
+		if err := v.resolve(ctx, m, old.UserInput, &in); err != nil {
 			return err
 		}
 		if in.equal(old.UserInput) {
@@ -381,7 +398,9 @@ func (d *Directory) ChangeUser(
 		if err := v.relink(m, resourceUser, id, old.links(), in.links()); err != nil {
 			return err
 		}
-		v.assign(m, id, old.UserInput, in)
+		if err := v.assign(m, id, old.UserInput, in); err != nil {
+			return err
+		}
 		if in.Active == old.Active {
 			return nil
 		}

@@ -88,7 +88,10 @@ type verifier struct {
 	// expected holds what the resources say that must be there, until it is found.
 	expected map[grantOf]bool
 	found    Verification
-	gone     map[ostiary.SubjectRef]string // why a subject is gone; empty where it is not
+	// catalogue is read once somebody has something of it; given says of what was asked whether it is in it.
+	catalogue *Catalogue
+	given     map[string]bool
+	gone      map[ostiary.SubjectRef]string // why a subject is gone; empty where it is not
 }
 
 func (f *verifier) report(subject, format string, args ...any) {
@@ -120,7 +123,7 @@ func (f *verifier) connections(ctx context.Context) error {
 		v := &DirectoryView{view: f.view, connection: c, secrets: f.secrets}
 		for u, err := range v.Users(ctx, "") {
 			if err == nil {
-				err = f.user(v, u)
+				err = f.user(ctx, v, u)
 			}
 			if err != nil {
 				return err
@@ -138,18 +141,15 @@ func (f *verifier) connections(ctx context.Context) error {
 	return nil
 }
 
-func (f *verifier) user(v *DirectoryView, u User) error {
+func (f *verifier) user(ctx context.Context, v *DirectoryView, u User) error {
 	f.found.Users++
 	c, object, subject := v.connection, organizationObject(v.connection.Organization), userSubject(u.ID)
 	f.expect(touch(f.store, object, gate.DirectoryMember, subject, c.owner(u.ID, "user")))
 	if u.Active {
 		f.expect(touch(f.store, object, gate.Enabled, subject, c.owner(u.ID, "active")))
 	}
-	for _, role := range u.Roles {
-		f.expect(v.assignment(touch, "roles", role, u.ID))
-	}
-	for _, role := range u.Entitlements {
-		f.expect(v.assignment(touch, "entitlements", role, u.ID))
+	if err := f.assignments(ctx, v, u); err != nil {
+		return err
 	}
 	g, err := readGate(f.view, f.store, u.ID)
 	if err != nil {
@@ -205,7 +205,13 @@ func (f *verifier) tuples(ctx context.Context) error {
 		if why != "" {
 			f.report(spelled(f.view, f.store, t.Tuple), "its subject %s", why)
 		}
-		if !f.isOurs(t.Object) || !gate.Default().IsManaged(t.Object.Type, t.Relation) {
+		if !gate.Default().IsManaged(t.Object.Type, t.Relation) {
+			if err := f.assigned(t); err != nil {
+				return err
+			}
+			continue
+		}
+		if !f.isOurs(t.Object) {
 			continue
 		}
 		for _, g := range t.Grants {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/identity"
 	"github.com/ostiary/ostiary/scim/resource"
 	"github.com/ostiary/ostiary/scim/scimerr"
@@ -19,7 +20,10 @@ func (c *call) discover() (answer, error) {
 		// RFC 7644, section 4.
 		return answer{}, scimerr.New(http.StatusForbidden, "", "this endpoint cannot be filtered")
 	}
-	f := c.features()
+	f, err := c.features()
+	if err != nil {
+		return answer{}, err
+	}
 	var docs []resource.Document
 	switch {
 	case c.path[0] == "ServiceProviderConfig" && len(c.path) == 1:
@@ -42,14 +46,26 @@ func (c *call) discover() (answer, error) {
 	return answer{}, noEndpoint()
 }
 
-func (c *call) features() resource.Features {
+// features says what the server offers, and which sorts of roles and entitlements the organization has. Every
+// token may know them: what it may assign is not among them.
+func (c *call) features() (resource.Features, error) {
 	o := c.h.o
 	connection := c.dir.Connection()
+	v, err := c.dir.View(c.ctx, ostiary.Freshness{Linearizable: true})
+	if err != nil {
+		return resource.Features{}, err
+	}
+	defer v.Close()
+	catalogue, err := v.Catalogue()
+	if err != nil {
+		return resource.Features{}, err
+	}
 	return resource.Features{
+		RoleTypes: catalogue.Types(false), EntitlementTypes: catalogue.Types(true),
 		Base: c.base, Bulk: true, MaxBulkOperations: o.MaxBulkOperations, MaxBulkBytes: int(o.MaxBodyBytes),
 		MaxResults: o.Pages.MaxCount, DefaultPageSize: o.Pages.DefaultCount, CursorSeconds: int(o.CursorLifetime.Seconds()),
 		Strict: c.dialect == resource.Strict, Okta: connection.Kind == identity.KindOkta,
-	}
+	}, nil
 }
 
 func listOf(docs []resource.Document) []byte {

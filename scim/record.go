@@ -10,45 +10,58 @@ import (
 	"github.com/ostiary/ostiary/scim/resource"
 )
 
-// catalogue is what users can be given, read once for a call.
+// catalogue is what users can be given, read for a call once it is needed.
 type catalogue struct {
-	read                func() (roles, entitlements []identity.Role, err error)
-	loaded              bool
-	roles, entitlements []identity.Role
+	read func() (*identity.Catalogue, error)
+	all  *identity.Catalogue
+	// done ends what read has opened. Nil: nothing.
+	done func()
 }
 
-// catalogueOf reads from a view.
+// catalogueOf reads from a view, which has to be open for as long as the catalogue is used.
 func (c *call) catalogueOf(v *identity.DirectoryView) *catalogue {
-	return &catalogue{read: func() ([]identity.Role, []identity.Role, error) {
-		roles, err := v.Roles(c.ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		entitlements, err := v.Entitlements(c.ctx)
-		return roles, entitlements, err
-	}}
+	return &catalogue{read: v.Catalogue}
 }
 
-// newestCatalogue reads from a view of its own, for changes that know only the record.
+// newestCatalogue reads from a view of its own, for changes that know only the record. The caller closes it.
 func (c *call) newestCatalogue() *catalogue {
-	return &catalogue{read: func() (roles, entitlements []identity.Role, err error) {
-		v, err := c.dir.View(c.ctx, ostiary.Freshness{Linearizable: true})
-		if err != nil {
-			return nil, nil, err
+	k := &catalogue{}
+	var v *identity.DirectoryView
+	k.read = func() (_ *identity.Catalogue, err error) {
+		if v == nil {
+			if v, err = c.dir.View(c.ctx, ostiary.Freshness{Linearizable: true}); err != nil {
+				return nil, err
+			}
+			k.done = v.Close
 		}
-		defer v.Close()
-		return c.catalogueOf(v).read()
-	}}
+		return v.Catalogue()
+	}
+	return k
 }
 
-func (k *catalogue) load() error {
-	if k.loaded {
-		return nil
+func (k *catalogue) close() {
+	if k.done != nil {
+		k.done()
 	}
-	var err error
-	k.roles, k.entitlements, err = k.read()
-	k.loaded = err == nil
-	return err
+}
+
+// describe returns what is known of the roles or entitlements that a user has.
+func (k *catalogue) describe(ids []string) ([]identity.Role, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	if k.all == nil {
+		all, err := k.read()
+		if err != nil {
+			return nil, err
+		}
+		k.all = all
+	}
+	roles := make([]identity.Role, len(ids))
+	for i, id := range ids {
+		roles[i] = k.all.Describe(id)
+	}
+	return roles, nil
 }
 
 // userResource returns a user as SCIM shows it, without the groups.
@@ -60,13 +73,16 @@ func (c *call) userResource(u identity.User, k *catalogue) (*resource.Resource, 
 	r.SetText("userName", u.UserName)
 	r.SetText("externalId", u.ExternalID)
 	r.SetBool("active", u.Active)
-	if len(u.Roles)+len(u.Entitlements) > 0 {
-		if err := k.load(); err != nil {
-			return nil, err
-		}
+	roles, err := k.describe(u.Roles)
+	if err != nil {
+		return nil, err
 	}
-	r.SetItems("roles", given(r.Items("roles"), u.Roles, k.roles))
-	r.SetItems("entitlements", given(r.Items("entitlements"), u.Entitlements, k.entitlements))
+	entitlements, err := k.describe(u.Entitlements)
+	if err != nil {
+		return nil, err
+	}
+	r.SetItems("roles", given(r.Items("roles"), roles))
+	r.SetItems("entitlements", given(r.Items("entitlements"), entitlements))
 	r.SetMeta(u.ID, c.meta(resource.User, u.ID, u.CreatedNanos, u.ModifiedNanos, u.Version))
 	return r, nil
 }
@@ -90,6 +106,7 @@ func (c *call) grantResource(k *resource.Kind, role identity.Role) *resource.Res
 	r.SetText("display", role.Display)
 	r.SetText("displayName", role.Display)
 	r.SetText("type", role.Type)
+	r.SetText("description", role.Description)
 	r.SetBool("supported", true)
 	r.SetMeta(role.ID, resource.Meta{Location: c.base + k.Endpoint + "/" + role.ID})
 	return r
@@ -108,13 +125,9 @@ func (c *call) meta(k *resource.Kind, id string, created, modified int64, v osti
 }
 
 // given lists what a user has been given: what the client said of each, completed from the catalogue.
-func given(said []resource.Item, ids []string, all []identity.Role) []resource.Item {
-	items := make([]resource.Item, 0, len(ids))
-	for _, id := range ids {
-		role := identity.Role{ID: id, Value: id}
-		if i := slices.IndexFunc(all, func(r identity.Role) bool { return r.ID == id }); i >= 0 {
-			role = all[i]
-		}
+func given(said []resource.Item, roles []identity.Role) []resource.Item {
+	items := make([]resource.Item, 0, len(roles))
+	for _, role := range roles {
 		it := resource.Item{Value: role.Value}
 		if i := slices.IndexFunc(said, func(it resource.Item) bool { return it.Value == role.ID || it.Value == role.Value }); i >= 0 {
 			it = said[i]

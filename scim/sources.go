@@ -102,51 +102,56 @@ func (c *call) groups() source {
 
 // grants reads roles or entitlements.
 func (c *call) grants(k *resource.Kind) source {
-	list := func(v *identity.DirectoryView) ([]*resource.Resource, error) {
-		read := v.Roles
-		if k == resource.Entitlement {
-			read = v.Entitlements
+	entitlement := k == resource.Entitlement
+	find := func(v *identity.DirectoryView, by func(identity.Role) string, name string) (*resource.Resource, error) {
+		all, err := v.Catalogue()
+		if err != nil {
+			return nil, err
 		}
-		roles, err := read(c.ctx)
-		grants := make([]*resource.Resource, len(roles))
-		for i, r := range roles {
-			grants[i] = c.grantResource(k, r)
+		r, found, err := all.Find(c.ctx, entitlement, name)
+		if err != nil {
+			return nil, err
 		}
-		return grants, err
+		if !found || by(r) != name {
+			return nil, ostiary.ErrNotFound
+		}
+		return c.grantResource(k, r), nil
 	}
+	byID := func(r identity.Role) string { return r.ID }
+	byValue := func(r identity.Role) string { return r.Value }
 	return source{
 		kind: k, read: identity.ScopeRolesRead,
-		get: func(v *identity.DirectoryView, id string) (*resource.Resource, error) {
-			grants, err := list(v)
-			if err != nil {
-				return nil, err
-			}
-			for _, r := range grants {
-				if r.Text("id") == id {
-					return r, nil
-				}
-			}
-			return nil, ostiary.ErrNotFound
-		},
+		get: func(v *identity.DirectoryView, id string) (*resource.Resource, error) { return find(v, byID, id) },
 		scan: func(v *identity.DirectoryView, after string) iter.Seq2[*resource.Resource, error] {
-			return func(yield func(*resource.Resource, error) bool) {
-				grants, err := list(v)
-				if err != nil {
-					yield(nil, err)
-					return
-				}
-				for _, r := range grants {
-					if r.Text("id") > after && !yield(r, nil) {
-						return
-					}
-				}
+			all, err := v.Catalogue()
+			if err != nil {
+				return func(yield func(*resource.Resource, error) bool) { yield(nil, err) }
 			}
+			return converted(all.All(c.ctx, entitlement, after), func(r identity.Role) (*resource.Resource, error) {
+				return c.grantResource(k, r), nil
+			})
 		},
 		count: func(v *identity.DirectoryView) (int, error) {
-			grants, err := list(v)
-			return len(grants), err
+			all, err := v.Catalogue()
+			if err != nil {
+				return 0, err
+			}
+			n := 0
+			for _, err := range all.All(c.ctx, entitlement, "") {
+				if err != nil {
+					return 0, err
+				}
+				n++
+			}
+			return n, nil
 		},
-		find: func(*identity.DirectoryView, resource.Key) ([]*resource.Resource, bool, error) {
+		find: func(v *identity.DirectoryView, key resource.Key) ([]*resource.Resource, bool, error) {
+			switch key.Attr {
+			case "id":
+				return one(find(v, byID, key.Value))
+			case "value":
+				return one(find(v, byValue, key.Value))
+			}
 			return nil, false, nil
 		},
 		apart: func(*identity.DirectoryView, *resource.Resource) resource.Apart {

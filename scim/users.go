@@ -83,6 +83,7 @@ func (c *call) patchUser(id string) (answer, error) {
 		return answer{}, err
 	}
 	k := c.newestCatalogue()
+	defer k.close()
 	u, err := c.dir.ChangeUser(c.ctx, id, version, func(now identity.User) (identity.UserInput, error) {
 		before, err := c.userResource(now, k)
 		if err != nil {

@@ -26,6 +26,8 @@ type Features struct {
 	OAuth             bool
 	Strict            bool
 	Okta              bool // name roles and entitlements by Okta's URNs
+	// The sorts of roles and entitlements that there are.
+	RoleTypes, EntitlementTypes []string
 }
 
 type supported struct {
@@ -75,7 +77,9 @@ func (f Features) Config() []byte {
 		Roles        grants `json:"roles"`
 		Entitlements grants `json:"entitlements"`
 	}
-	given := grants{Supported: true, Multiple: true, Typed: true, Types: []string{}}
+	given := func(types []string) grants {
+		return grants{Supported: true, Multiple: true, Typed: true, Types: append([]string{}, types...)}
+	}
 	schemes := []scheme{{"oauthbearertoken", "Bearer token", "A token of the connection in the Authorization header.", true}}
 	if f.OAuth {
 		schemes = append(schemes, scheme{"oauth2", "OAuth 2.0", "An access token from the client credentials grant.", false})
@@ -101,7 +105,7 @@ func (f Features) Config() []byte {
 		Sort:       supported{true},
 		ETag:       supported{true},
 		Pagination: pagination{f.CursorSeconds > 0, true, "index", f.DefaultPageSize, f.MaxResults, f.CursorSeconds},
-		Grants:     rolesAndEntitlements{given, given},
+		Grants:     rolesAndEntitlements{given(f.RoleTypes), given(f.EntitlementTypes)},
 		Schemes:    schemes,
 		Profile:    f.Strict,
 		Meta:       documentMeta{"ServiceProviderConfig", f.Base + "/ServiceProviderConfig"},
