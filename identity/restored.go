@@ -27,7 +27,7 @@ type Settled struct {
 }
 
 // WaitingConnection is one whose people are denied until it has synchronized.
-type WaitingConnection struct{ Store, Organization, ID string }
+type WaitingConnection struct{ ID, Store, Organization string }
 
 // emptiedByRestore names the collections of a store that a restore empties: what is in force for a while.
 var emptiedByRestore = []func(store string) string{}
@@ -69,7 +69,7 @@ func (s *Service) AfterRestore(ctx context.Context, o AfterRestoreOptions) (done
 				return done, err
 			}
 			waiting[c.Store] = append(waiting[c.Store], c.ID)
-			done.Connections = append(done.Connections, WaitingConnection{c.Store, c.Organization, c.ID})
+			done.Connections = append(done.Connections, WaitingConnection{c.ID, c.Store, c.Organization})
 		}
 	}
 	for d, err := range each(ctx, v, settings, "") {

@@ -18,7 +18,7 @@ import (
 func newConnectionCommand(a *app) *cobra.Command {
 	return a.addStoreFlag(a.addClientFlags(group("connection", "Let identity providers fill organizations over SCIM",
 		"  ostiary connection create acme --kind okta\n  ostiary connection list",
-		newConnectionCreateCommand(a), newConnectionListCommand(a), newConnectionShowCommand(a), newConnectionTokenCommand(a))))
+		newConnectionCreateCommand(a), newConnectionListCommand(a), newConnectionShowCommand(a), newConnectionResumeCommand(a), newConnectionTokenCommand(a))))
 }
 
 func newConnectionCreateCommand(a *app) *cobra.Command {
@@ -120,9 +120,9 @@ func (a *app) printConnections(answer proto.Message, all ...*ostiaryv1.Connectio
 	}
 	rows := make([][]string, 0, len(all))
 	for _, c := range all {
-		rows = append(rows, []string{c.GetId(), c.GetOrganizationId(), c.GetKind(), c.GetDialect(), c.GetName(), dateOf(c.GetCreatedAt()), c.GetScimUrl()})
+		rows = append(rows, []string{c.GetId(), c.GetOrganizationId(), c.GetKind(), c.GetDialect(), connectionState(c), c.GetName(), dateOf(c.GetCreatedAt()), c.GetScimUrl()})
 	}
-	return a.printTable([]string{"ID", "ORG", "KIND", "DIALECT", "NAME", "CREATED", "SCIM"}, rows)
+	return a.printTable([]string{"ID", "ORG", "KIND", "DIALECT", "STATE", "NAME", "CREATED", "SCIM"}, rows)
 }
 
 func newConnectionShowCommand(a *app) *cobra.Command {

@@ -13,12 +13,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/identity"
 	"github.com/ostiary/ostiary/raftstore"
 )
 
 func newRestoreCommand(a *app) *cobra.Command {
 	var dir, at string
 	var revision uint64
+	var trust bool
 	cmd := &cobra.Command{
 		Use:   "restore FILE...",
 		Short: "Make a new data folder from backups",
@@ -27,7 +29,12 @@ order. The folder must be empty or not exist; nothing is ever overwritten. Witho
 --to-time it is everything that the backups hold.
 
 The new cluster has an id of its own, so consistency tokens and page tokens of the old one are refused;
-its revisions go on after the restored one.`,
+its revisions go on after the restored one.
+
+Organizations come back as of an older time, so sessions end, logins from before are refused, and tokens of
+connections are revoked. People whom a connection manages are denied everything until the connection is given
+a new token, its provider has synchronized, and 'ostiary connection resume' says so: who was deactivated or
+deleted since the backup is not let in. --trust-connections lets them in at once, as the backup has them.`,
 		Example: `  ostiary restore monday.ostb tuesday.ostb --data-dir ./restored
   ostiary restore monday.ostb --data-dir ./restored --to-time 2026-01-31T12:00:00Z
   ostiary serve --data-dir ./restored --dev`,
@@ -50,7 +57,7 @@ its revisions go on after the restored one.`,
 			if o.ToNanos != 0 && o.ToRevision != 0 {
 				return usagef("--to-revision and --to-time are both given: name one")
 			}
-			return a.restore(cmd.Context(), o, args)
+			return a.restore(cmd.Context(), o, identity.AfterRestoreOptions{TrustConnections: trust}, args)
 		},
 	}
 	f := cmd.Flags()
@@ -58,6 +65,7 @@ its revisions go on after the restored one.`,
 	f.StringVar(&dir, "data", "", "the same as --data-dir")
 	_ = f.MarkHidden("data")
 	f.Uint64Var(&revision, "to-revision", 0, "restore this revision")
+	f.BoolVar(&trust, "trust-connections", false, "let people in as the backup has them, before their connections have synchronized")
 	f.StringVar(&at, "to-time", "", "restore what there was at this time (RFC 3339)")
 	return cmd
 }
@@ -70,9 +78,20 @@ type restored struct {
 	From     string           `json:"from_cluster_id"`
 	Rows     int64            `json:"rows"`
 	Used     int              `json:"backups_used"`
+	// What was settled of organizations.
+	SessionTuples int                 `json:"session_tuples_deleted"`
+	Tokens        int                 `json:"tokens_revoked"`
+	Waiting       []waitingConnection `json:"waiting_connections,omitempty"`
 }
 
-func (a *app) restore(ctx context.Context, o raftstore.RestoreOptions, files []string) error {
+// waitingConnection is one whose people are denied until 'connection resume'.
+type waitingConnection struct {
+	ID           string `json:"id"`
+	Store        string `json:"store_id"`
+	Organization string `json:"organization_id"`
+}
+
+func (a *app) restore(ctx context.Context, o raftstore.RestoreOptions, after identity.AfterRestoreOptions, files []string) error {
 	var size int64
 	for _, name := range files {
 		info, err := os.Stat(name)
@@ -84,6 +103,11 @@ func (a *app) restore(ctx context.Context, o raftstore.RestoreOptions, files []s
 	}
 	progress := a.newProgress("restored", size)
 	o.Progress = progress.at
+	var settled identity.Settled
+	o.Settle = func(ctx context.Context, x *raftstore.Settling) (err error) {
+		settled, err = identity.New(settling{x}, identity.Options{}).AfterRestore(ctx, after)
+		return err
+	}
 	done, err := raftstore.Restore(ctx, o)
 	progress.finish()
 	if errors.Is(err, syscall.ENOSPC) {
@@ -92,13 +116,36 @@ func (a *app) restore(ctx context.Context, o raftstore.RestoreOptions, files []s
 	if err != nil {
 		return err
 	}
-	if a.json() {
-		return a.printJSON(restored{DataDir: o.Dir, Revision: done.Revision, Cluster: hexID(done.Cluster),
-			From: hexID(done.From), Rows: done.Rows, Used: done.Used})
+	answer := restored{DataDir: o.Dir, Revision: done.Revision, Cluster: hexID(done.Cluster), From: hexID(done.From),
+		Rows: done.Rows, Used: done.Used, SessionTuples: settled.SessionTuples, Tokens: settled.Tokens}
+	for _, c := range settled.Connections {
+		answer.Waiting = append(answer.Waiting, waitingConnection(c))
 	}
-	a.printf("restored revision %d of cluster %s into %s", done.Revision, hexID(done.From), o.Dir)
-	a.printf("  new cluster   %s", hexID(done.Cluster))
-	a.printf("  rows          %s of %s", thousands(done.Rows), count(done.Used, "backup"))
-	a.printf("start it with: ostiary serve --data-dir %s", o.Dir)
+	if a.json() {
+		return a.printJSON(answer)
+	}
+	a.printf("restored revision %d of cluster %s into %s", answer.Revision, answer.From, answer.DataDir)
+	a.printf("  new cluster   %s", answer.Cluster)
+	a.printf("  rows          %s of %s", thousands(answer.Rows), count(answer.Used, "backup"))
+	if answer.SessionTuples > 0 {
+		a.printf("  sessions      ended; %s deleted", count(answer.SessionTuples, "tuple"))
+	}
+	if answer.Tokens > 0 {
+		a.printf("  tokens        %s of connections revoked", count(answer.Tokens, "token"))
+	}
+	for _, c := range answer.Waiting {
+		a.printf("  waiting       connection %s of %s, store %s: its people are denied", c.ID, c.Organization, c.Store)
+	}
+	a.printf("start it with: ostiary serve --data-dir %s", answer.DataDir)
+	if len(answer.Waiting) > 0 {
+		a.printf("then, for each connection that waits: ostiary connection token create ID, let its provider synchronize, ostiary connection resume ID")
+	}
 	return nil
+}
+
+// settling makes what is restored a backend of package identity.
+type settling struct{ *raftstore.Settling }
+
+func (s settling) View(ctx context.Context, f ostiary.Freshness) (identity.View, error) {
+	return s.Settling.View(ctx, f)
 }
