@@ -75,6 +75,32 @@ func Lag(ctx context.Context, o LagOptions) (*LagReport, error) {
 	return &LagReport{Write: latencyOf(write), Visible: latencyOf(visible), Plain: latencyOf(plain)}, nil
 }
 
+// LoneWrites writes single tuples at one node, each when the one before is acknowledged, until done is closed
+// or ctx ends. Of o it needs Writer, Workload, Stores and Pause. A write that fails is an error.
+func LoneWrites(ctx context.Context, o LagOptions, done <-chan struct{}) (Latency, error) {
+	writer, err := openfgaClient(o.Writer)
+	if err != nil {
+		return Latency{}, err
+	}
+	defer writer.close()
+	questions := o.Workload.Questions(newTupleSeed(0))
+	write := newHistogram()
+	for {
+		select {
+		case <-done:
+			return latencyOf(write), nil
+		default:
+		}
+		store, tuple := questions.NewTuple()
+		began := time.Now()
+		if _, err := writer.write(ctx, o.Stores[store], []ostiary.Edge{tuple}, nil); err != nil {
+			return Latency{}, err
+		}
+		write.record(time.Since(began))
+		time.Sleep(o.Pause)
+	}
+}
+
 // openfgaNode is a client of one node that sees headers, which a connection does not.
 type openfgaNode struct {
 	openfgav1.OpenFGAServiceClient

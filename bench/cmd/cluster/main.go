@@ -11,8 +11,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,6 +28,9 @@ func main() {
 	flag.StringVar(&t.binary, "ostiary", "bin/ostiary", "binary of Ostiary")
 	flag.StringVar(&t.scale, "scale", workload.Mid, "scale of the workload org")
 	flag.DurationVar(&t.measure, "duration", 5*time.Second, "how long each load is measured")
+	flag.IntVar(&t.voters, "voters", 3, "how many voters the cluster has")
+	flag.StringVar(&t.steps, "steps", "reads,writes,lags,restart,learner", "what to measure, in this order")
+	flag.StringVar(&t.imageRate, "image-rate", "0", "--image-rate of the nodes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -36,8 +42,10 @@ func main() {
 
 // trial is one run of the program.
 type trial struct {
-	binary, scale string
-	measure       time.Duration
+	binary, scale    string
+	measure          time.Duration
+	voters           int
+	steps, imageRate string
 
 	workload *workload.Workload
 	stores   []bench.Store
@@ -50,12 +58,12 @@ func (t *trial) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c := &cluster{binary: t.binary, dir: dir}
+	c := &cluster{binary: t.binary, dir: dir, imageRate: t.imageRate}
 	defer func() { err = errors.Join(err, c.stop(), os.RemoveAll(dir)) }()
 	if t.workload, err = workload.New("org", workload.Options{Scale: t.scale, Seed: workload.DefaultSeed}); err != nil {
 		return err
 	}
-	if err := c.form(ctx, 3); err != nil {
+	if err := c.form(ctx, t.voters); err != nil {
 		return err
 	}
 	if t.leader, t.follower, err = c.roles(ctx); err != nil {
@@ -66,9 +74,19 @@ func (t *trial) run(ctx context.Context) (err error) {
 		return err
 	}
 	row("seed", "%d tuples in %.1f s", t.workload.Total(), time.Since(began).Seconds())
-	for _, step := range []func(context.Context, *cluster) error{t.reads, t.writes, t.lags, t.restart, t.learner} {
+	steps := map[string]func(context.Context, *cluster) error{
+		"reads": t.reads, "writes": t.writes, "lags": t.lags, "restart": t.restart, "learner": t.learner,
+	}
+	for name := range strings.SplitSeq(t.steps, ",") {
+		step := steps[name]
+		if step == nil {
+			return fmt.Errorf("there is no step %q", name)
+		}
+		if t.follower == nil && name != "learner" {
+			return fmt.Errorf("step %q needs a follower: -voters 2 or more", name)
+		}
 		if err := step(ctx, c); err != nil {
-			return err
+			return fmt.Errorf("step %s: %w", name, err)
 		}
 	}
 	return nil
@@ -187,12 +205,59 @@ func (t *trial) restart(ctx context.Context, c *cluster) error {
 	return nil
 }
 
-// learner adds a node without data.
+// learner adds a node without data, and looks at what writes wait for while it is brought up: the image of
+// the storage, and what comes after it.
 func (t *trial) learner(ctx context.Context, c *cluster) error {
-	began := time.Now()
-	if err := c.join(ctx, "learner", "--learner"); err != nil {
+	calm, err := t.writesUntil(ctx, func() error { return sleep(ctx, t.measure) })
+	if err != nil {
 		return err
 	}
-	row("a new learner is ready after", "%.2f s", time.Since(began).Seconds())
+	var took time.Duration
+	joining, err := t.writesUntil(ctx, func() error {
+		began := time.Now()
+		err := c.join(ctx, "learner", "--learner")
+		took = time.Since(began)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	row("a new learner is ready after", "%.2f s, with %d MiB", took.Seconds(), size(filepath.Join(c.dir, "learner"))>>20)
+	row("lone writes before it came", "%d, %s", calm.Count, calm)
+	row("lone writes while it was brought up", "%d, %s", joining.Count, joining)
 	return nil
+}
+
+// writesUntil writes single tuples at the leader, one after the other, while something happens.
+func (t *trial) writesUntil(ctx context.Context, happens func() error) (bench.Latency, error) {
+	over, happened := make(chan struct{}), make(chan error, 1)
+	go func() {
+		defer close(over)
+		happened <- happens()
+	}()
+	latency, err := bench.LoneWrites(ctx, bench.LagOptions{Writer: t.leader.target(), Workload: t.workload, Stores: t.stores}, over)
+	return latency, errors.Join(err, <-happened)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// size returns how many bytes lie in a folder.
+func size(dir string) (bytes int64) {
+	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // files come and go
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
+			bytes += info.Size()
+		}
+		return nil
+	})
+	return bytes
 }

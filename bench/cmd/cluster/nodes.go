@@ -22,6 +22,7 @@ const readyTimeout = 2 * time.Minute
 // cluster is nodes in a folder, in plain text on loopback addresses.
 type cluster struct {
 	binary, dir string
+	imageRate   string // of --image-rate
 	nodes       []*node
 }
 
@@ -56,7 +57,9 @@ func (c *cluster) form(ctx context.Context, size int) error {
 		peers = append(peers, n.peer)
 	}
 	for _, n := range c.nodes {
-		n.args = append(n.args, "--expect", fmt.Sprint(size), "--join", strings.Join(peers, ","))
+		if size > 1 {
+			n.args = append(n.args, "--expect", fmt.Sprint(size), "--join", strings.Join(peers, ","))
+		}
 		if err := c.launch(n); err != nil {
 			return err
 		}
@@ -91,6 +94,7 @@ func (c *cluster) add(name string) (*node, error) {
 	n.args = []string{
 		"serve", "--dev", "--log-level", "warn", "--data-dir", filepath.Join(c.dir, name), "--admin-addr", "",
 		"--grpc-addr", n.grpc, "--http-addr", n.http, "--cluster-addr", n.peer, "--cache-size", "256MiB",
+		"--image-rate", c.imageRate,
 	}
 	c.nodes = append(c.nodes, n)
 	return n, nil
@@ -132,7 +136,7 @@ func (n *node) ready(ctx context.Context) error {
 	}
 }
 
-// roles returns the node that leads and another.
+// roles returns the node that leads and another, if there is one.
 func (c *cluster) roles(ctx context.Context) (leader, follower *node, err error) {
 	out, err := exec.CommandContext(ctx, c.binary, "cluster", "members", "--plain-text", "--cluster", c.nodes[0].peer, "--output", "json").Output() //nolint:gosec // as above
 	if err != nil {
@@ -157,7 +161,7 @@ func (c *cluster) roles(ctx context.Context) (leader, follower *node, err error)
 			}
 		}
 	}
-	if leader == nil || follower == nil {
+	if leader == nil || follower == nil && len(c.nodes) > 1 {
 		return nil, nil, fmt.Errorf("no leader or no follower among %s", out)
 	}
 	leader.name += " (leader)"
