@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/dsl/gate"
 	"github.com/ostiary/ostiary/engine"
 	"github.com/ostiary/ostiary/identity"
 )
@@ -21,6 +22,7 @@ type question struct {
 	nowNanos int64 // the time at which it is put
 	store    string
 	gated    bool // the store has organizations: see gateOf
+	names    *gate.Names
 	// present is the newest view, of a question that is asked of another one. It may be nil.
 	present   View
 	continued bool // the question is a later page of a list
@@ -67,7 +69,7 @@ func (s *Server) askAt(
 		return nil, err
 	}
 	if f.organizations {
-		if err := m.judgeGate(); err != nil {
+		if err := m.judgeGate(f.names); err != nil {
 			return nil, err
 		}
 		if err := s.judgeGateAge(ctx, at, c); err != nil {
@@ -75,6 +77,7 @@ func (s *Server) askAt(
 		}
 	}
 	q = &question{view: v, model: m, reader: v.Reader(store, now), nowNanos: now, store: store, gated: f.organizations, gate: f.gate}
+	q.names = f.names
 	if at != (moment{}) {
 		err = s.seePresent(ctx, q, at)
 	}
@@ -92,7 +95,7 @@ func (s *Server) withContextual(q *question, keys []*openfgav1.TupleKey, conditi
 	for i, k := range keys {
 		t, g, err := s.fittingTuple(q.model, k)
 		if err == nil && q.gated {
-			err = managedTuple(t)
+			err = managedTuple(q.names, t)
 		}
 		if err != nil {
 			code := codeInvalidTuple

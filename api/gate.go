@@ -9,7 +9,6 @@ import (
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 
 	"github.com/ostiary/ostiary"
-	"github.com/ostiary/ostiary/dsl"
 	"github.com/ostiary/ostiary/dsl/gate"
 	"github.com/ostiary/ostiary/engine"
 	"github.com/ostiary/ostiary/identity"
@@ -41,7 +40,7 @@ func (s *Server) judgeGateAge(ctx context.Context, at moment, c openfgav1.Consis
 // gateOf returns what stands against the subject of a question, which is nothing where the store has no
 // organizations.
 func (q *question) gateOf(s ostiary.SubjectRef) (identity.Gate, error) {
-	if !q.gated || s.Type != gate.User || s.IsUserset() || s.IsWildcard() {
+	if !q.gated || s.Type != q.names.User || s.IsUserset() || s.IsWildcard() {
 		return identity.Gate{}, nil
 	}
 	g, err := q.gate.Of(q.view, q.store, s.ID)
@@ -77,6 +76,14 @@ func (s *Server) seePresent(ctx context.Context, q *question, at moment) error {
 	if q.gateNow, err = identity.StoreGateOf(v, q.store); err != nil {
 		v.Close()
 		return err
+	}
+	if !q.gated { // it had no organizations then
+		mapping, _, err := identity.MappingOf(v, q.store)
+		if err != nil {
+			v.Close()
+			return err
+		}
+		q.names = &mapping.Names
 	}
 	q.gated, q.present, q.continued = true, v, at.continued
 	return nil
@@ -142,16 +149,16 @@ func (q *question) closes(ctx context.Context, g identity.Gate, o ostiary.Object
 // organizationOf returns the organization that an object belongs to, as stored: contextual tuples do not
 // count. It is empty where there is none, or several.
 func (q *question) organizationOf(ctx context.Context, o ostiary.ObjectRef) (string, error) {
-	switch o.Type {
-	case gate.Organization:
+	if o.Type == q.names.Organization.Type {
 		return o.ID, nil
-	case gate.Group, gate.Role, gate.Entitlement, gate.Session:
+	}
+	if q.names.IsWithin(o.Type) {
 		if organization, _, ok := strings.Cut(o.ID, "/"); ok {
 			return organization, nil
 		}
 	}
 	found := ""
-	for t, err := range q.view.Tuples(ctx, ostiary.Filter{Store: q.store, Object: o, Relation: gate.InOrganization}, nil) {
+	for t, err := range q.view.Tuples(ctx, ostiary.Filter{Store: q.store, Object: o, Relation: q.names.Belonging(o.Type)}, nil) {
 		if err != nil {
 			return "", err
 		}
@@ -159,7 +166,7 @@ func (q *question) organizationOf(ctx context.Context, o ostiary.ObjectRef) (str
 		s := t.Subject
 		switch {
 		case !live:
-		case len(e.Conditions) > 0 || s.Type != gate.Organization || s.IsUserset() || s.IsWildcard() || found != "":
+		case len(e.Conditions) > 0 || s.Type != q.names.Organization.Type || s.IsUserset() || s.IsWildcard() || found != "":
 			return "", nil
 		default:
 			found = s.ID
@@ -212,8 +219,8 @@ func (q *question) passingUsers(ctx context.Context, users []ostiary.SubjectRef,
 }
 
 // managedTuple returns the fault of a tuple that identity mutations alone may write.
-func managedTuple(t ostiary.Tuple) error {
-	if !gate.Default().IsManaged(t.Object.Type, t.Relation) {
+func managedTuple(n *gate.Names, t ostiary.Tuple) error {
+	if !n.IsManaged(t.Object.Type, t.Relation) {
 		return nil
 	}
 	return unfit("the relation '%s#%s' is written by identity providers and by the commands for organizations, and by nobody else",
@@ -222,10 +229,10 @@ func managedTuple(t ostiary.Tuple) error {
 
 // judgeManaged refuses writes of tuples that identity mutations alone may write, in a store with
 // organizations. In another, the mutation rests on its having none.
-func judgeManaged(v View, store string, m *ostiary.Mutation) error {
+func judgeManaged(v View, n *gate.Names, store string, m *ostiary.Mutation) error {
 	for i := range m.Tuples {
 		c := &m.Tuples[i]
-		fault := managedTuple(c.Tuple)
+		fault := managedTuple(n, c.Tuple)
 		if fault == nil || c.Op == ostiary.TupleDelete {
 			continue
 		}
@@ -238,57 +245,6 @@ func judgeManaged(v View, store string, m *ostiary.Mutation) error {
 		}
 		m.Preconditions = append(m.Preconditions, identity.GateMoves(d))
 		return nil
-	}
-	return nil
-}
-
-// judgeGate refuses a model that lets people around the gate.
-func (m *authModel) judgeGate() error {
-	m.gateOnce.Do(func() { m.gateFaults = gate.Lint(m.Model, gate.Default()) })
-	if len(m.gateFaults) == 0 {
-		return nil
-	}
-	return &refusal{code: codeInvalidModel, cause: ostiary.ErrModelInvalid, text: fmt.Sprintf(
-		"Authorization Model '%s' lets people around the gate of the store's organizations: %v", m.ID, m.gateFaults)}
-}
-
-// judgeLatestModel judges the model of a store that is to get its first organization, and returns what must
-// hold for the judgement to stay true.
-func judgeLatestModel(_ context.Context, v identity.View, store string) ([]ostiary.Precondition, error) {
-	key := latestModelKey(store)
-	latest, there, err := v.Document(key)
-	if err != nil {
-		return nil, err
-	}
-	rest := []ostiary.Precondition{{Kind: ostiary.DocumentAtVersion, Document: key, Version: latest.Version}}
-	if !there {
-		return rest, nil
-	}
-	m, err := loadModel(v, modelKey{store, string(latest.Body)})
-	if err != nil {
-		return nil, err
-	}
-	return rest, m.judgeGate()
-}
-
-// judgeWrittenModel judges a model that is to be written to a store with organizations. Where it has none,
-// the mutation rests on that.
-func judgeWrittenModel(v View, store string, body []byte, m *ostiary.Mutation) error {
-	on, d, err := identity.HasOrganizations(v, store)
-	if err != nil {
-		return err
-	}
-	m.Preconditions = append(m.Preconditions, identity.GateMoves(d))
-	if !on {
-		return nil
-	}
-	compiled, err := dsl.CompileJSON(modelFile, body)
-	if err != nil {
-		return err
-	}
-	if faults := gate.Lint(compiled, gate.Default()); len(faults) > 0 {
-		return &refusal{code: codeInvalidModel, cause: ostiary.ErrModelInvalid,
-			text: fmt.Sprintf("the model lets people around the gate of the store's organizations: %v", faults)}
 	}
 	return nil
 }

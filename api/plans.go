@@ -2,9 +2,9 @@ package api
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/ostiary/ostiary"
-	"github.com/ostiary/ostiary/dsl/gate"
 	"github.com/ostiary/ostiary/dsl/model"
 	"github.com/ostiary/ostiary/engine"
 )
@@ -18,8 +18,7 @@ type authModel struct {
 
 	tuplesets map[[2]string]bool // by type and relation
 
-	gateOnce   sync.Once
-	gateFaults gate.Faults // set by gateOnce
+	judged atomic.Pointer[judgement] // the last one; nil before the first
 }
 
 func newAuthModel(id string, version ostiary.Revision, m *model.Model) *authModel {

@@ -152,7 +152,7 @@ func NewServer(o Options) (*Server, error) {
 		backupStall:   defaultBackupStall,
 
 		authzenBaseURL: o.AuthZENBaseURL,
-		identity:       identity.New(identityBackend{o.Backend}, identity.Options{JudgeModel: judgeLatestModel}),
+		identity:       identity.New(identityBackend{o.Backend}, identity.Options{JudgeModel: judgeLatestModel, JudgeMapping: judgeMapping}),
 		models:         newModelCache(limits.MaxCachedModels),
 		ids:            newIDSource(),
 		turns:          newTurns(limits.MaxHeavyLists, limits.MaxWaitingLists),

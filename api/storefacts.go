@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/dsl/gate"
 	"github.com/ostiary/ostiary/identity"
 )
 
@@ -15,6 +16,7 @@ const maxCachedStores = 10_000
 type storeFacts struct {
 	document      ostiary.Document // its own; nobody changes the body
 	latestModel   string           // its id; empty where no model was written
+	names         *gate.Names      // of the parts of identity
 	organizations bool             // there are some, or were: there is a gate
 	gate          identity.StoreGate
 }
@@ -79,6 +81,11 @@ func (s *Server) facts(v View, store string) (storeFacts, error) {
 		return storeFacts{}, err
 	}
 	f := storeFacts{document: document, latestModel: string(latest.Body), organizations: on, gate: storeGate}
+	mapping, _, err := identity.MappingOf(v, store)
+	if err != nil {
+		return storeFacts{}, err
+	}
+	f.names = &mapping.Names
 	if e != nil && e.count.Add(1) <= maxCachedStores {
 		e.stores.Store(store, f)
 	}

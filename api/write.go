@@ -147,7 +147,11 @@ func (s *Server) writeMutation(
 	if len(m.Tuples) == 0 {
 		return nil, nil
 	}
-	if err := judgeManaged(v, req.GetStoreId(), m); err != nil {
+	f, err := s.facts(v, req.GetStoreId())
+	if err != nil {
+		return nil, err
+	}
+	if err := judgeManaged(v, f.names, req.GetStoreId(), m); err != nil {
 		return nil, err
 	}
 	o.mark(m)

@@ -94,7 +94,7 @@ func (l *linter) belonging(typ string) string {
 	if typ == l.assignable {
 		return l.names.InOrganization
 	}
-	return l.names.belonging(typ)
+	return l.names.Belonging(typ)
 }
 
 // enabled is the relation that is the gate.
@@ -191,7 +191,7 @@ func (l *linter) judge(t *model.Type, r *model.Relation) {
 	switch {
 	case at == l.enabled():
 		l.judgeEnabled(r)
-	case l.names.isGated(t.Name) && t.Name != l.names.Organization.Type && r.Name == l.names.belonging(t.Name):
+	case l.names.isGated(t.Name) && t.Name != l.names.Organization.Type && r.Name == l.names.Belonging(t.Name):
 		l.judgeBelonging(t, r)
 	case l.names.IsRaw(t.Name, r.Name):
 		l.judgeRaw(t, r)

@@ -110,7 +110,7 @@ func (n *Names) IsManaged(typ, relation string) bool {
 	if typ != "" && typ == n.Organization.Type && relation != "" {
 		return relation == n.Organization.Enabled || relation == n.Organization.Live || n.IsRaw(typ, relation)
 	}
-	return n.IsRaw(typ, relation) || n.IsWithin(typ) && relation == n.belonging(typ)
+	return n.IsRaw(typ, relation) || n.IsWithin(typ) && relation == n.Belonging(typ)
 }
 
 // IsWithin reports whether objects of a type lie within one organization, whose id stands before a slash in
@@ -124,15 +124,19 @@ func (n *Names) isGated(typ string) bool {
 	return typ != "" && (typ == n.Organization.Type || n.IsWithin(typ) && typ != n.Session.Type)
 }
 
-// belonging returns the relation that leads from a group, role or entitlement to its organization.
-func (n *Names) belonging(typ string) string {
+// Belonging returns the relation that leads from an object of a type to its organization.
+func (n *Names) Belonging(typ string) string {
 	switch typ {
 	case n.Group.Type:
 		return n.Group.Organization
 	case n.Role.Type:
 		return n.Role.Organization
+	case n.Entitlement.Type:
+		return n.Entitlement.Organization
+	case n.Session.Type:
+		return InOrganization
 	}
-	return n.Entitlement.Organization
+	return n.InOrganization
 }
 
 // Relation is a relation of a type.

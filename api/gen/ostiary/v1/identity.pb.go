@@ -702,6 +702,187 @@ func (x *Finding) GetReason() string {
 	return ""
 }
 
+type SetMappingRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// The mapping as a file (docs/identity-mapping.md). "{}" stands for the names of the identity module.
+	// Example: "organization: {type: tenant}\nwithout: [role]\n".
+	Yaml          string `protobuf:"bytes,2,opt,name=yaml,proto3" json:"yaml,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetMappingRequest) Reset() {
+	*x = SetMappingRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetMappingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetMappingRequest) ProtoMessage() {}
+
+func (x *SetMappingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetMappingRequest.ProtoReflect.Descriptor instead.
+func (*SetMappingRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *SetMappingRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *SetMappingRequest) GetYaml() string {
+	if x != nil {
+		return x.Yaml
+	}
+	return ""
+}
+
+type SetMappingResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetMappingResponse) Reset() {
+	*x = SetMappingResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetMappingResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetMappingResponse) ProtoMessage() {}
+
+func (x *SetMappingResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetMappingResponse.ProtoReflect.Descriptor instead.
+func (*SetMappingResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{13}
+}
+
+type GetMappingRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId       string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMappingRequest) Reset() {
+	*x = GetMappingRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMappingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMappingRequest) ProtoMessage() {}
+
+func (x *GetMappingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMappingRequest.ProtoReflect.Descriptor instead.
+func (*GetMappingRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GetMappingRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+type GetMappingResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What differs from the identity module, without the comments of the file that was set.
+	Yaml          string `protobuf:"bytes,1,opt,name=yaml,proto3" json:"yaml,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMappingResponse) Reset() {
+	*x = GetMappingResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMappingResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMappingResponse) ProtoMessage() {}
+
+func (x *GetMappingResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMappingResponse.ProtoReflect.Descriptor instead.
+func (*GetMappingResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *GetMappingResponse) GetYaml() string {
+	if x != nil {
+		return x.Yaml
+	}
+	return ""
+}
+
 type Member struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The id in tuples, without its type. Example: "u01m824qgqx05kcwex3kxbcecwz".
@@ -714,7 +895,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[12]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +907,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[12]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +920,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{12}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Member) GetUserId() string {
@@ -770,7 +951,7 @@ type AddMemberRequest struct {
 
 func (x *AddMemberRequest) Reset() {
 	*x = AddMemberRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[13]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -782,7 +963,7 @@ func (x *AddMemberRequest) String() string {
 func (*AddMemberRequest) ProtoMessage() {}
 
 func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[13]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -795,7 +976,7 @@ func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberRequest.ProtoReflect.Descriptor instead.
 func (*AddMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{13}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AddMemberRequest) GetStoreId() string {
@@ -827,7 +1008,7 @@ type AddMemberResponse struct {
 
 func (x *AddMemberResponse) Reset() {
 	*x = AddMemberResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[14]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -839,7 +1020,7 @@ func (x *AddMemberResponse) String() string {
 func (*AddMemberResponse) ProtoMessage() {}
 
 func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[14]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -852,7 +1033,7 @@ func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberResponse.ProtoReflect.Descriptor instead.
 func (*AddMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{14}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{18}
 }
 
 type RemoveMemberRequest struct {
@@ -869,7 +1050,7 @@ type RemoveMemberRequest struct {
 
 func (x *RemoveMemberRequest) Reset() {
 	*x = RemoveMemberRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[15]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +1062,7 @@ func (x *RemoveMemberRequest) String() string {
 func (*RemoveMemberRequest) ProtoMessage() {}
 
 func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[15]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +1075,7 @@ func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{15}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RemoveMemberRequest) GetStoreId() string {
@@ -926,7 +1107,7 @@ type RemoveMemberResponse struct {
 
 func (x *RemoveMemberResponse) Reset() {
 	*x = RemoveMemberResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[16]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +1119,7 @@ func (x *RemoveMemberResponse) String() string {
 func (*RemoveMemberResponse) ProtoMessage() {}
 
 func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[16]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,7 +1132,7 @@ func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{16}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{20}
 }
 
 type ListMembersRequest struct {
@@ -970,7 +1151,7 @@ type ListMembersRequest struct {
 
 func (x *ListMembersRequest) Reset() {
 	*x = ListMembersRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[17]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -982,7 +1163,7 @@ func (x *ListMembersRequest) String() string {
 func (*ListMembersRequest) ProtoMessage() {}
 
 func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[17]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -995,7 +1176,7 @@ func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
 func (*ListMembersRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{17}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListMembersRequest) GetStoreId() string {
@@ -1037,7 +1218,7 @@ type ListMembersResponse struct {
 
 func (x *ListMembersResponse) Reset() {
 	*x = ListMembersResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[18]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1049,7 +1230,7 @@ func (x *ListMembersResponse) String() string {
 func (*ListMembersResponse) ProtoMessage() {}
 
 func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[18]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1062,7 +1243,7 @@ func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
 func (*ListMembersResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{18}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListMembersResponse) GetMembers() []*Member {
@@ -1093,7 +1274,7 @@ type BlockUserRequest struct {
 
 func (x *BlockUserRequest) Reset() {
 	*x = BlockUserRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[19]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1105,7 +1286,7 @@ func (x *BlockUserRequest) String() string {
 func (*BlockUserRequest) ProtoMessage() {}
 
 func (x *BlockUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[19]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1118,7 +1299,7 @@ func (x *BlockUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockUserRequest.ProtoReflect.Descriptor instead.
 func (*BlockUserRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{19}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *BlockUserRequest) GetStoreId() string {
@@ -1150,7 +1331,7 @@ type BlockUserResponse struct {
 
 func (x *BlockUserResponse) Reset() {
 	*x = BlockUserResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[20]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1162,7 +1343,7 @@ func (x *BlockUserResponse) String() string {
 func (*BlockUserResponse) ProtoMessage() {}
 
 func (x *BlockUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[20]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1175,7 +1356,7 @@ func (x *BlockUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockUserResponse.ProtoReflect.Descriptor instead.
 func (*BlockUserResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{20}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{24}
 }
 
 type UnblockUserRequest struct {
@@ -1192,7 +1373,7 @@ type UnblockUserRequest struct {
 
 func (x *UnblockUserRequest) Reset() {
 	*x = UnblockUserRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[21]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1204,7 +1385,7 @@ func (x *UnblockUserRequest) String() string {
 func (*UnblockUserRequest) ProtoMessage() {}
 
 func (x *UnblockUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[21]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1217,7 +1398,7 @@ func (x *UnblockUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockUserRequest.ProtoReflect.Descriptor instead.
 func (*UnblockUserRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{21}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *UnblockUserRequest) GetStoreId() string {
@@ -1249,7 +1430,7 @@ type UnblockUserResponse struct {
 
 func (x *UnblockUserResponse) Reset() {
 	*x = UnblockUserResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[22]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1261,7 +1442,7 @@ func (x *UnblockUserResponse) String() string {
 func (*UnblockUserResponse) ProtoMessage() {}
 
 func (x *UnblockUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[22]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1274,7 +1455,7 @@ func (x *UnblockUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockUserResponse.ProtoReflect.Descriptor instead.
 func (*UnblockUserResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{22}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{26}
 }
 
 type GetUserRequest struct {
@@ -1289,7 +1470,7 @@ type GetUserRequest struct {
 
 func (x *GetUserRequest) Reset() {
 	*x = GetUserRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[23]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1482,7 @@ func (x *GetUserRequest) String() string {
 func (*GetUserRequest) ProtoMessage() {}
 
 func (x *GetUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[23]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1495,7 @@ func (x *GetUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUserRequest.ProtoReflect.Descriptor instead.
 func (*GetUserRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{23}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetUserRequest) GetStoreId() string {
@@ -1343,7 +1524,7 @@ type GetUserResponse struct {
 
 func (x *GetUserResponse) Reset() {
 	*x = GetUserResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[24]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1355,7 +1536,7 @@ func (x *GetUserResponse) String() string {
 func (*GetUserResponse) ProtoMessage() {}
 
 func (x *GetUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[24]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1368,7 +1549,7 @@ func (x *GetUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUserResponse.ProtoReflect.Descriptor instead.
 func (*GetUserResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{24}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetUserResponse) GetStandings() []*Standing {
@@ -1406,7 +1587,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[25]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1418,7 +1599,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[25]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1431,7 +1612,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{25}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Standing) GetOrganizationId() string {
@@ -1501,7 +1682,7 @@ type Connection struct {
 
 func (x *Connection) Reset() {
 	*x = Connection{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[26]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1513,7 +1694,7 @@ func (x *Connection) String() string {
 func (*Connection) ProtoMessage() {}
 
 func (x *Connection) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[26]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1526,7 +1707,7 @@ func (x *Connection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connection.ProtoReflect.Descriptor instead.
 func (*Connection) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{26}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Connection) GetId() string {
@@ -1603,7 +1784,7 @@ type CreateConnectionRequest struct {
 
 func (x *CreateConnectionRequest) Reset() {
 	*x = CreateConnectionRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[27]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1796,7 @@ func (x *CreateConnectionRequest) String() string {
 func (*CreateConnectionRequest) ProtoMessage() {}
 
 func (x *CreateConnectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[27]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1809,7 @@ func (x *CreateConnectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConnectionRequest.ProtoReflect.Descriptor instead.
 func (*CreateConnectionRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{27}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CreateConnectionRequest) GetStoreId() string {
@@ -1675,7 +1856,7 @@ type CreateConnectionResponse struct {
 
 func (x *CreateConnectionResponse) Reset() {
 	*x = CreateConnectionResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[28]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1687,7 +1868,7 @@ func (x *CreateConnectionResponse) String() string {
 func (*CreateConnectionResponse) ProtoMessage() {}
 
 func (x *CreateConnectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[28]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1700,7 +1881,7 @@ func (x *CreateConnectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateConnectionResponse.ProtoReflect.Descriptor instead.
 func (*CreateConnectionResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{28}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CreateConnectionResponse) GetConnection() *Connection {
@@ -1722,7 +1903,7 @@ type GetConnectionRequest struct {
 
 func (x *GetConnectionRequest) Reset() {
 	*x = GetConnectionRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[29]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1734,7 +1915,7 @@ func (x *GetConnectionRequest) String() string {
 func (*GetConnectionRequest) ProtoMessage() {}
 
 func (x *GetConnectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[29]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1747,7 +1928,7 @@ func (x *GetConnectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectionRequest.ProtoReflect.Descriptor instead.
 func (*GetConnectionRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{29}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetConnectionRequest) GetStoreId() string {
@@ -1773,7 +1954,7 @@ type GetConnectionResponse struct {
 
 func (x *GetConnectionResponse) Reset() {
 	*x = GetConnectionResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[30]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1785,7 +1966,7 @@ func (x *GetConnectionResponse) String() string {
 func (*GetConnectionResponse) ProtoMessage() {}
 
 func (x *GetConnectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[30]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1798,7 +1979,7 @@ func (x *GetConnectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectionResponse.ProtoReflect.Descriptor instead.
 func (*GetConnectionResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{30}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetConnectionResponse) GetConnection() *Connection {
@@ -1820,7 +2001,7 @@ type ResumeConnectionRequest struct {
 
 func (x *ResumeConnectionRequest) Reset() {
 	*x = ResumeConnectionRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1832,7 +2013,7 @@ func (x *ResumeConnectionRequest) String() string {
 func (*ResumeConnectionRequest) ProtoMessage() {}
 
 func (x *ResumeConnectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[31]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1845,7 +2026,7 @@ func (x *ResumeConnectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeConnectionRequest.ProtoReflect.Descriptor instead.
 func (*ResumeConnectionRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{31}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ResumeConnectionRequest) GetStoreId() string {
@@ -1871,7 +2052,7 @@ type ResumeConnectionResponse struct {
 
 func (x *ResumeConnectionResponse) Reset() {
 	*x = ResumeConnectionResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1883,7 +2064,7 @@ func (x *ResumeConnectionResponse) String() string {
 func (*ResumeConnectionResponse) ProtoMessage() {}
 
 func (x *ResumeConnectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[32]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1896,7 +2077,7 @@ func (x *ResumeConnectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeConnectionResponse.ProtoReflect.Descriptor instead.
 func (*ResumeConnectionResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{32}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ResumeConnectionResponse) GetConnection() *Connection {
@@ -1918,7 +2099,7 @@ type ListConnectionsRequest struct {
 
 func (x *ListConnectionsRequest) Reset() {
 	*x = ListConnectionsRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1930,7 +2111,7 @@ func (x *ListConnectionsRequest) String() string {
 func (*ListConnectionsRequest) ProtoMessage() {}
 
 func (x *ListConnectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[33]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1943,7 +2124,7 @@ func (x *ListConnectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectionsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{33}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListConnectionsRequest) GetStoreId() string {
@@ -1969,7 +2150,7 @@ type ListConnectionsResponse struct {
 
 func (x *ListConnectionsResponse) Reset() {
 	*x = ListConnectionsResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1981,7 +2162,7 @@ func (x *ListConnectionsResponse) String() string {
 func (*ListConnectionsResponse) ProtoMessage() {}
 
 func (x *ListConnectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[34]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1994,7 +2175,7 @@ func (x *ListConnectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectionsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{34}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListConnectionsResponse) GetConnections() []*Connection {
@@ -2022,7 +2203,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2034,7 +2215,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[35]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2047,7 +2228,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{35}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Token) GetId() string {
@@ -2103,7 +2284,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2115,7 +2296,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[36]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2128,7 +2309,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{36}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CreateTokenRequest) GetStoreId() string {
@@ -2177,7 +2358,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2189,7 +2370,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2202,7 +2383,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{37}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CreateTokenResponse) GetToken() *Token {
@@ -2231,7 +2412,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2243,7 +2424,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2256,7 +2437,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{38}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListTokensRequest) GetStoreId() string {
@@ -2282,7 +2463,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2294,7 +2475,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2307,7 +2488,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{39}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -2331,7 +2512,7 @@ type RevokeTokenRequest struct {
 
 func (x *RevokeTokenRequest) Reset() {
 	*x = RevokeTokenRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +2524,7 @@ func (x *RevokeTokenRequest) String() string {
 func (*RevokeTokenRequest) ProtoMessage() {}
 
 func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +2537,7 @@ func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{40}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RevokeTokenRequest) GetStoreId() string {
@@ -2388,7 +2569,7 @@ type RevokeTokenResponse struct {
 
 func (x *RevokeTokenResponse) Reset() {
 	*x = RevokeTokenResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2400,7 +2581,7 @@ func (x *RevokeTokenResponse) String() string {
 func (*RevokeTokenResponse) ProtoMessage() {}
 
 func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2413,7 +2594,7 @@ func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{41}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{45}
 }
 
 type Role struct {
@@ -2434,7 +2615,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[42]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2446,7 +2627,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[42]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2459,7 +2640,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{42}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Role) GetId() string {
@@ -2517,7 +2698,7 @@ type CreateRoleRequest struct {
 
 func (x *CreateRoleRequest) Reset() {
 	*x = CreateRoleRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[43]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2529,7 +2710,7 @@ func (x *CreateRoleRequest) String() string {
 func (*CreateRoleRequest) ProtoMessage() {}
 
 func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[43]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2542,7 +2723,7 @@ func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleRequest.ProtoReflect.Descriptor instead.
 func (*CreateRoleRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{43}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CreateRoleRequest) GetStoreId() string {
@@ -2596,7 +2777,7 @@ type CreateRoleResponse struct {
 
 func (x *CreateRoleResponse) Reset() {
 	*x = CreateRoleResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[44]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2608,7 +2789,7 @@ func (x *CreateRoleResponse) String() string {
 func (*CreateRoleResponse) ProtoMessage() {}
 
 func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[44]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2621,7 +2802,7 @@ func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleResponse.ProtoReflect.Descriptor instead.
 func (*CreateRoleResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{44}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CreateRoleResponse) GetRole() *Role {
@@ -2643,7 +2824,7 @@ type ListRolesRequest struct {
 
 func (x *ListRolesRequest) Reset() {
 	*x = ListRolesRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[45]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2655,7 +2836,7 @@ func (x *ListRolesRequest) String() string {
 func (*ListRolesRequest) ProtoMessage() {}
 
 func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[45]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2668,7 +2849,7 @@ func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesRequest.ProtoReflect.Descriptor instead.
 func (*ListRolesRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{45}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListRolesRequest) GetStoreId() string {
@@ -2694,7 +2875,7 @@ type ListRolesResponse struct {
 
 func (x *ListRolesResponse) Reset() {
 	*x = ListRolesResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[46]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2706,7 +2887,7 @@ func (x *ListRolesResponse) String() string {
 func (*ListRolesResponse) ProtoMessage() {}
 
 func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[46]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2719,7 +2900,7 @@ func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesResponse.ProtoReflect.Descriptor instead.
 func (*ListRolesResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{46}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ListRolesResponse) GetRoles() []*Role {
@@ -2778,7 +2959,15 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\x06tuples\x18\a \x01(\x04R\x06tuples\";\n" +
 	"\aFinding\x12\x18\n" +
 	"\asubject\x18\x01 \x01(\tR\asubject\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"Z\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"C\n" +
+	"\x11SetMappingRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x12\n" +
+	"\x04yaml\x18\x02 \x01(\tR\x04yaml\"\x14\n" +
+	"\x12SetMappingResponse\"/\n" +
+	"\x11GetMappingRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\"(\n" +
+	"\x12GetMappingResponse\x12\x12\n" +
+	"\x04yaml\x18\x01 \x01(\tR\x04yaml\"Z\n" +
 	"\x06Member\x12\x18\n" +
 	"\auser_id\x18\x01 \x01(\tR\auser_id\x126\n" +
 	"\badded_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\badded_at\"r\n" +
@@ -2918,13 +3107,17 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\";\n" +
 	"\x11ListRolesResponse\x12&\n" +
-	"\x05roles\x18\x01 \x03(\v2\x10.ostiary.v1.RoleR\x05roles2\xbd\r\n" +
+	"\x05roles\x18\x01 \x03(\v2\x10.ostiary.v1.RoleR\x05roles2\xd7\x0e\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\x12CreateOrganization\x12%.ostiary.v1.CreateOrganizationRequest\x1a&.ostiary.v1.CreateOrganizationResponse\x12Z\n" +
 	"\x0fGetOrganization\x12\".ostiary.v1.GetOrganizationRequest\x1a#.ostiary.v1.GetOrganizationResponse\x12`\n" +
 	"\x11ListOrganizations\x12$.ostiary.v1.ListOrganizationsRequest\x1a%.ostiary.v1.ListOrganizationsResponse\x12c\n" +
 	"\x12DeleteOrganization\x12%.ostiary.v1.DeleteOrganizationRequest\x1a&.ostiary.v1.DeleteOrganizationResponse\x12c\n" +
-	"\x12VerifyOrganization\x12%.ostiary.v1.VerifyOrganizationRequest\x1a&.ostiary.v1.VerifyOrganizationResponse\x12H\n" +
+	"\x12VerifyOrganization\x12%.ostiary.v1.VerifyOrganizationRequest\x1a&.ostiary.v1.VerifyOrganizationResponse\x12K\n" +
+	"\n" +
+	"SetMapping\x12\x1d.ostiary.v1.SetMappingRequest\x1a\x1e.ostiary.v1.SetMappingResponse\x12K\n" +
+	"\n" +
+	"GetMapping\x12\x1d.ostiary.v1.GetMappingRequest\x1a\x1e.ostiary.v1.GetMappingResponse\x12H\n" +
 	"\tAddMember\x12\x1c.ostiary.v1.AddMemberRequest\x1a\x1d.ostiary.v1.AddMemberResponse\x12Q\n" +
 	"\fRemoveMember\x12\x1f.ostiary.v1.RemoveMemberRequest\x1a .ostiary.v1.RemoveMemberResponse\x12N\n" +
 	"\vListMembers\x12\x1e.ostiary.v1.ListMembersRequest\x1a\x1f.ostiary.v1.ListMembersResponse\x12H\n" +
@@ -2955,7 +3148,7 @@ func file_ostiary_v1_identity_proto_rawDescGZIP() []byte {
 	return file_ostiary_v1_identity_proto_rawDescData
 }
 
-var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*Organization)(nil),               // 0: ostiary.v1.Organization
 	(*CreateOrganizationRequest)(nil),  // 1: ostiary.v1.CreateOrganizationRequest
@@ -2969,107 +3162,115 @@ var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*VerifyOrganizationRequest)(nil),  // 9: ostiary.v1.VerifyOrganizationRequest
 	(*VerifyOrganizationResponse)(nil), // 10: ostiary.v1.VerifyOrganizationResponse
 	(*Finding)(nil),                    // 11: ostiary.v1.Finding
-	(*Member)(nil),                     // 12: ostiary.v1.Member
-	(*AddMemberRequest)(nil),           // 13: ostiary.v1.AddMemberRequest
-	(*AddMemberResponse)(nil),          // 14: ostiary.v1.AddMemberResponse
-	(*RemoveMemberRequest)(nil),        // 15: ostiary.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),       // 16: ostiary.v1.RemoveMemberResponse
-	(*ListMembersRequest)(nil),         // 17: ostiary.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),        // 18: ostiary.v1.ListMembersResponse
-	(*BlockUserRequest)(nil),           // 19: ostiary.v1.BlockUserRequest
-	(*BlockUserResponse)(nil),          // 20: ostiary.v1.BlockUserResponse
-	(*UnblockUserRequest)(nil),         // 21: ostiary.v1.UnblockUserRequest
-	(*UnblockUserResponse)(nil),        // 22: ostiary.v1.UnblockUserResponse
-	(*GetUserRequest)(nil),             // 23: ostiary.v1.GetUserRequest
-	(*GetUserResponse)(nil),            // 24: ostiary.v1.GetUserResponse
-	(*Standing)(nil),                   // 25: ostiary.v1.Standing
-	(*Connection)(nil),                 // 26: ostiary.v1.Connection
-	(*CreateConnectionRequest)(nil),    // 27: ostiary.v1.CreateConnectionRequest
-	(*CreateConnectionResponse)(nil),   // 28: ostiary.v1.CreateConnectionResponse
-	(*GetConnectionRequest)(nil),       // 29: ostiary.v1.GetConnectionRequest
-	(*GetConnectionResponse)(nil),      // 30: ostiary.v1.GetConnectionResponse
-	(*ResumeConnectionRequest)(nil),    // 31: ostiary.v1.ResumeConnectionRequest
-	(*ResumeConnectionResponse)(nil),   // 32: ostiary.v1.ResumeConnectionResponse
-	(*ListConnectionsRequest)(nil),     // 33: ostiary.v1.ListConnectionsRequest
-	(*ListConnectionsResponse)(nil),    // 34: ostiary.v1.ListConnectionsResponse
-	(*Token)(nil),                      // 35: ostiary.v1.Token
-	(*CreateTokenRequest)(nil),         // 36: ostiary.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),        // 37: ostiary.v1.CreateTokenResponse
-	(*ListTokensRequest)(nil),          // 38: ostiary.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),         // 39: ostiary.v1.ListTokensResponse
-	(*RevokeTokenRequest)(nil),         // 40: ostiary.v1.RevokeTokenRequest
-	(*RevokeTokenResponse)(nil),        // 41: ostiary.v1.RevokeTokenResponse
-	(*Role)(nil),                       // 42: ostiary.v1.Role
-	(*CreateRoleRequest)(nil),          // 43: ostiary.v1.CreateRoleRequest
-	(*CreateRoleResponse)(nil),         // 44: ostiary.v1.CreateRoleResponse
-	(*ListRolesRequest)(nil),           // 45: ostiary.v1.ListRolesRequest
-	(*ListRolesResponse)(nil),          // 46: ostiary.v1.ListRolesResponse
-	(*timestamppb.Timestamp)(nil),      // 47: google.protobuf.Timestamp
+	(*SetMappingRequest)(nil),          // 12: ostiary.v1.SetMappingRequest
+	(*SetMappingResponse)(nil),         // 13: ostiary.v1.SetMappingResponse
+	(*GetMappingRequest)(nil),          // 14: ostiary.v1.GetMappingRequest
+	(*GetMappingResponse)(nil),         // 15: ostiary.v1.GetMappingResponse
+	(*Member)(nil),                     // 16: ostiary.v1.Member
+	(*AddMemberRequest)(nil),           // 17: ostiary.v1.AddMemberRequest
+	(*AddMemberResponse)(nil),          // 18: ostiary.v1.AddMemberResponse
+	(*RemoveMemberRequest)(nil),        // 19: ostiary.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),       // 20: ostiary.v1.RemoveMemberResponse
+	(*ListMembersRequest)(nil),         // 21: ostiary.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),        // 22: ostiary.v1.ListMembersResponse
+	(*BlockUserRequest)(nil),           // 23: ostiary.v1.BlockUserRequest
+	(*BlockUserResponse)(nil),          // 24: ostiary.v1.BlockUserResponse
+	(*UnblockUserRequest)(nil),         // 25: ostiary.v1.UnblockUserRequest
+	(*UnblockUserResponse)(nil),        // 26: ostiary.v1.UnblockUserResponse
+	(*GetUserRequest)(nil),             // 27: ostiary.v1.GetUserRequest
+	(*GetUserResponse)(nil),            // 28: ostiary.v1.GetUserResponse
+	(*Standing)(nil),                   // 29: ostiary.v1.Standing
+	(*Connection)(nil),                 // 30: ostiary.v1.Connection
+	(*CreateConnectionRequest)(nil),    // 31: ostiary.v1.CreateConnectionRequest
+	(*CreateConnectionResponse)(nil),   // 32: ostiary.v1.CreateConnectionResponse
+	(*GetConnectionRequest)(nil),       // 33: ostiary.v1.GetConnectionRequest
+	(*GetConnectionResponse)(nil),      // 34: ostiary.v1.GetConnectionResponse
+	(*ResumeConnectionRequest)(nil),    // 35: ostiary.v1.ResumeConnectionRequest
+	(*ResumeConnectionResponse)(nil),   // 36: ostiary.v1.ResumeConnectionResponse
+	(*ListConnectionsRequest)(nil),     // 37: ostiary.v1.ListConnectionsRequest
+	(*ListConnectionsResponse)(nil),    // 38: ostiary.v1.ListConnectionsResponse
+	(*Token)(nil),                      // 39: ostiary.v1.Token
+	(*CreateTokenRequest)(nil),         // 40: ostiary.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),        // 41: ostiary.v1.CreateTokenResponse
+	(*ListTokensRequest)(nil),          // 42: ostiary.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),         // 43: ostiary.v1.ListTokensResponse
+	(*RevokeTokenRequest)(nil),         // 44: ostiary.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),        // 45: ostiary.v1.RevokeTokenResponse
+	(*Role)(nil),                       // 46: ostiary.v1.Role
+	(*CreateRoleRequest)(nil),          // 47: ostiary.v1.CreateRoleRequest
+	(*CreateRoleResponse)(nil),         // 48: ostiary.v1.CreateRoleResponse
+	(*ListRolesRequest)(nil),           // 49: ostiary.v1.ListRolesRequest
+	(*ListRolesResponse)(nil),          // 50: ostiary.v1.ListRolesResponse
+	(*timestamppb.Timestamp)(nil),      // 51: google.protobuf.Timestamp
 }
 var file_ostiary_v1_identity_proto_depIdxs = []int32{
-	47, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
+	51, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 1: ostiary.v1.CreateOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 2: ostiary.v1.GetOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 3: ostiary.v1.ListOrganizationsResponse.organizations:type_name -> ostiary.v1.Organization
 	11, // 4: ostiary.v1.VerifyOrganizationResponse.findings:type_name -> ostiary.v1.Finding
-	47, // 5: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
-	12, // 6: ostiary.v1.ListMembersResponse.members:type_name -> ostiary.v1.Member
-	25, // 7: ostiary.v1.GetUserResponse.standings:type_name -> ostiary.v1.Standing
-	47, // 8: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
-	47, // 9: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
-	26, // 10: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	26, // 11: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	26, // 12: ostiary.v1.ResumeConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	26, // 13: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
-	47, // 14: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
-	47, // 15: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	47, // 16: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
-	35, // 17: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
-	35, // 18: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
-	42, // 19: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
-	42, // 20: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
+	51, // 5: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
+	16, // 6: ostiary.v1.ListMembersResponse.members:type_name -> ostiary.v1.Member
+	29, // 7: ostiary.v1.GetUserResponse.standings:type_name -> ostiary.v1.Standing
+	51, // 8: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
+	51, // 9: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
+	30, // 10: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	30, // 11: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	30, // 12: ostiary.v1.ResumeConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	30, // 13: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
+	51, // 14: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	51, // 15: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	51, // 16: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
+	39, // 17: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
+	39, // 18: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
+	46, // 19: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
+	46, // 20: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
 	1,  // 21: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
 	3,  // 22: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
 	5,  // 23: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
 	7,  // 24: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
 	9,  // 25: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
-	13, // 26: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
-	15, // 27: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
-	17, // 28: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
-	19, // 29: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
-	21, // 30: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
-	23, // 31: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
-	27, // 32: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
-	29, // 33: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
-	33, // 34: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
-	31, // 35: ostiary.v1.IdentityService.ResumeConnection:input_type -> ostiary.v1.ResumeConnectionRequest
-	36, // 36: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
-	38, // 37: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
-	40, // 38: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
-	43, // 39: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
-	45, // 40: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
-	2,  // 41: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
-	4,  // 42: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
-	6,  // 43: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
-	8,  // 44: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
-	10, // 45: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
-	14, // 46: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
-	16, // 47: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
-	18, // 48: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
-	20, // 49: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
-	22, // 50: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
-	24, // 51: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
-	28, // 52: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
-	30, // 53: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
-	34, // 54: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
-	32, // 55: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
-	37, // 56: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
-	39, // 57: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
-	41, // 58: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
-	44, // 59: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
-	46, // 60: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
-	41, // [41:61] is the sub-list for method output_type
-	21, // [21:41] is the sub-list for method input_type
+	12, // 26: ostiary.v1.IdentityService.SetMapping:input_type -> ostiary.v1.SetMappingRequest
+	14, // 27: ostiary.v1.IdentityService.GetMapping:input_type -> ostiary.v1.GetMappingRequest
+	17, // 28: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
+	19, // 29: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
+	21, // 30: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
+	23, // 31: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
+	25, // 32: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
+	27, // 33: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
+	31, // 34: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
+	33, // 35: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
+	37, // 36: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
+	35, // 37: ostiary.v1.IdentityService.ResumeConnection:input_type -> ostiary.v1.ResumeConnectionRequest
+	40, // 38: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
+	42, // 39: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
+	44, // 40: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
+	47, // 41: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
+	49, // 42: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
+	2,  // 43: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
+	4,  // 44: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
+	6,  // 45: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
+	8,  // 46: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
+	10, // 47: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
+	13, // 48: ostiary.v1.IdentityService.SetMapping:output_type -> ostiary.v1.SetMappingResponse
+	15, // 49: ostiary.v1.IdentityService.GetMapping:output_type -> ostiary.v1.GetMappingResponse
+	18, // 50: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
+	20, // 51: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
+	22, // 52: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
+	24, // 53: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
+	26, // 54: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
+	28, // 55: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
+	32, // 56: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
+	34, // 57: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
+	38, // 58: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
+	36, // 59: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
+	41, // 60: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
+	43, // 61: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
+	45, // 62: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
+	48, // 63: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
+	50, // 64: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
+	43, // [43:65] is the sub-list for method output_type
+	21, // [21:43] is the sub-list for method input_type
 	21, // [21:21] is the sub-list for extension type_name
 	21, // [21:21] is the sub-list for extension extendee
 	0,  // [0:21] is the sub-list for field type_name
@@ -3086,7 +3287,7 @@ func file_ostiary_v1_identity_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_identity_proto_rawDesc), len(file_ostiary_v1_identity_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   47,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,8 @@ const (
 	IdentityService_ListOrganizations_FullMethodName  = "/ostiary.v1.IdentityService/ListOrganizations"
 	IdentityService_DeleteOrganization_FullMethodName = "/ostiary.v1.IdentityService/DeleteOrganization"
 	IdentityService_VerifyOrganization_FullMethodName = "/ostiary.v1.IdentityService/VerifyOrganization"
+	IdentityService_SetMapping_FullMethodName         = "/ostiary.v1.IdentityService/SetMapping"
+	IdentityService_GetMapping_FullMethodName         = "/ostiary.v1.IdentityService/GetMapping"
 	IdentityService_AddMember_FullMethodName          = "/ostiary.v1.IdentityService/AddMember"
 	IdentityService_RemoveMember_FullMethodName       = "/ostiary.v1.IdentityService/RemoveMember"
 	IdentityService_ListMembers_FullMethodName        = "/ostiary.v1.IdentityService/ListMembers"
@@ -70,6 +72,14 @@ type IdentityServiceClient interface {
 	// Consistency: linearizable.
 	// Limits: it reads every tuple of the store within the deadline of the request, and lists 1,000 findings.
 	VerifyOrganization(ctx context.Context, in *VerifyOrganizationRequest, opts ...grpc.CallOption) (*VerifyOrganizationResponse, error)
+	// SetMapping says what the store's model calls the parts of identity, which it leaves out, and which relations
+	// identity providers may assign. It is judged by the store's newest model.
+	// Errors: INVALID_ARGUMENT says by line and column what is wrong with the mapping; FAILED_PRECONDITION where
+	// the store has no model; ALREADY_EXISTS where a tuple would come to mean something else, once the store has
+	// organizations. Setting what is set is a success without effect.
+	SetMapping(ctx context.Context, in *SetMappingRequest, opts ...grpc.CallOption) (*SetMappingResponse, error)
+	// GetMapping returns the store's mapping.
+	GetMapping(ctx context.Context, in *GetMappingRequest, opts ...grpc.CallOption) (*GetMappingResponse, error)
 	// AddMember makes a person a member of an organization whom no connection of it manages. Adding a member
 	// again is a success without effect.
 	// Errors: ALREADY_EXISTS where a connection of the organization manages the person; NOT_FOUND for a person
@@ -166,6 +176,26 @@ func (c *identityServiceClient) VerifyOrganization(ctx context.Context, in *Veri
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(VerifyOrganizationResponse)
 	err := c.cc.Invoke(ctx, IdentityService_VerifyOrganization_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) SetMapping(ctx context.Context, in *SetMappingRequest, opts ...grpc.CallOption) (*SetMappingResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetMappingResponse)
+	err := c.cc.Invoke(ctx, IdentityService_SetMapping_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) GetMapping(ctx context.Context, in *GetMappingRequest, opts ...grpc.CallOption) (*GetMappingResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetMappingResponse)
+	err := c.cc.Invoke(ctx, IdentityService_GetMapping_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -351,6 +381,14 @@ type IdentityServiceServer interface {
 	// Consistency: linearizable.
 	// Limits: it reads every tuple of the store within the deadline of the request, and lists 1,000 findings.
 	VerifyOrganization(context.Context, *VerifyOrganizationRequest) (*VerifyOrganizationResponse, error)
+	// SetMapping says what the store's model calls the parts of identity, which it leaves out, and which relations
+	// identity providers may assign. It is judged by the store's newest model.
+	// Errors: INVALID_ARGUMENT says by line and column what is wrong with the mapping; FAILED_PRECONDITION where
+	// the store has no model; ALREADY_EXISTS where a tuple would come to mean something else, once the store has
+	// organizations. Setting what is set is a success without effect.
+	SetMapping(context.Context, *SetMappingRequest) (*SetMappingResponse, error)
+	// GetMapping returns the store's mapping.
+	GetMapping(context.Context, *GetMappingRequest) (*GetMappingResponse, error)
 	// AddMember makes a person a member of an organization whom no connection of it manages. Adding a member
 	// again is a success without effect.
 	// Errors: ALREADY_EXISTS where a connection of the organization manages the person; NOT_FOUND for a person
@@ -417,6 +455,12 @@ func (UnimplementedIdentityServiceServer) DeleteOrganization(context.Context, *D
 }
 func (UnimplementedIdentityServiceServer) VerifyOrganization(context.Context, *VerifyOrganizationRequest) (*VerifyOrganizationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method VerifyOrganization not implemented")
+}
+func (UnimplementedIdentityServiceServer) SetMapping(context.Context, *SetMappingRequest) (*SetMappingResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetMapping not implemented")
+}
+func (UnimplementedIdentityServiceServer) GetMapping(context.Context, *GetMappingRequest) (*GetMappingResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetMapping not implemented")
 }
 func (UnimplementedIdentityServiceServer) AddMember(context.Context, *AddMemberRequest) (*AddMemberResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AddMember not implemented")
@@ -570,6 +614,42 @@ func _IdentityService_VerifyOrganization_Handler(srv interface{}, ctx context.Co
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(IdentityServiceServer).VerifyOrganization(ctx, req.(*VerifyOrganizationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_SetMapping_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetMappingRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).SetMapping(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_SetMapping_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).SetMapping(ctx, req.(*SetMappingRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_GetMapping_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetMappingRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).GetMapping(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_GetMapping_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).GetMapping(ctx, req.(*GetMappingRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -870,6 +950,14 @@ var IdentityService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "VerifyOrganization",
 			Handler:    _IdentityService_VerifyOrganization_Handler,
+		},
+		{
+			MethodName: "SetMapping",
+			Handler:    _IdentityService_SetMapping_Handler,
+		},
+		{
+			MethodName: "GetMapping",
+			Handler:    _IdentityService_GetMapping_Handler,
 		},
 		{
 			MethodName: "AddMember",
