@@ -33,6 +33,7 @@ type Connection struct {
 	Dialect      string // DialectCompat, …
 	CreatedNanos int64
 	Paused       string // why it is; empty while it is not: PausedByRestore, …
+	Guard        Guard  // what its provider may take away at once
 	Version      ostiary.Revision
 }
 
@@ -45,6 +46,7 @@ type connectionBody struct {
 	Dialect      string `json:"dialect"`
 	CreatedNanos int64  `json:"created"`
 	Paused       string `json:"paused,omitempty"`
+	Guard        Guard  `json:"guard,omitzero"`
 }
 
 // maxConnections bounds the connections of a cluster.
@@ -78,6 +80,9 @@ func (s *Service) CreateConnection(ctx context.Context, c Connection) (Connectio
 	if err := judgeName("connection", c.Name); err != nil {
 		return c, err
 	}
+	if err := c.Guard.judge(); err != nil {
+		return c, err
+	}
 	row := &audit{store: c.Store, organization: c.Organization, action: "connection.create"}
 	receipt, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) (err error) {
 		_, d, err := readOrganization(v, c.Store, c.Organization)
@@ -109,7 +114,7 @@ func (s *Service) CreateConnection(ctx context.Context, c Connection) (Connectio
 		m.Documents = append(m.Documents, put(connectionOfKey(c.Store, c.Organization, c.ID), form{bodyForm}))
 		m.Documents = append(m.Documents, put(connectionTurnKey, form{bodyForm}), put(connectionKey(c.ID), connectionBody{
 			form: form{bodyForm}, Store: c.Store, Organization: c.Organization, Name: c.Name, Kind: c.Kind, Dialect: c.Dialect,
-			CreatedNanos: c.CreatedNanos}))
+			CreatedNanos: c.CreatedNanos, Guard: c.Guard}))
 		return nil
 	})
 	c.Version = receipt.Revision
@@ -136,7 +141,7 @@ func decodeConnection(d ostiary.Document) (Connection, error) {
 	body, err := decode[connectionBody](d)
 	return Connection{
 		ID: d.Key.Key, Store: body.Store, Organization: body.Organization, Name: body.Name,
-		Kind: body.Kind, Dialect: body.Dialect, CreatedNanos: body.CreatedNanos, Paused: body.Paused, Version: d.Version,
+		Kind: body.Kind, Dialect: body.Dialect, CreatedNanos: body.CreatedNanos, Paused: body.Paused, Guard: body.Guard, Version: d.Version,
 	}, err
 }
 

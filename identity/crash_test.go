@@ -19,6 +19,7 @@ func TestCrashLeavesAllOrNothing(t *testing.T) {
 	const members, cuts = 200, 5
 	disk := vfs.NewCrashableMem()
 	w := newWorldOn(t, disk)
+	w.unguard()
 	people := make([]string, members)
 	for i := range people {
 		people[i] = w.user(fmt.Sprintf("user%d", i)).ID

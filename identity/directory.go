@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -61,12 +62,12 @@ func (d *Directory) change(ctx context.Context, build func(v *DirectoryView, m *
 		return ostiary.Receipt{}, err
 	}
 	return d.service.change(ctx, func(v View, m *ostiary.Mutation) error {
-		c, there, err := v.Document(connectionKey(d.connection.ID))
+		c, doc, err := readConnection(v, d.connection.ID)
+		if errors.Is(err, ostiary.ErrNotFound) {
+			return ErrUnauthenticated // it was deleted while the request was under way
+		}
 		if err != nil {
 			return err
-		}
-		if !there {
-			return ErrUnauthenticated // it was deleted while the request was under way
 		}
 		if err := d.restOnToken(v, m); err != nil {
 			return err
@@ -74,8 +75,8 @@ func (d *Directory) change(ctx context.Context, build func(v *DirectoryView, m *
 		if err := restOnStore(v, m, d.connection.Store); err != nil {
 			return err
 		}
-		m.Preconditions = append(m.Preconditions, at(c))
-		return build(&DirectoryView{view: v, connection: d.connection, secrets: x}, m)
+		m.Preconditions = append(m.Preconditions, at(doc))
+		return build(&DirectoryView{view: v, connection: c, secrets: x}, m)
 	})
 }
 

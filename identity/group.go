@@ -260,6 +260,9 @@ func (d *Directory) CreateGroup(ctx context.Context, in GroupInput, members []st
 	g := Group{GroupInput: in}
 	row := d.audit("group.create", "")
 	receipt, err := d.change(about(ctx, row), func(v *DirectoryView, m *ostiary.Mutation) (err error) {
+		if v.connection.stopped() {
+			return v.connection.errPaused()
+		}
 		if g.ID, err = newID(kindGroup, m.TimeNanos); err != nil {
 			return err
 		}
@@ -273,7 +276,7 @@ func (d *Directory) CreateGroup(ctx context.Context, in GroupInput, members []st
 		if err := v.relink(m, resourceGroup, g.ID, nil, in.links()); err != nil {
 			return err
 		}
-		_, err = v.changeMembers(ctx, m, g.ID, GroupChange{Add: members})
+		_, _, err = v.changeMembers(ctx, m, g.ID, GroupChange{Add: members})
 		return err
 	})
 	g.Version = receipt.Revision
@@ -286,13 +289,23 @@ func (v *DirectoryView) putGroup(g Group) ostiary.DocumentChange {
 }
 
 // ChangeGroup changes a group and its members to what change makes of it, and returns it. Where nothing
-// would change, nothing is committed. Changes of members by several at once are all kept, unless one of them
-// clears the group, which then counts as the later or the earlier of two. Otherwise it is as ChangeUser.
+// would change, nothing is committed; nor where the mass guard holds it, and the error is ErrHeld. Changes of
+// members by several at once are all kept, unless one of them clears the group, which then counts as the later
+// or the earlier of two. Otherwise it is as ChangeUser.
 func (d *Directory) ChangeGroup(
 	ctx context.Context, id string, version ostiary.Revision, change func(Group) (GroupChange, error),
 ) (Group, error) {
 	var g Group
-	receipt, err := d.change(about(ctx, d.audit("group.change", id)), func(v *DirectoryView, m *ostiary.Mutation) error {
+	var held error
+	row := d.audit("", id)
+	var endTurn func() // of those who take members away; nil until this one is found to
+	defer func() {
+		if endTurn != nil {
+			endTurn()
+		}
+	}()
+	receipt, err := d.change(about(ctx, row), func(v *DirectoryView, m *ostiary.Mutation) error {
+		row.action, held = "group.change", nil
 		old, err := v.group(id)
 		if err != nil {
 			return err
@@ -312,14 +325,25 @@ func (d *Directory) ChangeGroup(
 		if version != 0 || c.Clear {
 			m.Preconditions = append(m.Preconditions, at(old.touch))
 		}
-		moved, err := v.changeMembers(ctx, m, id, c)
+		joined, left, err := v.changeMembers(ctx, m, id, c)
 		if err != nil {
+			return err
+		}
+		moved, same := joined+left > 0, c.GroupInput.equal(old.GroupInput)
+		if v.connection.stopped() && (moved || !same) {
+			return v.connection.errPaused()
+		}
+		if left > 0 && endTurn == nil {
+			endTurn = d.service.guardTurn(v.connection.ID, id)
+		}
+		if stays, err := v.holdsShrinkage(ctx, m, id, left); err != nil || stays {
+			row.action, held = "group.hold", v.heldShrinkage(id)
 			return err
 		}
 		if moved {
 			m.Documents = append(m.Documents, put(old.touch.Key, groupTouchBody{form{bodyForm}, m.TimeNanos}))
 		}
-		if same := c.GroupInput.equal(old.GroupInput); !same {
+		if !same {
 			g.GroupInput, g.ModifiedNanos = c.GroupInput, m.TimeNanos
 			m.Documents = append(m.Documents, v.putGroup(g))
 			if err := v.relink(m, resourceGroup, id, old.links(), c.links()); err != nil {
@@ -335,12 +359,14 @@ func (d *Directory) ChangeGroup(
 	if g.Version == 0 {
 		g.Version = receipt.Revision
 	}
-	return g, err
+	return g, orElse(err, held)
 }
 
 // changeMembers makes the changes of tuples that take the members of a group from what the view shows to
-// what c asks for, and reports whether there are any. A member to be added must exist.
-func (v *DirectoryView) changeMembers(ctx context.Context, m *ostiary.Mutation, group string, c GroupChange) (bool, error) {
+// what c asks for, and returns how many join and leave. A member to be added must exist.
+func (v *DirectoryView) changeMembers(
+	ctx context.Context, m *ostiary.Mutation, group string, c GroupChange,
+) (joining, leaving int, err error) {
 	adding := make(map[string]bool, len(c.Add))
 	for _, id := range c.Add {
 		adding[id] = true
@@ -357,7 +383,7 @@ func (v *DirectoryView) changeMembers(ctx context.Context, m *ostiary.Mutation, 
 		leave = leave[:0]
 		for member, err := range v.Members(ctx, group) {
 			if err != nil {
-				return false, err
+				return 0, 0, err
 			}
 			if !adding[member.ID] {
 				leave = append(leave, member.ID)
@@ -367,31 +393,30 @@ func (v *DirectoryView) changeMembers(ctx context.Context, m *ostiary.Mutation, 
 	join := distinctIDs(c.Add)
 	joined, err := v.memberTuples(ctx, group, join)
 	if err != nil {
-		return false, err
+		return 0, 0, err
 	}
 	left, err := v.memberTuples(ctx, group, leave)
 	if err != nil {
-		return false, err
+		return 0, 0, err
 	}
 	store, owner := v.connection.Store, v.memberOwner(group)
-	moved := false
 	for i, t := range joined.tuples {
 		if joined.there[i] {
 			continue
 		}
 		if err := v.restOnMember(ctx, m, group, join[i]); err != nil {
-			return false, err
+			return 0, 0, err
 		}
 		m.Tuples = append(m.Tuples, touch(store, t.Object, t.Relation, t.Subject, owner))
-		moved = true
+		joining++
 	}
 	for i, t := range left.tuples {
 		if left.there[i] {
 			m.Tuples = append(m.Tuples, release(store, t.Object, t.Relation, t.Subject, owner))
-			moved = true
+			leaving++
 		}
 	}
-	return moved, nil
+	return joining, leaving, nil
 }
 
 // distinctIDs is distinct for many.
@@ -490,14 +515,25 @@ func (v *DirectoryView) judgeNesting(ctx context.Context, group, member string) 
 }
 
 // DeleteGroup deletes a group with the tuples of which it is the object or, as a set, the subject, whoever
-// wrote them.
+// wrote them. Where the mass guard holds it, nothing is changed, and the error is ErrHeld.
 func (d *Directory) DeleteGroup(ctx context.Context, id string, version ostiary.Revision) (ostiary.Receipt, error) {
-	return d.change(about(ctx, d.audit("group.delete", id)), func(v *DirectoryView, m *ostiary.Mutation) error {
+	defer d.service.guardTurn(d.connection.ID, id)()
+	row := d.audit("", id)
+	var held error
+	receipt, err := d.change(about(ctx, row), func(v *DirectoryView, m *ostiary.Mutation) error {
+		row.action, held = "group.delete", nil
 		old, err := v.group(id)
 		if err != nil {
 			return err
 		}
 		if err := judgeVersion(version, old.Version); err != nil {
+			return err
+		}
+		if v.connection.stopped() {
+			return v.connection.errPaused()
+		}
+		if stays, err := v.holdsDissolution(ctx, m, id); err != nil || stays {
+			row.action, held = "group.hold", v.heldShrinkage(id)
 			return err
 		}
 		m.Preconditions = append(m.Preconditions, at(old.document))
@@ -516,4 +552,5 @@ func (d *Directory) DeleteGroup(ctx context.Context, id string, version ostiary.
 		m.Documents = append(m.Documents, remove(old.document.Key), remove(old.touch.Key))
 		return v.relink(m, resourceGroup, id, old.links(), nil)
 	})
+	return receipt, orElse(err, held)
 }

@@ -42,6 +42,7 @@ type Service struct {
 	turns   [64]sync.Mutex          // of resources, by their hash; held while one is changed
 	seed    maphash.Seed
 	auditor *auditor
+	guards  guardTurns
 }
 
 // New returns a service over a backend.

@@ -266,6 +266,9 @@ func (d *Directory) CreateUser(ctx context.Context, in UserInput) (User, error) 
 	u := User{UserInput: in}
 	row := d.audit("user.create", "")
 	receipt, err := d.change(about(ctx, row), func(v *DirectoryView, m *ostiary.Mutation) (err error) {
+		if v.connection.stopped() {
+			return v.connection.errPaused()
+		}
 		if u.ID, err = newID(kindUser, m.TimeNanos); err != nil {
 			return err
 		}
@@ -392,6 +395,13 @@ func (d *Directory) ChangeUser(
 		if in.equal(old.UserInput) {
 			return nil
 		}
+		if v.connection.stopped() {
+			if in.Active || !old.Active {
+				return v.connection.errPaused()
+			}
+			in = old.UserInput
+			in.Active = false
+		}
 		u.UserInput, u.ModifiedNanos, u.Version = in, m.TimeNanos, 0
 		m.Preconditions = append(m.Preconditions, at(old.document), at(old.managed))
 		m.Documents = append(m.Documents, v.sealUser(u, old.key))
@@ -408,6 +418,9 @@ func (d *Directory) ChangeUser(
 		if err != nil {
 			return err
 		}
+		if in.Active {
+			m.Documents = append(m.Documents, remove(heldKey(v.connection.ID, id)))
+		}
 		v.activate(m, g, id, in.Active)
 		return nil
 	})
@@ -418,10 +431,17 @@ func (d *Directory) ChangeUser(
 }
 
 // DeleteUser deletes a user with the key of the resource, every link and every tuple of the person, whoever
-// wrote it. The id is denied for ever. The receipt names the revision in which that happened.
+// wrote it. The id is denied for ever. The receipt names the revision in which that happened. Where the mass
+// guard holds it, or the connection is paused, the person is deactivated, and the error is ErrHeld or ErrPaused.
 func (d *Directory) DeleteUser(ctx context.Context, id string, version ostiary.Revision) (ostiary.Receipt, error) {
 	defer d.turn(id)()
-	return d.change(about(ctx, d.audit("user.delete", id)), func(v *DirectoryView, m *ostiary.Mutation) error {
+	if !d.connection.Guard.Users.Off {
+		defer d.service.guardTurn(d.connection.ID, usersWindow)()
+	}
+	row := d.audit("", id)
+	var instead error
+	receipt, err := d.change(about(ctx, row), func(v *DirectoryView, m *ostiary.Mutation) error {
+		row.action, instead = "user.delete", nil
 		old, err := v.user(id)
 		if err != nil {
 			return err
@@ -429,23 +449,41 @@ func (d *Directory) DeleteUser(ctx context.Context, id string, version ostiary.R
 		if err := judgeVersion(version, old.Version); err != nil {
 			return err
 		}
-		g, err := readGate(v.view, v.connection.Store, id)
+		if v.connection.stopped() {
+			row.action, instead = "user.hold", v.connection.errPaused()
+			return v.hold(m, old)
+		}
+		held, err := v.holdsDelete(m)
 		if err != nil {
 			return err
 		}
-		g.bury(m.TimeNanos)
-		g.join(m)
-		store := v.connection.Store
-		m.Preconditions = append(m.Preconditions, at(old.document), at(old.managed))
-		m.Filters = append(m.Filters,
-			ostiary.FilterDelete{Filter: ostiary.Filter{Store: store, Subject: userSubject(id)}},
-			ostiary.FilterDelete{Filter: ostiary.Filter{Store: store, Object: userSubject(id).Object()}})
-		m.Documents = append(m.Documents, remove(old.document.Key), remove(old.managed.Key))
-		if err := v.endMemberships(ctx, m, id); err != nil {
-			return err
+		if held {
+			row.action, instead = "user.hold", v.heldDelete()
+			return v.hold(m, old)
 		}
-		return v.relink(m, resourceUser, id, old.links(), nil)
+		return v.bury(ctx, m, old)
 	})
+	return receipt, orElse(err, instead)
+}
+
+// bury makes the deletion of a user part of a mutation.
+func (v *DirectoryView) bury(ctx context.Context, m *ostiary.Mutation, old *storedUser) error {
+	g, err := readGate(v.view, v.connection.Store, old.ID)
+	if err != nil {
+		return err
+	}
+	g.bury(m.TimeNanos)
+	g.join(m)
+	store := v.connection.Store
+	m.Preconditions = append(m.Preconditions, at(old.document), at(old.managed))
+	m.Filters = append(m.Filters,
+		ostiary.FilterDelete{Filter: ostiary.Filter{Store: store, Subject: userSubject(old.ID)}},
+		ostiary.FilterDelete{Filter: ostiary.Filter{Store: store, Object: userSubject(old.ID).Object()}})
+	m.Documents = append(m.Documents, remove(old.document.Key), remove(old.managed.Key), remove(heldKey(v.connection.ID, old.ID)))
+	if err := v.endMemberships(ctx, m, old.ID); err != nil {
+		return err
+	}
+	return v.relink(m, resourceUser, old.ID, old.links(), nil)
 }
 
 // endMemberships deletes the documents that say of which organizations an operator made a person a member.

@@ -15,6 +15,10 @@ import (
 // retrySeconds is what a client is asked to wait when the server cannot answer now.
 const retrySeconds = 1
 
+// operatorSeconds is what a client is asked to wait for an operator: much less than what one confirms is good
+// for.
+const operatorSeconds = 600
+
 // refusal turns an error into an answer, and logs the ones that somebody must look into.
 func (h *Handler) refusal(r *http.Request, err error) answer {
 	e := refusalOf(err)
@@ -28,6 +32,9 @@ func (h *Handler) refusal(r *http.Request, err error) answer {
 	}
 	if e.Status == http.StatusServiceUnavailable || e.Status == http.StatusTooManyRequests {
 		a.retry = retrySeconds
+	}
+	if errors.Is(err, identity.ErrHeld) || errors.Is(err, identity.ErrPaused) {
+		a.retry = operatorSeconds
 	}
 	a.body, _ = json.Marshal(e) // strings: it cannot fail
 	return a
@@ -43,6 +50,10 @@ func refusalOf(err error) *scimerr.Error {
 		return scimerr.New(http.StatusUnauthorized, "", "send a valid token of this connection: Authorization: Bearer …")
 	case errors.Is(err, identity.ErrForbidden):
 		return scimerr.New(http.StatusForbidden, "", "the token does not have the scope that this needs")
+	case errors.Is(err, identity.ErrHeld):
+		return scimerr.New(http.StatusTooManyRequests, "", "%s", said(err, identity.ErrHeld))
+	case errors.Is(err, identity.ErrPaused):
+		return scimerr.New(http.StatusServiceUnavailable, "", "%s", said(err, identity.ErrPaused))
 	case errors.Is(err, ostiary.ErrNotFound):
 		return scimerr.New(http.StatusNotFound, "", "there is no such resource")
 	case errors.Is(err, ostiary.ErrExists):
