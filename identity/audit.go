@@ -2,8 +2,7 @@ package identity
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -114,8 +113,12 @@ func (a *auditor) join(ctx context.Context, v View, m *ostiary.Mutation) error {
 	if r := requestOf(ctx); r != nil {
 		body.Method, body.Path, body.Attributes = r.Method, r.Path, r.Attributes
 	}
+	id, err := newULID(m.TimeNanos)
+	if err != nil {
+		return fmt.Errorf("make the id of an audit row: %w", err)
+	}
 	collection := auditOf(about.store)
-	m.Documents = append(m.Documents, put(ostiary.DocumentKey{Collection: collection, Key: entryID(m.TimeNanos).String()}, body))
+	m.Documents = append(m.Documents, put(ostiary.DocumentKey{Collection: collection, Key: id.String()}, body))
 	return a.collect(v, m, collection)
 }
 
@@ -193,15 +196,6 @@ func decodeAudit(d ostiary.Document) (AuditRow, error) {
 		Action: body.Action, Organization: body.Organization, Connection: body.Connection, Resource: body.Resource,
 		Method: body.Method, Path: body.Path, Attributes: body.Attributes,
 	}, err
-}
-
-// entryID draws the id of an audit row, or of an entry of a log. It begins with the time, nanoseconds too.
-func entryID(nanos int64) (id ulid.ULID) {
-	nanos = max(nanos, 0)
-	rand.Read(id[:])                                        // never fails
-	_ = id.SetTime(uint64(nanos / int64(time.Millisecond))) // of a time before the year 10889
-	binary.BigEndian.PutUint32(id[6:], uint32(nanos%int64(time.Millisecond))<<12|uint32(id[9]))
-	return id
 }
 
 // judgeAuditID refuses what cannot be the id of an audit row or of an entry of a log.

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -108,13 +109,22 @@ func (s *Service) turn(parts ...string) (end func()) {
 	return mu.Unlock
 }
 
-// newID draws an id: a letter that says of what, and a ULID in lower case.
+// newID draws an id: a letter that says of what, and a ULID in lower case. Ids come in the order of their times.
 func newID(kind string, nowNanos int64) (string, error) {
-	id, err := ulid.New(uint64(max(nowNanos, 0))/uint64(time.Millisecond), rand.Reader)
+	id, err := newULID(nowNanos)
 	if err != nil {
 		return "", fmt.Errorf("make an id: %w", err)
 	}
 	return kind + strings.ToLower(id.String()), nil
+}
+
+// newULID draws a ULID whose first random bits are the nanoseconds, so that those of one millisecond are in
+// order too.
+func newULID(nowNanos int64) (ulid.ULID, error) {
+	nowNanos = max(nowNanos, 0)
+	id, err := ulid.New(uint64(nowNanos/int64(time.Millisecond)), rand.Reader)
+	binary.BigEndian.PutUint32(id[6:], uint32(nowNanos%int64(time.Millisecond))<<12|uint32(id[9])<<4|uint32(id[8])&15)
+	return id, err
 }
 
 // The letters of ids.
