@@ -1,0 +1,135 @@
+package oauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/keyset"
+)
+
+// The bounds in time of a JWT by which a client shows who it is. That it comes once is remembered for a day.
+const (
+	clockSkew        = time.Minute
+	maxAssertionLife = 10 * time.Minute
+	maxIDBytes       = 255
+)
+
+// assertionTypes are the types that such a JWT may have. ID tokens are of type JWT too; they are told by their
+// issuer, which is not the client.
+var assertionTypes = []string{"", "jwt", "client-authentication+jwt"}
+
+// claims are those of RFC 7523, section 3, and two that such a JWT does not have.
+type claims struct {
+	Issuer   string   `json:"iss"`
+	Subject  string   `json:"sub"`
+	Audience any      `json:"aud"`
+	Expiry   *float64 `json:"exp"`
+	NotYet   *float64 `json:"nbf"`
+	Issued   *float64 `json:"iat"`
+	ID       string   `json:"jti"`
+	Nonce    any      `json:"nonce"`
+	Events   any      `json:"events"`
+}
+
+// judge says what is wrong with the claims, at a time and for a server whose names are given.
+func (c claims) judge(nowNanos int64, audiences []string) error {
+	now, skew, life := float64(nowNanos)/1e9, clockSkew.Seconds(), maxAssertionLife.Seconds()
+	audience, isText := c.Audience.(string)
+	switch {
+	case c.Subject == "" || c.Issuer != c.Subject:
+		return wrong("iss and sub are to be the id of the client")
+	case !isText || !slices.Contains(audiences, audience):
+		return wrong("aud is to be the URL of the token endpoint, or the issuer of its metadata, as a text")
+	case c.Expiry == nil:
+		return wrong("exp is missing")
+	case *c.Expiry+skew <= now:
+		return wrong("it has expired")
+	case *c.Expiry > now+life+skew:
+		return wrong("exp is more than 10 minutes ahead")
+	case c.Issued != nil && *c.Issued > now+skew:
+		return wrong("iat is ahead of the clock")
+	case c.Issued != nil && *c.Issued < now-life-skew:
+		return wrong("iat is more than 10 minutes ago")
+	case c.NotYet != nil && *c.NotYet > now+skew:
+		return wrong("nbf is ahead of the clock")
+	case c.ID == "" || len(c.ID) > maxIDBytes:
+		return wrong("jti is missing, or has more than 255 bytes")
+	case c.Nonce != nil || c.Events != nil:
+		return wrong("it was made for another purpose")
+	}
+	return nil
+}
+
+func wrong(what string) error { return refuse(codeClient, "the JWT does not do: "+what) }
+
+// byAssertion finds a client by a JWT that it has signed. What is wrong with the claims is said before anybody
+// knows whether there is such a client, and whatever else is wrong is not told apart.
+func (h *Handler) byAssertion(ctx context.Context, text, name string, nowNanos int64) (shown, error) {
+	if h.o.PublicURL == "" {
+		return shown{}, &refusal{status: 500, Code: "server_error",
+			Description: "this server does not know its own URL, which a JWT must name: start it with --authzen-base-url"}
+	}
+	jwt, err := keyset.ParseJWT(text)
+	if err != nil {
+		return shown{}, wrong("it is no JWT in compact form, signed by RS256, PS256, ES256 or EdDSA")
+	}
+	if !slices.Contains(assertionTypes, jwt.Type()) {
+		return shown{}, wrong("its type is another one")
+	}
+	var c claims
+	if err := jwt.Unverified(&c); err != nil {
+		return shown{}, wrong("its claims cannot be read")
+	}
+	if name != "" && name != c.Subject {
+		return shown{}, refuse(codeRequest, "client_id names another client than the JWT")
+	}
+	if err := c.judge(nowNanos, h.audiences(c.Subject)); err != nil {
+		return shown{}, err
+	}
+	client, connection, err := h.o.Service.Client(ctx, c.Subject)
+	if err != nil {
+		return shown{}, err
+	}
+	keys := h.keysOf(client)
+	if keys == nil {
+		return shown{}, strangers
+	}
+	switch err := jwt.Verify(ctx, keys, &c); {
+	case errors.Is(err, keyset.ErrUnreachable):
+		return shown{}, err
+	case err != nil:
+		return shown{}, strangers
+	}
+	sum := sha256.Sum256([]byte(c.ID))
+	return shown{client, connection, "jti:" + base64.RawURLEncoding.EncodeToString(sum[:])}, nil
+}
+
+// audiences are the names by which a JWT of a client may call this server: its issuer, that of the client's
+// connection, and the token endpoint.
+func (h *Handler) audiences(client string) []string {
+	connection, _, _ := strings.Cut(client, ".")
+	return []string{h.o.PublicURL, h.o.PublicURL + h.o.SCIMPrefix + connection, h.o.PublicURL + TokenPath}
+}
+
+// keysOf returns the keys by which a client signs, or nil where it does not.
+func (h *Handler) keysOf(c identity.Client) keyset.Source {
+	switch {
+	case c.Method != identity.ClientKey:
+		return nil
+	case c.KeysURL != "":
+		return h.o.Keys.URL(c.KeysURL)
+	case c.Issuer != "":
+		return h.o.Keys.Issuer(c.Issuer)
+	}
+	set, err := keyset.Parse(c.Keys)
+	if err != nil {
+		return nil
+	}
+	return set
+}
