@@ -48,6 +48,9 @@ func (s *Service) DeleteOrganization(ctx context.Context, store, id string) (ost
 		if err := removeDomains(ctx, v, m, store, id); err != nil {
 			return err
 		}
+		if err := deleteSessionsOf(ctx, v, m, store, id); err != nil {
+			return err
+		}
 		return deleteTuplesOf(ctx, v, m, store, id)
 	})
 }

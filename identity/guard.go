@@ -178,7 +178,7 @@ func (v *DirectoryView) holdsDelete(m *ostiary.Mutation) (bool, error) {
 
 // hold deactivates a person who was to be deleted, which destroys nothing, and notes that the deletion is
 // held. Done again, it changes nothing.
-func (v *DirectoryView) hold(m *ostiary.Mutation, old *storedUser) error {
+func (v *DirectoryView) hold(ctx context.Context, m *ostiary.Mutation, old *storedUser) error {
 	key := heldKey(v.connection.ID, old.ID)
 	d, there, err := v.view.Document(key)
 	if err != nil {
@@ -200,8 +200,7 @@ func (v *DirectoryView) hold(m *ostiary.Mutation, old *storedUser) error {
 	u.Active, u.ModifiedNanos = false, m.TimeNanos
 	m.Preconditions = append(m.Preconditions, at(old.document), at(old.managed))
 	m.Documents = append(m.Documents, v.sealUser(u, old.key))
-	v.activate(m, g, u.ID, false)
-	return nil
+	return v.activate(ctx, m, g, u.ID, false)
 }
 
 // heldDelete is the error of a deletion that is held.

@@ -118,8 +118,8 @@ func (s *Service) RemoveMember(ctx context.Context, store, organization, user st
 		m.Tuples = append(m.Tuples,
 			release(store, organizationObject(organization), gate.DirectoryMember, userSubject(user), owner),
 			release(store, organizationObject(organization), gate.Enabled, userSubject(user), owner))
-		endSessions(m, store, user)
-		return nil
+		_, err = revoke(ctx, v, m, store, user, organization, ReasonRemoved)
+		return err
 	})
 }
 
@@ -178,8 +178,8 @@ func (s *Service) BlockUser(ctx context.Context, store, organization, user strin
 		g.set(organization, state)
 		m.Preconditions = append(m.Preconditions, rest)
 		g.join(m)
-		endSessions(m, store, user)
-		return nil
+		_, err = revoke(ctx, v, m, store, user, organization, ReasonBlocked)
+		return err
 	})
 }
 

@@ -30,7 +30,7 @@ type Settled struct {
 type WaitingConnection struct{ ID, Store, Organization string }
 
 // emptiedByRestore names the collections of a store that a restore empties: what is in force for a while.
-var emptiedByRestore = []func(store string) string{}
+var emptiedByRestore = []func(store string) string{sessionsOf, sessionLinksOf}
 
 // revokedByRestore names the collections of a connection that a restore empties: by what its provider is let in.
 var revokedByRestore = []func(connection string) string{tokensOf, clientsOf}

@@ -44,6 +44,8 @@ type Service struct {
 	seed    maphash.Seed
 	auditor *auditor
 	guards  guardTurns
+	// collected is where collectSessions goes on: a *sessionCursor for each store.
+	collected sync.Map
 }
 
 // New returns a service over a backend.
@@ -68,6 +70,9 @@ func (s *Service) change(ctx context.Context, build func(v View, m *ostiary.Muta
 		receipt, err := s.propose(ctx, m, build)
 		var moved *ostiary.PreconditionError
 		if !errors.As(err, &moved) {
+			if err == nil {
+				err = s.catchUp(ctx, m, receipt)
+			}
 			request.note(receipt, err)
 			return receipt, err
 		}

@@ -34,13 +34,6 @@ func release(store string, o ostiary.ObjectRef, relation string, s ostiary.Subje
 	return c
 }
 
-// endSessions deletes the sessions of a person, in whatever organization: being asked to log in again is
-// less harm than a session that lives on.
-func endSessions(m *ostiary.Mutation, store, user string) {
-	m.Filters = append(m.Filters, ostiary.FilterDelete{Filter: ostiary.Filter{
-		Store: store, Subject: userSubject(user), ObjectType: gate.Session}})
-}
-
 // granted reports which tuples hold a grant of an owner.
 func granted(ctx context.Context, v View, store, owner string, tuples []ostiary.Tuple) ([]bool, error) {
 	has := make([]bool, len(tuples))

@@ -300,15 +300,14 @@ func (d *Directory) CreateUser(ctx context.Context, in UserInput) (User, error) 
 			return fmt.Errorf("the id %s was given before: %w", u.ID, ostiary.ErrExists) // chance does not bring it about
 		}
 		m.Preconditions = append(m.Preconditions, at(g.document))
-		v.activate(m, g, u.ID, u.Active)
-		return nil
+		return v.activate(ctx, m, g, u.ID, u.Active)
 	})
 	u.Version = receipt.Revision
 	return u, err
 }
 
 // activate enables or disables a person in the connection's organization: one tuple, and the gate.
-func (v *DirectoryView) activate(m *ostiary.Mutation, g *gateChange, id string, active bool) {
+func (v *DirectoryView) activate(ctx context.Context, m *ostiary.Mutation, g *gateChange, id string, active bool) error {
 	c := v.connection
 	state := g.state(c.Organization)
 	object, subject, owner := organizationObject(c.Organization), userSubject(id), c.owner(id, "active")
@@ -318,10 +317,13 @@ func (v *DirectoryView) activate(m *ostiary.Mutation, g *gateChange, id string, 
 	} else {
 		state.DisabledBy = c.ID
 		m.Tuples = append(m.Tuples, release(c.Store, object, gate.Enabled, subject, owner))
-		endSessions(m, c.Store, id)
+		if _, err := revoke(ctx, v.view, m, c.Store, id, c.Organization, ReasonDeactivated); err != nil {
+			return err
+		}
 	}
 	g.set(c.Organization, state)
 	g.join(m)
+	return nil
 }
 
 // assign makes the changes of roles and entitlements, each with an owner of its own.
@@ -421,8 +423,7 @@ func (d *Directory) ChangeUser(
 		if in.Active {
 			m.Documents = append(m.Documents, remove(heldKey(v.connection.ID, id)))
 		}
-		v.activate(m, g, id, in.Active)
-		return nil
+		return v.activate(ctx, m, g, id, in.Active)
 	})
 	if u.Version == 0 {
 		u.Version = receipt.Revision
@@ -451,7 +452,7 @@ func (d *Directory) DeleteUser(ctx context.Context, id string, version ostiary.R
 		}
 		if v.connection.stopped() {
 			row.action, instead = "user.hold", v.connection.errPaused()
-			return v.hold(m, old)
+			return v.hold(ctx, m, old)
 		}
 		held, err := v.holdsDelete(m)
 		if err != nil {
@@ -459,7 +460,7 @@ func (d *Directory) DeleteUser(ctx context.Context, id string, version ostiary.R
 		}
 		if held {
 			row.action, instead = "user.hold", v.heldDelete()
-			return v.hold(m, old)
+			return v.hold(ctx, m, old)
 		}
 		return v.bury(ctx, m, old)
 	})
@@ -483,6 +484,10 @@ func (v *DirectoryView) bury(ctx context.Context, m *ostiary.Mutation, old *stor
 	if err := v.endMemberships(ctx, m, old.ID); err != nil {
 		return err
 	}
+	if _, err := revoke(ctx, v.view, m, store, old.ID, "", ReasonDeleted); err != nil {
+		return err
+	}
+	m.Documents = append(m.Documents, remove(loginsKey(store, old.ID))) // the gate denies for ever
 	return v.relink(m, resourceUser, old.ID, old.links(), nil)
 }
 

@@ -37,11 +37,10 @@ func TestUserLife(t *testing.T) {
 	}
 	// An application's grant and a session, which deactivation ends. An application's membership stays.
 	grant := ostiary.Tuple{Object: ostiary.ObjectRef{Type: "doc", ID: "1"}, Relation: "viewer", Subject: ostiary.SubjectRef{Type: "user", ID: u.ID}}
-	session := ostiary.Tuple{Object: ostiary.ObjectRef{Type: "session", ID: "s1"}, Relation: "subject", Subject: grant.Subject}
 	w.propose(&ostiary.Mutation{Tuples: []ostiary.TupleChange{
 		{Op: ostiary.TupleCreate, Store: store, Tuple: grant, Grant: ostiary.Grant{Owner: ostiary.OwnerAPI}},
-		{Op: ostiary.TupleCreate, Store: store, Tuple: session, Grant: ostiary.Grant{Owner: "session:" + c}},
 	}})
+	must(t)(w.service.CreateSession(w.ctx(), store, identity.SessionInput{Organization: "acme", User: u.ID}))
 
 	before := w.revision()
 	w.setActive(u.ID, false)

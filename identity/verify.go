@@ -55,7 +55,7 @@ func (s *Service) Verify(ctx context.Context, store, organization string) (Verif
 		view: v, store: store, organization: organization, secrets: x,
 		expected: map[grantOf]bool{}, found: Verification{Revision: v.Revision()}, gone: map[ostiary.SubjectRef]string{},
 	}
-	for _, step := range []func(context.Context) error{f.connections, f.members, f.roles, f.tuples} {
+	for _, step := range []func(context.Context) error{f.connections, f.members, f.roles, f.sessions, f.tuples} {
 		if err := step(ctx); err != nil {
 			return Verification{}, err
 		}
@@ -246,9 +246,6 @@ func (f *verifier) grant(g grantOf) error {
 		f.report(f.spell(g), "its group is gone")
 		return nil
 	}
-	if g.tuple.Object.Type == gate.Session {
-		return nil // sessions come and go by themselves
-	}
 	f.report(f.spell(g), "no resource says so")
 	return nil
 }
@@ -278,6 +275,11 @@ func (f *verifier) whyGone(ctx context.Context, s ostiary.SubjectRef) (string, e
 		}
 		if g.Deleted {
 			why = "was deleted"
+		}
+	case s.Type == gate.Session && f.isOurs(s.Object()):
+		var err error
+		if why, err = f.whySessionGone(s); err != nil {
+			return "", err
 		}
 	case s.Type == gate.Group && f.isOurs(s.Object()) && hasKind(memberOf(s), kindGroup):
 		why = "is no group of the organization"

@@ -1,0 +1,325 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ostiary/ostiary"
+)
+
+// LoginRefused says why somebody may not log in.
+type LoginRefused struct {
+	// Reason is RefusedReauthenticate, RefusedDisabled or RefusedUnknown.
+	Reason string
+	text   string
+}
+
+func (e *LoginRefused) Error() string { return e.text }
+
+// The reasons of LoginRefused.
+const (
+	// RefusedReauthenticate: the person was logged out since that authentication, or nobody knows when it was.
+	RefusedReauthenticate = "reauthenticate"
+	// RefusedDisabled: the person is disabled, blocked or deleted.
+	RefusedDisabled = "subject_disabled"
+	// RefusedUnknown: the person is none of the organization's.
+	RefusedUnknown = "subject_unknown"
+)
+
+func refuseLogin(reason, format string, args ...any) error {
+	return &LoginRefused{Reason: reason, text: fmt.Sprintf(format, args...)}
+}
+
+// loginsBody is what the sessions of a person rest on: it changes with each login and each revocation, so that
+// of two that race one is judged again.
+type loginsBody struct {
+	form
+	// RevokedBefore is, for each organization, when the person was logged out of it last, and for the empty
+	// one of all: only who has authenticated later may log in. It never goes back.
+	RevokedBefore map[string]int64 `json:"revoked_before,omitempty"`
+	// NewestAuthNanos is the latest time of an authentication that a session came of. Clocks of identity
+	// providers may be ahead of ours; what was seen already must not outlive a revocation for that.
+	NewestAuthNanos int64 `json:"newest_auth,omitempty"`
+	// RevokedNanos and Reason are of the last revocation.
+	RevokedNanos int64  `json:"revoked,omitempty"`
+	Reason       string `json:"reason,omitempty"`
+}
+
+func loginsOf(store string) string { return "logins/" + store }
+
+func loginsKey(store, user string) ostiary.DocumentKey {
+	return ostiary.DocumentKey{Collection: loginsOf(store), Key: user}
+}
+
+// logins is the document of a person's logins, as part of a change.
+type logins struct {
+	document ostiary.Document
+	there    bool
+	body     loginsBody
+}
+
+func readLogins(v Documents, store, user string) (*logins, error) {
+	d, there, err := v.Document(loginsKey(store, user))
+	if err != nil {
+		return nil, err
+	}
+	l := &logins{document: d, there: there, body: loginsBody{form: form{bodyForm}}}
+	l.document.Key = loginsKey(store, user)
+	if there {
+		l.body, err = decode[loginsBody](d)
+	}
+	return l, err
+}
+
+// watermark returns up to which authentications a person was logged out of an organization; 0: of none.
+func (l *logins) watermark(organization string) int64 {
+	return max(l.body.RevokedBefore[organization], l.body.RevokedBefore[""])
+}
+
+// highest returns the latest watermark of any organization.
+func (l *logins) highest() (mark int64) {
+	for _, nanos := range l.body.RevokedBefore {
+		mark = max(mark, nanos)
+	}
+	return mark
+}
+
+// raise raises the watermark of an organization, or of all where it is empty.
+func (l *logins) raise(organization string, nanos int64) {
+	if l.body.RevokedBefore == nil {
+		l.body.RevokedBefore = map[string]int64{}
+	}
+	l.body.RevokedBefore[organization] = max(l.body.RevokedBefore[organization], nanos, l.body.NewestAuthNanos)
+}
+
+// join makes the document part of a mutation, changed or not: whatever else rests on it is judged again.
+func (l *logins) join(m *ostiary.Mutation) {
+	m.Preconditions = append(m.Preconditions, at(l.document))
+	m.Documents = append(m.Documents, put(l.document.Key, l.body))
+}
+
+// restOnLogins demands that nobody of these has logged in, or was logged out, until a mutation is applied.
+func restOnLogins(v View, m *ostiary.Mutation, store string, users ...string) error {
+	for i, user := range users {
+		if user == "" || slices.Contains(users[:i], user) {
+			continue
+		}
+		l, err := readLogins(v, store, user)
+		if err != nil {
+			return err
+		}
+		m.Preconditions = append(m.Preconditions, at(l.document))
+	}
+	return nil
+}
+
+// floorOf returns the watermark of everybody in a store, with the document that says it.
+func floorOf(v Documents, store string) (int64, ostiary.Document, error) {
+	d, there, err := v.Document(settingsKey(store))
+	d.Key = settingsKey(store)
+	if err != nil || !there {
+		return 0, d, err
+	}
+	body, err := decode[settingsBody](d)
+	return body.RevokedBeforeNanos, d, err
+}
+
+// RevokedBefore returns when a person was last logged out of an organization, in nanoseconds: only who has
+// authenticated later may log in. Zero: never. An empty organization stands for the latest of any.
+func (s *Service) RevokedBefore(ctx context.Context, store, user, organization string) (mark int64, err error) {
+	err = s.read(ctx, func(v View) error {
+		if err := storeExists(v, store); err != nil {
+			return err
+		}
+		floor, _, err := floorOf(v, store)
+		if err != nil {
+			return err
+		}
+		l, err := readLogins(v, store, user)
+		if err != nil {
+			return err
+		}
+		mark = max(floor, l.watermark(organization))
+		if organization == "" {
+			mark = max(floor, l.highest())
+		}
+		return nil
+	})
+	return mark, err
+}
+
+// login judges a session that is to be created, and makes what it rests on part of the mutation.
+type login struct {
+	SessionInput
+	view  View
+	m     *ostiary.Mutation
+	store string
+	mark  int64 // the latest watermark that stands against it
+}
+
+func (l *login) judge() error {
+	_, d, err := readOrganization(l.view, l.store, l.Organization)
+	if err != nil {
+		return err
+	}
+	if err := restOnStore(l.view, l.m, l.store); err != nil {
+		return err
+	}
+	floor, settings, err := floorOf(l.view, l.store)
+	if err != nil {
+		return err
+	}
+	l.mark = floor
+	l.m.Preconditions = append(l.m.Preconditions, at(d), at(settings))
+	belongs, rest, err := belongsTo(l.view, l.store, l.Organization, l.User)
+	if err != nil {
+		return err
+	}
+	if !belongs {
+		return refuseLogin(RefusedUnknown, "%.100q is nobody of organization %s: let its identity provider make the user, or 'ostiary org member add'", l.User, l.Organization)
+	}
+	l.m.Preconditions = append(l.m.Preconditions, rest)
+	for _, judge := range []func() error{l.judgeConnection, l.judgePeople, l.judgeAuthentication, l.judgeEnd} {
+		if err := judge(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judgeConnection demands that the connection be the organization's.
+func (l *login) judgeConnection() error {
+	if l.Connection == "" {
+		return nil
+	}
+	c, d, err := readConnection(l.view, l.Connection)
+	if err != nil {
+		return err
+	}
+	if c.Store != l.store || c.Organization != l.Organization {
+		return notFound("connection", l.Connection)
+	}
+	l.m.Preconditions = append(l.m.Preconditions, at(d))
+	return nil
+}
+
+// judgePeople refuses people who are disabled, and notes the login of each.
+func (l *login) judgePeople() error {
+	for _, user := range []string{l.User, l.Actor} {
+		if user == "" {
+			continue
+		}
+		g, err := readGate(l.view, l.store, user)
+		if err != nil {
+			return err
+		}
+		if g.deleted() || g.state(l.Organization) != (gateState{}) || user == l.Actor && len(g.body.Organizations) > 0 {
+			return refuseLogin(RefusedDisabled, "user %.100q is disabled, blocked or deleted in organization %s", user, l.Organization)
+		}
+		logins, err := readLogins(l.view, l.store, user)
+		if err != nil {
+			return err
+		}
+		if user == l.User {
+			l.mark = max(l.mark, logins.watermark(l.Organization))
+		} else {
+			l.mark = max(l.mark, logins.highest())
+		}
+		logins.body.NewestAuthNanos = max(logins.body.NewestAuthNanos, l.AuthNanos)
+		logins.join(l.m)
+		l.m.Preconditions = append(l.m.Preconditions, at(g.document))
+	}
+	return nil
+}
+
+// judgeAuthentication compares when the person has authenticated with when the person was logged out last.
+func (l *login) judgeAuthentication() error {
+	switch {
+	case l.AuthNanos > l.m.TimeNanos+int64(MaxAuthAhead):
+		return refuseLogin(RefusedReauthenticate, "auth_time %s lies ahead of the server's clock by more than %s", timeText(l.AuthNanos), MaxAuthAhead)
+	case l.mark != 0 && l.AuthNanos == 0:
+		return refuseLogin(RefusedReauthenticate, "the person was logged out at %s: a session needs an auth_time after it", timeText(l.mark))
+	case l.mark != 0 && l.AuthNanos <= l.mark:
+		return refuseLogin(RefusedReauthenticate, "auth_time %s is not after %s, when the person was logged out: authenticate again", timeText(l.AuthNanos), timeText(l.mark))
+	}
+	return nil
+}
+
+// judgeEnd sets when the session ends: as asked for, but not after the identity provider's session_expiry, nor
+// after its parent.
+func (l *login) judgeEnd() error {
+	now := l.m.TimeNanos
+	if l.ExpiresNanos == 0 {
+		l.ExpiresNanos = now + int64(DefaultSessionLife)
+	}
+	l.ExpiresNanos = min(l.ExpiresNanos, now+int64(MaxSessionLife))
+	if l.LimitNanos != 0 {
+		l.ExpiresNanos = min(l.ExpiresNanos, l.LimitNanos)
+	}
+	if l.Parent != "" {
+		parent, live, err := liveSession(context.Background(), l.view, l.store, l.Parent, now)
+		if err != nil {
+			return err
+		}
+		if !live || parent.Organization != l.Organization {
+			return notFound("parent session", l.Parent)
+		}
+		if parent.User != l.User && parent.User != l.Actor {
+			return invalid("parent session %s is neither the user's nor the actor's", l.Parent)
+		}
+		l.ExpiresNanos = min(l.ExpiresNanos, parent.ExpiresNanos)
+		l.m.Preconditions = append(l.m.Preconditions, at(parent.document))
+	}
+	if l.ExpiresNanos <= now {
+		return invalid("the session would end at %s, which has passed", timeText(l.ExpiresNanos))
+	}
+	return nil
+}
+
+func timeText(nanos int64) string { return time.Unix(0, nanos).UTC().Format(time.RFC3339) }
+
+// maxStampLag is how much later the log may stamp a revocation than its proposer's clock said, before its
+// watermarks are raised to the stamp.
+const maxStampLag = time.Second
+
+// catchUp raises the watermarks that a mutation has set to the time at which it was applied, where the clock
+// of this node is behind the leader's. A call that revokes returns after it.
+func (s *Service) catchUp(ctx context.Context, done *ostiary.Mutation, receipt ostiary.Receipt) error {
+	if receipt.TimeNanos-done.TimeNanos <= int64(maxStampLag) {
+		return nil
+	}
+	for _, d := range done.Documents {
+		store, ours := strings.CutPrefix(d.Key.Collection, loginsOf(""))
+		if !ours || d.Delete {
+			continue
+		}
+		set, err := decode[loginsBody](ostiary.Document{Key: d.Key, Body: d.Body})
+		if err != nil {
+			return err
+		}
+		if set.RevokedNanos != done.TimeNanos {
+			continue
+		}
+		_, err = s.change(ctx, func(v View, m *ostiary.Mutation) error {
+			l, err := readLogins(v, store, d.Key.Key)
+			if err != nil || !l.there {
+				return err
+			}
+			for organization, nanos := range set.RevokedBefore {
+				if nanos >= done.TimeNanos {
+					l.raise(organization, receipt.TimeNanos)
+				}
+			}
+			l.body.RevokedNanos = receipt.TimeNanos
+			l.join(m)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("raise the time until which a person was logged out: %w", err)
+		}
+	}
+	return nil
+}
