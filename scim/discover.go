@@ -60,8 +60,12 @@ func (c *call) features() (resource.Features, error) {
 	if err != nil {
 		return resource.Features{}, err
 	}
+	var sorted []resource.Sort
+	if connection.Kind == identity.KindOkta {
+		sorted = sorts(catalogue)
+	}
 	return resource.Features{
-		RoleTypes: catalogue.Types(false), EntitlementTypes: catalogue.Types(true),
+		Sorts: sorted, RoleTypes: catalogue.Types(false), EntitlementTypes: catalogue.Types(true),
 		Base: c.base, Bulk: true, MaxBulkOperations: o.MaxBulkOperations, MaxBulkBytes: int(o.MaxBodyBytes),
 		MaxResults: o.Pages.MaxCount, DefaultPageSize: o.Pages.DefaultCount, CursorSeconds: int(o.CursorLifetime.Seconds()),
 		Strict: c.dialect == resource.Strict, Okta: connection.Kind == identity.KindOkta,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/identity"
 	"github.com/ostiary/ostiary/scim"
 )
@@ -21,6 +22,8 @@ import (
 //
 //	connection kind=okta|entra|generic
 //	role value=… display=…          adds to the catalogue; entitlement likewise
+//	assignable                      a line each: kind, type#relation, type label, label, with | between
+//	write, delete                   a tuple a line, as an application does
 //	request                         the first line is method and path, the rest is the body
 //
 // Ids are written as u1, g1, … in the order in which they appear, in requests too ($u1). Times, versions and the
@@ -42,6 +45,15 @@ func TestSequences(t *testing.T) {
 				d.ScanArgs(t, "display", &display)
 				r := s.world.role(identity.Role{Entitlement: d.Cmd == "entitlement", Value: value, Display: display})
 				return s.normal(r.ID) + "\n"
+			case "assignable":
+				s.world.assignable(strings.Split(d.Input, "\n")...)
+				return "ok\n"
+			case "write":
+				s.world.apply(ostiary.TupleTouch, strings.Split(d.Input, "\n")...)
+				return "ok\n"
+			case "delete":
+				s.world.apply(ostiary.TupleDelete, strings.Split(d.Input, "\n")...)
+				return "ok\n"
 			case "request":
 				return s.request(t, d.Input)
 			default:

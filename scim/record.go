@@ -106,6 +106,9 @@ func (c *call) grantResource(k *resource.Kind, role identity.Role) *resource.Res
 	r.SetText("display", role.Display)
 	r.SetText("displayName", role.Display)
 	r.SetText("type", role.Type)
+	if role.Type == "" && role.Entitlement && c.dir.Connection().Kind == identity.KindOkta {
+		r.SetText("type", k.Name) // the name of its resource type
+	}
 	r.SetText("description", role.Description)
 	r.SetBool("supported", true)
 	r.SetMeta(role.ID, resource.Meta{Location: c.base + k.Endpoint + "/" + role.ID})

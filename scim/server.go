@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -185,11 +186,15 @@ func (c *call) route() (answer, error) {
 	case "Groups":
 		return c.resources(c.groups(), groupVerbs)
 	case "Roles":
-		return c.resources(c.grants(resource.Role), nil)
+		return c.resources(c.grants(resource.Role, ""), nil)
 	case "Entitlements":
-		return c.resources(c.grants(resource.Entitlement), nil)
+		return c.resources(c.grants(resource.Entitlement, ""), nil)
 	}
-	return answer{}, noEndpoint()
+	sort, found, err := c.sortAt(c.path[0])
+	if err != nil || !found {
+		return answer{}, cmp.Or(err, noEndpoint())
+	}
+	return c.resources(c.grants(resource.Entitlement, sort), nil)
 }
 
 func notOffered(what string) error {

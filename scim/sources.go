@@ -100,9 +100,24 @@ func (c *call) groups() source {
 	}
 }
 
-// grants reads roles or entitlements.
-func (c *call) grants(k *resource.Kind) source {
+// grants reads roles or entitlements; for Okta those of a sort.
+func (c *call) grants(k *resource.Kind, sort string) source {
 	entitlement := k == resource.Entitlement
+	list := func(v *identity.DirectoryView, after string) iter.Seq2[identity.Role, error] {
+		return func(yield func(identity.Role, error) bool) {
+			all, err := v.Catalogue()
+			if err != nil {
+				yield(identity.Role{}, err)
+				return
+			}
+			listed := c.inEndpoint(all, k, sort)
+			for r, err := range all.All(c.ctx, entitlement, after) {
+				if (err != nil || listed(r)) && !yield(r, err) {
+					return
+				}
+			}
+		}
+	}
 	find := func(v *identity.DirectoryView, by func(identity.Role) string, name string) (*resource.Resource, error) {
 		all, err := v.Catalogue()
 		if err != nil {
@@ -123,21 +138,11 @@ func (c *call) grants(k *resource.Kind) source {
 		kind: k, read: identity.ScopeRolesRead,
 		get: func(v *identity.DirectoryView, id string) (*resource.Resource, error) { return find(v, byID, id) },
 		scan: func(v *identity.DirectoryView, after string) iter.Seq2[*resource.Resource, error] {
-			all, err := v.Catalogue()
-			if err != nil {
-				return func(yield func(*resource.Resource, error) bool) { yield(nil, err) }
-			}
-			return converted(all.All(c.ctx, entitlement, after), func(r identity.Role) (*resource.Resource, error) {
-				return c.grantResource(k, r), nil
-			})
+			return converted(list(v, after), func(r identity.Role) (*resource.Resource, error) { return c.grantResource(k, r), nil })
 		},
 		count: func(v *identity.DirectoryView) (int, error) {
-			all, err := v.Catalogue()
-			if err != nil {
-				return 0, err
-			}
 			n := 0
-			for _, err := range all.All(c.ctx, entitlement, "") {
+			for _, err := range list(v, "") {
 				if err != nil {
 					return 0, err
 				}

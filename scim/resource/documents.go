@@ -1,6 +1,9 @@
 package resource
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"net/url"
+)
 
 // The URNs of the messages and of the documents about the server itself.
 const (
@@ -28,6 +31,14 @@ type Features struct {
 	Okta              bool // name roles and entitlements by Okta's URNs
 	// The sorts of roles and entitlements that there are.
 	RoleTypes, EntitlementTypes []string
+	// Sorts are resource types of entitlements, where each sort is one.
+	Sorts []Sort
+}
+
+// Sort is a resource type whose resources are entitlements of one type.
+type Sort struct {
+	Name     string // the type
+	Endpoint string // with a slash before it
 }
 
 type supported struct {
@@ -67,18 +78,20 @@ func (f Features) Config() []byte {
 		CursorTimeout int    `json:"cursorTimeout,omitempty"`
 	}
 	type grants struct {
-		Supported bool     `json:"supported"`
-		Multiple  bool     `json:"multipleSupported"`
-		Primary   bool     `json:"primarySupported"`
-		Typed     bool     `json:"typeSupported"`
-		Types     []string `json:"types"`
+		Supported    bool     `json:"supported"`
+		Roles        bool     `json:"multipleRolesSupported,omitempty"`
+		Entitlements bool     `json:"multipleEntitlementsSupported,omitempty"`
+		Primary      bool     `json:"primarySupported"`
+		Typed        bool     `json:"typeSupported"`
+		Types        []string `json:"types"`
 	}
 	type rolesAndEntitlements struct {
 		Roles        grants `json:"roles"`
 		Entitlements grants `json:"entitlements"`
 	}
-	given := func(types []string) grants {
-		return grants{Supported: true, Multiple: true, Typed: true, Types: append([]string{}, types...)}
+	given := rolesAndEntitlements{
+		grants{Supported: true, Roles: true, Typed: true, Types: append([]string{}, f.RoleTypes...)},
+		grants{Supported: true, Entitlements: true, Typed: true, Types: append([]string{}, f.EntitlementTypes...)},
 	}
 	schemes := []scheme{{"oauthbearertoken", "Bearer token", "A token of the connection in the Authorization header.", true}}
 	if f.OAuth {
@@ -105,26 +118,22 @@ func (f Features) Config() []byte {
 		Sort:       supported{true},
 		ETag:       supported{true},
 		Pagination: pagination{f.CursorSeconds > 0, true, "index", f.DefaultPageSize, f.MaxResults, f.CursorSeconds},
-		Grants:     rolesAndEntitlements{given(f.RoleTypes), given(f.EntitlementTypes)},
+		Grants:     given,
 		Schemes:    schemes,
 		Profile:    f.Strict,
 		Meta:       documentMeta{"ServiceProviderConfig", f.Base + "/ServiceProviderConfig"},
 	})
 }
 
-// ResourceTypes returns the resource types by name, in the order of Kinds.
+// ResourceTypes returns the resource types by name, in the order of Kinds, and then the sorts.
 func (f Features) ResourceTypes() []Document {
 	type extension struct {
 		Schema   string `json:"schema"`
 		Required bool   `json:"required"`
 	}
 	var docs []Document
-	for _, k := range Kinds() {
-		extensions := []extension{}
-		for _, x := range k.Extensions {
-			extensions = append(extensions, extension{x.ID, false})
-		}
-		docs = append(docs, Document{k.Name, document(struct {
+	add := func(name, endpoint, description, schema string, extensions []extension) {
+		docs = append(docs, Document{name, document(struct {
 			Schemas     []string     `json:"schemas"`
 			ID          string       `json:"id"`
 			Name        string       `json:"name"`
@@ -134,10 +143,20 @@ func (f Features) ResourceTypes() []Document {
 			Extensions  []extension  `json:"schemaExtensions"`
 			Meta        documentMeta `json:"meta"`
 		}{
-			Schemas: []string{ResourceTypeSchema}, ID: k.Name, Name: k.Name, Endpoint: k.Endpoint,
-			Description: k.Description, Schema: f.urn(k), Extensions: extensions,
-			Meta: documentMeta{"ResourceType", f.Base + "/ResourceTypes/" + k.Name},
+			Schemas: []string{ResourceTypeSchema}, ID: name, Name: name, Endpoint: endpoint,
+			Description: description, Schema: schema, Extensions: extensions,
+			Meta: documentMeta{"ResourceType", f.Base + "/ResourceTypes/" + url.PathEscape(name)},
 		})})
+	}
+	for _, k := range Kinds() {
+		extensions := []extension{}
+		for _, x := range k.Extensions {
+			extensions = append(extensions, extension{x.ID, false})
+		}
+		add(k.Name, k.Endpoint, k.Description, f.urn(k), extensions)
+	}
+	for _, s := range f.Sorts {
+		add(s.Name, s.Endpoint, Entitlement.Description, f.urn(Entitlement), []extension{})
 	}
 	return docs
 }
@@ -196,22 +215,46 @@ func (f Features) schema(s *Schema, id string) Document {
 		Meta        documentMeta        `json:"meta"`
 	}{
 		Schemas: []string{SchemaSchema}, ID: id, Name: s.Name, Description: s.Description,
-		Attributes: describe(s.Attributes), Meta: documentMeta{"Schema", f.Base + "/Schemas/" + id},
+		Attributes: f.describe(s, s.Attributes), Meta: documentMeta{"Schema", f.Base + "/Schemas/" + id},
 	})}
 }
 
-func describe(attributes []*Attribute) []attributeDocument {
+func (f Features) describe(s *Schema, attributes []*Attribute) []attributeDocument {
 	var docs []attributeDocument
 	for _, a := range attributes {
 		d := attributeDocument{Name: a.Name, Type: a.Type, Multi: a.Multi, Description: a.Description, Required: a.Required,
 			Canonical: a.Canonical, Mutability: a.Mutability, Returned: a.Returned, Unique: a.Unique,
-			References: a.References, Sub: describe(a.Sub)}
+			References: a.References, Sub: f.describe(s, a.Sub)}
+		if types := f.typesOf(s, a); len(types) > 0 {
+			setCanonical(&d, types)
+		}
 		if a.Type == String || a.Type == Reference || a.Type == Binary {
 			d.CaseExact = &a.CaseExact
 		}
 		docs = append(docs, d)
 	}
 	return docs
+}
+
+// typesOf returns the sorts of roles or entitlements that an attribute is about.
+func (f Features) typesOf(s *Schema, a *Attribute) []string {
+	switch {
+	case s == Role.Schema || s == User.Schema && a.Name == "roles":
+		return f.RoleTypes
+	case s == Entitlement.Schema || s == User.Schema && a.Name == "entitlements":
+		return f.EntitlementTypes
+	}
+	return nil
+}
+
+// setCanonical gives an attribute that is called type, or its sub-attribute of that name, the values that are usual.
+func setCanonical(d *attributeDocument, types []string) {
+	if d.Name == "type" {
+		d.Canonical = types
+	}
+	for i := range d.Sub {
+		setCanonical(&d.Sub[i], types)
+	}
 }
 
 // document marshals what is made of strings, numbers and booleans, which cannot fail.
