@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"math/rand/v2"
 	"strconv"
+	"time"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc/metadata"
@@ -23,6 +24,7 @@ const (
 	headerAsOf      = "ostiary-as-of"                  // of a request: a consistency token or a time to answer at
 	headerContinue  = "ostiary-continuation"           // of an answer: where a cut list goes on; of a request: the same
 	headerOnce      = "ostiary-idempotency-key"        // of a Write: the client's name for it, so that it can be repeated
+	headerRetry     = "retry-after"                    // of a refusal: seconds to wait
 	headerStore     = "openfga-store-id"               // of an answer
 	headerModel     = "openfga-authorization-model-id" // of an answer: the model that judged it; of a request of authzen.v1: the one to ask
 )
@@ -38,6 +40,8 @@ type call struct {
 	truncated bool
 	resume    string        // where a truncated list goes on
 	stream    *serverStream // nil for a unary request
+
+	retryAfter time.Duration // how long who asks too often must wait
 }
 
 type callKey struct{}
@@ -98,10 +102,13 @@ func (s *Server) headers(c *call, set func(key, value string)) {
 	if c.resume != "" {
 		set(headerContinue, c.resume)
 	}
+	if c.retryAfter > 0 {
+		set(headerRetry, secondsOf(c.retryAfter))
+	}
 }
 
 // maxAnswerHeaders is how many headers an answer can have.
-const maxAnswerHeaders = 7
+const maxAnswerHeaders = 8
 
 // metadata returns the headers of the answer.
 func (s *Server) metadata(c *call) metadata.MD {

@@ -107,7 +107,7 @@ func incomingHeader(key string) (string, bool) {
 // start.
 func outgoingHeader(key string) (string, bool) {
 	switch key {
-	case headerRevision, headerToken, headerTruncated, headerContinue, headerStore, headerModel:
+	case headerRevision, headerToken, headerTruncated, headerContinue, headerStore, headerModel, headerRetry:
 		return http.CanonicalHeaderKey(key), true
 	}
 	return "", false
@@ -131,6 +131,9 @@ func writeGRPCError(
 		copyHeaders(w.Header(), md.HeaderMD)
 	}
 	httpStatus, name, message := wireError(status.Convert(err))
+	if w.Header().Get(headerRetry) != "" {
+		httpStatus = http.StatusTooManyRequests
+	}
 	writeError(w, httpStatus, name, message)
 }
 

@@ -34,6 +34,9 @@ type Limits struct {
 	// MaxWaitingLists bounds the lists of one store that wait for that; one more is refused. Eight times
 	// as many may wait of all stores. Zero means 32 for each core.
 	MaxWaitingLists int
+	// MaxDiscoveries bounds how often a second each caller may discover where a mail domain belongs. Zero means
+	// 20.
+	MaxDiscoveries int
 	// RequestTimeout bounds every request but health checks. Zero means 10 s.
 	RequestTimeout time.Duration
 	// MaxMessageBytes bounds a gRPC request. Zero means 602 KiB, which is 512 KiB and room for a key.
@@ -69,6 +72,7 @@ func (l Limits) withDefaults() (Limits, error) {
 	count("MaxMessageBytes", &l.MaxMessageBytes, 616448, 1024)
 	count("PageSize", &l.PageSize, 50, 1)
 	count("MaxChangesPageSize", &l.MaxChangesPageSize, 100, 1)
+	count("MaxDiscoveries", &l.MaxDiscoveries, 20, 1)
 	count("MaxCachedModels", &l.MaxCachedModels, 500, 1)
 	cores := runtime.GOMAXPROCS(0)
 	count("MaxHeavyLists", &l.MaxHeavyLists, max(1, cores-1), 1)

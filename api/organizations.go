@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -102,7 +103,11 @@ func (i *identityService) ListOrganizations(
 	if err != nil {
 		return nil, err
 	}
-	resp := &ostiaryv1.ListOrganizationsResponse{NextPageToken: next}
+	g, err := i.server.identity.GateSwitch(ctx, req.GetStoreId())
+	if err != nil && !errors.Is(err, ostiary.ErrNotFound) {
+		return nil, err
+	}
+	resp := &ostiaryv1.ListOrganizationsResponse{NextPageToken: next, GateOff: wireGate(g)}
 	for _, o := range page {
 		resp.Organizations = append(resp.Organizations, wireOrganization(o))
 	}

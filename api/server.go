@@ -77,6 +77,9 @@ type Options struct {
 	// AuthZENBaseURL is the URL at which clients reach the HTTP surface. AuthZEN's discovery publishes it,
 	// and is refused without it.
 	AuthZENBaseURL string
+	// LookUpTXT returns the TXT records of a name that ends in a dot, by which mail domains are verified. Nil:
+	// the resolver of this machine.
+	LookUpTXT func(ctx context.Context, name string) ([]string, error)
 	// Backup, where it is set, is what CreateBackup streams. Writable, where it is set, returns an error
 	// while the backend refuses writes for want of disk space; /readyz says so.
 	Backup   BackupFunc
@@ -108,6 +111,7 @@ type Server struct {
 	lastRevision   atomic.Pointer[revisionText]
 	ids            *idSource
 	turns          *turns                  // of heavy lists
+	discoveries    *rates                  // of callers
 	modelTurn      chan struct{}           // full while a model is written
 	decoding       chan struct{}           // holds one for each body that is being decoded
 	sealKey        atomic.Pointer[pageKey] // see storedPageKey
@@ -152,9 +156,10 @@ func NewServer(o Options) (*Server, error) {
 		backupStall:   defaultBackupStall,
 
 		authzenBaseURL: o.AuthZENBaseURL,
-		identity:       identity.New(identityBackend{o.Backend}, identity.Options{JudgeModel: judgeLatestModel, JudgeMapping: judgeMapping}),
+		identity:       identity.New(identityBackend{o.Backend}, identity.Options{JudgeModel: judgeLatestModel, JudgeMapping: judgeMapping, LookUpTXT: o.LookUpTXT}),
 		models:         newModelCache(limits.MaxCachedModels),
 		ids:            newIDSource(),
+		discoveries:    newRates(limits.MaxDiscoveries),
 		turns:          newTurns(limits.MaxHeavyLists, limits.MaxWaitingLists),
 		modelTurn:      make(chan struct{}, 1),
 		decoding:       make(chan struct{}, maxBodiesDecoding),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -74,6 +75,24 @@ func (i *instruments) watch(store *raftstore.Store) error {
 	)
 	if err != nil {
 		return fmt.Errorf("register metrics of the store: %w", err)
+	}
+	return nil
+}
+
+// watchGates registers how many stores have their gate off.
+func (i *instruments) watchGates(server *api.Server) error {
+	err := metrics.Counts(i.registry, metrics.Count{
+		Name: "ostiary_identity_gate_off", Help: "Stores whose gate is off.", Gauge: true,
+		Value: func() float64 {
+			all, err := server.Identity().GatesOff(context.Background())
+			if err != nil {
+				return math.NaN()
+			}
+			return float64(len(all))
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("register metrics of gates: %w", err)
 	}
 	return nil
 }

@@ -93,6 +93,12 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	if instruments != nil {
+		if err := instruments.watchGates(server); err != nil {
+			return err
+		}
+	}
+	server.WarnOfGates(ctx)
 	server.Mount(scim.Prefix, scim.New(scim.Options{
 		Service: server.Identity(), Cluster: store.ClusterID, Now: store.Now,
 		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,

@@ -29,6 +29,7 @@ type limitFlags struct {
 	maxSetEntries       int
 	maxHeavyLists       int
 	maxWaitingLists     int
+	maxDiscoveries      int
 	maxMessageBytes     int
 	requestTimeout      time.Duration
 	shutdownTimeout     time.Duration
@@ -62,6 +63,7 @@ func (l *limitFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&l.maxSetEntries, "max-set-entries", engine.DefaultMaxSetEntries, "entries that one list may put into the sets it is worked out from")
 	f.IntVar(&l.maxHeavyLists, "max-heavy-lists", 0, "lists worked out at once, of those that take more than 2 ms (0: one less than the cores, at least one)")
 	f.IntVar(&l.maxWaitingLists, "max-waiting-lists", 0, "lists of one store that wait for that; eight times as many of all stores (0: 32 for each core)")
+	f.IntVar(&l.maxDiscoveries, "max-discoveries", 20, "how often a second each caller may discover where a mail domain belongs")
 	f.IntVar(&l.maxMessageBytes, "grpc-max-recv-msg-bytes", 616448, "size of one request over gRPC")
 	f.DurationVar(&l.requestTimeout, "request-timeout", 10*time.Second, "time that one request may take")
 	f.DurationVar(&l.shutdownTimeout, "shutdown-timeout", 10*time.Second, "time for requests under way when the server is told to stop")
@@ -96,6 +98,7 @@ func (l limitFlags) judge() error {
 	count("max-set-entries", l.maxSetEntries, 1, maxReadsLimit)
 	count("max-heavy-lists", l.maxHeavyLists, 0, maxCountLimit)
 	count("max-waiting-lists", l.maxWaitingLists, 0, maxCountLimit)
+	count("max-discoveries", l.maxDiscoveries, 1, maxCountLimit)
 	count("grpc-max-recv-msg-bytes", l.maxMessageBytes, 1024, maxBytesLimit)
 	duration("listObjects-deadline", l.listObjectsDeadline, 0)
 	duration("listUsers-deadline", l.listUsersDeadline, 0)
@@ -121,6 +124,7 @@ func (l limitFlags) limits() api.Limits {
 		MaxChangesPageSize:    l.maxChangesPage,
 		MaxHeavyLists:         l.maxHeavyLists,
 		MaxWaitingLists:       l.maxWaitingLists,
+		MaxDiscoveries:        l.maxDiscoveries,
 		MaxMessageBytes:       l.maxMessageBytes,
 		RequestTimeout:        l.requestTimeout,
 		DrainTimeout:          l.shutdownTimeout,

@@ -358,6 +358,8 @@ type ListOrganizationsResponse struct {
 	Organizations []*Organization        `protobuf:"bytes,1,rep,name=organizations,proto3" json:"organizations,omitempty"`
 	// Empty: there are no more.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
+	// Absent: the store's gate is on, or there are no organizations.
+	GateOff       *GateOff `protobuf:"bytes,3,opt,name=gate_off,proto3" json:"gate_off,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -404,6 +406,13 @@ func (x *ListOrganizationsResponse) GetNextPageToken() string {
 		return x.NextPageToken
 	}
 	return ""
+}
+
+func (x *ListOrganizationsResponse) GetGateOff() *GateOff {
+	if x != nil {
+		return x.GateOff
+	}
+	return nil
 }
 
 type DeleteOrganizationRequest struct {
@@ -2910,6 +2919,1047 @@ func (x *ListRolesResponse) GetRoles() []*Role {
 	return nil
 }
 
+type Domain struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Lower case, in ASCII. Example: "example.com".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Example: "_ostiary-challenge.example.com".
+	RecordName string `protobuf:"bytes,2,opt,name=record_name,proto3" json:"record_name,omitempty"`
+	// What the TXT record holds. Example: "ostiary-domain-verification=mfrggzdfmztwq2lknnwg23tpobyxe43u".
+	RecordText string `protobuf:"bytes,3,opt,name=record_text,proto3" json:"record_text,omitempty"`
+	// Example: "2026-01-31T09:00:00Z".
+	AddedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=added_at,proto3" json:"added_at,omitempty"`
+	// Absent: not yet. Example: "2026-01-31T09:00:00Z".
+	VerifiedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=verified_at,proto3" json:"verified_at,omitempty"`
+	// Who asked for the verification. Example: "preshared:3f9a1c0b".
+	VerifiedBy string `protobuf:"bytes,6,opt,name=verified_by,proto3" json:"verified_by,omitempty"`
+	// By that caller's word, and not by DNS.
+	Confirmed     bool `protobuf:"varint,7,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Domain) Reset() {
+	*x = Domain{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Domain) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Domain) ProtoMessage() {}
+
+func (x *Domain) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Domain.ProtoReflect.Descriptor instead.
+func (*Domain) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *Domain) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Domain) GetRecordName() string {
+	if x != nil {
+		return x.RecordName
+	}
+	return ""
+}
+
+func (x *Domain) GetRecordText() string {
+	if x != nil {
+		return x.RecordText
+	}
+	return ""
+}
+
+func (x *Domain) GetAddedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AddedAt
+	}
+	return nil
+}
+
+func (x *Domain) GetVerifiedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.VerifiedAt
+	}
+	return nil
+}
+
+func (x *Domain) GetVerifiedBy() string {
+	if x != nil {
+		return x.VerifiedBy
+	}
+	return ""
+}
+
+func (x *Domain) GetConfirmed() bool {
+	if x != nil {
+		return x.Confirmed
+	}
+	return false
+}
+
+type AddDomainRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "acme".
+	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,proto3" json:"organization_id,omitempty"`
+	// In whatever form; names beyond ASCII too. Example: "example.com".
+	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddDomainRequest) Reset() {
+	*x = AddDomainRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddDomainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddDomainRequest) ProtoMessage() {}
+
+func (x *AddDomainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddDomainRequest.ProtoReflect.Descriptor instead.
+func (*AddDomainRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *AddDomainRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *AddDomainRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *AddDomainRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type AddDomainResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Domain        *Domain                `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddDomainResponse) Reset() {
+	*x = AddDomainResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddDomainResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddDomainResponse) ProtoMessage() {}
+
+func (x *AddDomainResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddDomainResponse.ProtoReflect.Descriptor instead.
+func (*AddDomainResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *AddDomainResponse) GetDomain() *Domain {
+	if x != nil {
+		return x.Domain
+	}
+	return nil
+}
+
+type VerifyDomainRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "acme".
+	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,proto3" json:"organization_id,omitempty"`
+	// In whatever form; names beyond ASCII too. Example: "example.com".
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// By the caller's word, without a look at the DNS.
+	Confirm       bool `protobuf:"varint,4,opt,name=confirm,proto3" json:"confirm,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyDomainRequest) Reset() {
+	*x = VerifyDomainRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyDomainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyDomainRequest) ProtoMessage() {}
+
+func (x *VerifyDomainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyDomainRequest.ProtoReflect.Descriptor instead.
+func (*VerifyDomainRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *VerifyDomainRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *VerifyDomainRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *VerifyDomainRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *VerifyDomainRequest) GetConfirm() bool {
+	if x != nil {
+		return x.Confirm
+	}
+	return false
+}
+
+type VerifyDomainResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Domain        *Domain                `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyDomainResponse) Reset() {
+	*x = VerifyDomainResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyDomainResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyDomainResponse) ProtoMessage() {}
+
+func (x *VerifyDomainResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyDomainResponse.ProtoReflect.Descriptor instead.
+func (*VerifyDomainResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *VerifyDomainResponse) GetDomain() *Domain {
+	if x != nil {
+		return x.Domain
+	}
+	return nil
+}
+
+type ListDomainsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "acme".
+	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,proto3" json:"organization_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ListDomainsRequest) Reset() {
+	*x = ListDomainsRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDomainsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDomainsRequest) ProtoMessage() {}
+
+func (x *ListDomainsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDomainsRequest.ProtoReflect.Descriptor instead.
+func (*ListDomainsRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *ListDomainsRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *ListDomainsRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+type ListDomainsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Domains       []*Domain              `protobuf:"bytes,1,rep,name=domains,proto3" json:"domains,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDomainsResponse) Reset() {
+	*x = ListDomainsResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDomainsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDomainsResponse) ProtoMessage() {}
+
+func (x *ListDomainsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDomainsResponse.ProtoReflect.Descriptor instead.
+func (*ListDomainsResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *ListDomainsResponse) GetDomains() []*Domain {
+	if x != nil {
+		return x.Domains
+	}
+	return nil
+}
+
+type RemoveDomainRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "acme".
+	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,proto3" json:"organization_id,omitempty"`
+	// In whatever form; names beyond ASCII too. Example: "example.com".
+	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveDomainRequest) Reset() {
+	*x = RemoveDomainRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveDomainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveDomainRequest) ProtoMessage() {}
+
+func (x *RemoveDomainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveDomainRequest.ProtoReflect.Descriptor instead.
+func (*RemoveDomainRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *RemoveDomainRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *RemoveDomainRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *RemoveDomainRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type RemoveDomainResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveDomainResponse) Reset() {
+	*x = RemoveDomainResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveDomainResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveDomainResponse) ProtoMessage() {}
+
+func (x *RemoveDomainResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveDomainResponse.ProtoReflect.Descriptor instead.
+func (*RemoveDomainResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{59}
+}
+
+type DiscoverRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: the one store of the cluster in which the domain is verified. Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "ann@example.com".
+	Email         string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscoverRequest) Reset() {
+	*x = DiscoverRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscoverRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscoverRequest) ProtoMessage() {}
+
+func (x *DiscoverRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscoverRequest.ProtoReflect.Descriptor instead.
+func (*DiscoverRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *DiscoverRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *DiscoverRequest) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+type DiscoverResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "acme".
+	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,proto3" json:"organization_id,omitempty"`
+	// For people. Example: "Acme Corporation".
+	OrganizationName string `protobuf:"bytes,3,opt,name=organization_name,proto3" json:"organization_name,omitempty"`
+	// By id.
+	Connections   []*DiscoveredConnection `protobuf:"bytes,4,rep,name=connections,proto3" json:"connections,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscoverResponse) Reset() {
+	*x = DiscoverResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscoverResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscoverResponse) ProtoMessage() {}
+
+func (x *DiscoverResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscoverResponse.ProtoReflect.Descriptor instead.
+func (*DiscoverResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *DiscoverResponse) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *DiscoverResponse) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *DiscoverResponse) GetOrganizationName() string {
+	if x != nil {
+		return x.OrganizationName
+	}
+	return ""
+}
+
+func (x *DiscoverResponse) GetConnections() []*DiscoveredConnection {
+	if x != nil {
+		return x.Connections
+	}
+	return nil
+}
+
+type DiscoveredConnection struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Which identity provider: "okta", "entra" or "generic".
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// For people. Example: "Okta of Acme".
+	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscoveredConnection) Reset() {
+	*x = DiscoveredConnection{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscoveredConnection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscoveredConnection) ProtoMessage() {}
+
+func (x *DiscoveredConnection) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscoveredConnection.ProtoReflect.Descriptor instead.
+func (*DiscoveredConnection) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *DiscoveredConnection) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DiscoveredConnection) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *DiscoveredConnection) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// GateOff says who turned a store's gate off.
+type GateOff struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "2026-01-31T09:00:00Z".
+	Since *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	// Example: "preshared:3f9a1c0b".
+	By string `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	// Example: "Moving to Okta".
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GateOff) Reset() {
+	*x = GateOff{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GateOff) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GateOff) ProtoMessage() {}
+
+func (x *GateOff) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GateOff.ProtoReflect.Descriptor instead.
+func (*GateOff) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *GateOff) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *GateOff) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *GateOff) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type GetGateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId       string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetGateRequest) Reset() {
+	*x = GetGateRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetGateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetGateRequest) ProtoMessage() {}
+
+func (x *GetGateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetGateRequest.ProtoReflect.Descriptor instead.
+func (*GetGateRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *GetGateRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+type GetGateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absent: the gate is on.
+	Off           *GateOff `protobuf:"bytes,1,opt,name=off,proto3" json:"off,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetGateResponse) Reset() {
+	*x = GetGateResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetGateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetGateResponse) ProtoMessage() {}
+
+func (x *GetGateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetGateResponse.ProtoReflect.Descriptor instead.
+func (*GetGateResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *GetGateResponse) GetOff() *GateOff {
+	if x != nil {
+		return x.Off
+	}
+	return nil
+}
+
+type TurnGateOffRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// In a line. Example: "Moving to Okta".
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TurnGateOffRequest) Reset() {
+	*x = TurnGateOffRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TurnGateOffRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TurnGateOffRequest) ProtoMessage() {}
+
+func (x *TurnGateOffRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TurnGateOffRequest.ProtoReflect.Descriptor instead.
+func (*TurnGateOffRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *TurnGateOffRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *TurnGateOffRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type TurnGateOffResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Off           *GateOff               `protobuf:"bytes,1,opt,name=off,proto3" json:"off,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TurnGateOffResponse) Reset() {
+	*x = TurnGateOffResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TurnGateOffResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TurnGateOffResponse) ProtoMessage() {}
+
+func (x *TurnGateOffResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TurnGateOffResponse.ProtoReflect.Descriptor instead.
+func (*TurnGateOffResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *TurnGateOffResponse) GetOff() *GateOff {
+	if x != nil {
+		return x.Off
+	}
+	return nil
+}
+
+type TurnGateOnRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId       string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TurnGateOnRequest) Reset() {
+	*x = TurnGateOnRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TurnGateOnRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TurnGateOnRequest) ProtoMessage() {}
+
+func (x *TurnGateOnRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TurnGateOnRequest.ProtoReflect.Descriptor instead.
+func (*TurnGateOnRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *TurnGateOnRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+type TurnGateOnResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TurnGateOnResponse) Reset() {
+	*x = TurnGateOnResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TurnGateOnResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TurnGateOnResponse) ProtoMessage() {}
+
+func (x *TurnGateOnResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TurnGateOnResponse.ProtoReflect.Descriptor instead.
+func (*TurnGateOnResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{69}
+}
+
 var File_ostiary_v1_identity_proto protoreflect.FileDescriptor
 
 const file_ostiary_v1_identity_proto_rawDesc = "" +
@@ -2938,10 +3988,11 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\tpage_size\x18\x02 \x01(\x05R\tpage_size\x12\x1e\n" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tR\n" +
-	"page_token\"\x85\x01\n" +
+	"page_token\"\xb6\x01\n" +
 	"\x19ListOrganizationsResponse\x12>\n" +
 	"\rorganizations\x18\x01 \x03(\v2\x18.ostiary.v1.OrganizationR\rorganizations\x12(\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\x0fnext_page_token\"G\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\x0fnext_page_token\x12/\n" +
+	"\bgate_off\x18\x03 \x01(\v2\x13.ostiary.v1.GateOffR\bgate_off\"G\n" +
 	"\x19DeleteOrganizationRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"\x1c\n" +
@@ -3107,7 +4158,66 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\";\n" +
 	"\x11ListRolesResponse\x12&\n" +
-	"\x05roles\x18\x01 \x03(\v2\x10.ostiary.v1.RoleR\x05roles2\xd7\x0e\n" +
+	"\x05roles\x18\x01 \x03(\v2\x10.ostiary.v1.RoleR\x05roles\"\x96\x02\n" +
+	"\x06Domain\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vrecord_name\x18\x02 \x01(\tR\vrecord_name\x12 \n" +
+	"\vrecord_text\x18\x03 \x01(\tR\vrecord_text\x126\n" +
+	"\badded_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\badded_at\x12<\n" +
+	"\vverified_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vverified_at\x12 \n" +
+	"\vverified_by\x18\x06 \x01(\tR\vverified_by\x12\x1c\n" +
+	"\tconfirmed\x18\a \x01(\bR\tconfirmed\"l\n" +
+	"\x10AddDomainRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
+	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"?\n" +
+	"\x11AddDomainResponse\x12*\n" +
+	"\x06domain\x18\x01 \x01(\v2\x12.ostiary.v1.DomainR\x06domain\"\x89\x01\n" +
+	"\x13VerifyDomainRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
+	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
+	"\aconfirm\x18\x04 \x01(\bR\aconfirm\"B\n" +
+	"\x14VerifyDomainResponse\x12*\n" +
+	"\x06domain\x18\x01 \x01(\v2\x12.ostiary.v1.DomainR\x06domain\"Z\n" +
+	"\x12ListDomainsRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
+	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\"C\n" +
+	"\x13ListDomainsResponse\x12,\n" +
+	"\adomains\x18\x01 \x03(\v2\x12.ostiary.v1.DomainR\adomains\"o\n" +
+	"\x13RemoveDomainRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
+	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\x16\n" +
+	"\x14RemoveDomainResponse\"C\n" +
+	"\x0fDiscoverRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x14\n" +
+	"\x05email\x18\x02 \x01(\tR\x05email\"\xca\x01\n" +
+	"\x10DiscoverResponse\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
+	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\x12,\n" +
+	"\x11organization_name\x18\x03 \x01(\tR\x11organization_name\x12B\n" +
+	"\vconnections\x18\x04 \x03(\v2 .ostiary.v1.DiscoveredConnectionR\vconnections\"N\n" +
+	"\x14DiscoveredConnection\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"c\n" +
+	"\aGateOff\x120\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x0e\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\",\n" +
+	"\x0eGetGateRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\"8\n" +
+	"\x0fGetGateResponse\x12%\n" +
+	"\x03off\x18\x01 \x01(\v2\x13.ostiary.v1.GateOffR\x03off\"H\n" +
+	"\x12TurnGateOffRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"<\n" +
+	"\x13TurnGateOffResponse\x12%\n" +
+	"\x03off\x18\x01 \x01(\v2\x13.ostiary.v1.GateOffR\x03off\"/\n" +
+	"\x11TurnGateOnRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\"\x14\n" +
+	"\x12TurnGateOnResponse2\xbf\x13\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\x12CreateOrganization\x12%.ostiary.v1.CreateOrganizationRequest\x1a&.ostiary.v1.CreateOrganizationResponse\x12Z\n" +
 	"\x0fGetOrganization\x12\".ostiary.v1.GetOrganizationRequest\x1a#.ostiary.v1.GetOrganizationResponse\x12`\n" +
@@ -3134,7 +4244,16 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\vRevokeToken\x12\x1e.ostiary.v1.RevokeTokenRequest\x1a\x1f.ostiary.v1.RevokeTokenResponse\x12K\n" +
 	"\n" +
 	"CreateRole\x12\x1d.ostiary.v1.CreateRoleRequest\x1a\x1e.ostiary.v1.CreateRoleResponse\x12H\n" +
-	"\tListRoles\x12\x1c.ostiary.v1.ListRolesRequest\x1a\x1d.ostiary.v1.ListRolesResponseB9Z7github.com/ostiary/ostiary/api/gen/ostiary/v1;ostiaryv1b\x06proto3"
+	"\tListRoles\x12\x1c.ostiary.v1.ListRolesRequest\x1a\x1d.ostiary.v1.ListRolesResponse\x12H\n" +
+	"\tAddDomain\x12\x1c.ostiary.v1.AddDomainRequest\x1a\x1d.ostiary.v1.AddDomainResponse\x12Q\n" +
+	"\fVerifyDomain\x12\x1f.ostiary.v1.VerifyDomainRequest\x1a .ostiary.v1.VerifyDomainResponse\x12N\n" +
+	"\vListDomains\x12\x1e.ostiary.v1.ListDomainsRequest\x1a\x1f.ostiary.v1.ListDomainsResponse\x12Q\n" +
+	"\fRemoveDomain\x12\x1f.ostiary.v1.RemoveDomainRequest\x1a .ostiary.v1.RemoveDomainResponse\x12E\n" +
+	"\bDiscover\x12\x1b.ostiary.v1.DiscoverRequest\x1a\x1c.ostiary.v1.DiscoverResponse\x12B\n" +
+	"\aGetGate\x12\x1a.ostiary.v1.GetGateRequest\x1a\x1b.ostiary.v1.GetGateResponse\x12N\n" +
+	"\vTurnGateOff\x12\x1e.ostiary.v1.TurnGateOffRequest\x1a\x1f.ostiary.v1.TurnGateOffResponse\x12K\n" +
+	"\n" +
+	"TurnGateOn\x12\x1d.ostiary.v1.TurnGateOnRequest\x1a\x1e.ostiary.v1.TurnGateOnResponseB9Z7github.com/ostiary/ostiary/api/gen/ostiary/v1;ostiaryv1b\x06proto3"
 
 var (
 	file_ostiary_v1_identity_proto_rawDescOnce sync.Once
@@ -3148,7 +4267,7 @@ func file_ostiary_v1_identity_proto_rawDescGZIP() []byte {
 	return file_ostiary_v1_identity_proto_rawDescData
 }
 
-var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
 var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*Organization)(nil),               // 0: ostiary.v1.Organization
 	(*CreateOrganizationRequest)(nil),  // 1: ostiary.v1.CreateOrganizationRequest
@@ -3201,79 +4320,124 @@ var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*CreateRoleResponse)(nil),         // 48: ostiary.v1.CreateRoleResponse
 	(*ListRolesRequest)(nil),           // 49: ostiary.v1.ListRolesRequest
 	(*ListRolesResponse)(nil),          // 50: ostiary.v1.ListRolesResponse
-	(*timestamppb.Timestamp)(nil),      // 51: google.protobuf.Timestamp
+	(*Domain)(nil),                     // 51: ostiary.v1.Domain
+	(*AddDomainRequest)(nil),           // 52: ostiary.v1.AddDomainRequest
+	(*AddDomainResponse)(nil),          // 53: ostiary.v1.AddDomainResponse
+	(*VerifyDomainRequest)(nil),        // 54: ostiary.v1.VerifyDomainRequest
+	(*VerifyDomainResponse)(nil),       // 55: ostiary.v1.VerifyDomainResponse
+	(*ListDomainsRequest)(nil),         // 56: ostiary.v1.ListDomainsRequest
+	(*ListDomainsResponse)(nil),        // 57: ostiary.v1.ListDomainsResponse
+	(*RemoveDomainRequest)(nil),        // 58: ostiary.v1.RemoveDomainRequest
+	(*RemoveDomainResponse)(nil),       // 59: ostiary.v1.RemoveDomainResponse
+	(*DiscoverRequest)(nil),            // 60: ostiary.v1.DiscoverRequest
+	(*DiscoverResponse)(nil),           // 61: ostiary.v1.DiscoverResponse
+	(*DiscoveredConnection)(nil),       // 62: ostiary.v1.DiscoveredConnection
+	(*GateOff)(nil),                    // 63: ostiary.v1.GateOff
+	(*GetGateRequest)(nil),             // 64: ostiary.v1.GetGateRequest
+	(*GetGateResponse)(nil),            // 65: ostiary.v1.GetGateResponse
+	(*TurnGateOffRequest)(nil),         // 66: ostiary.v1.TurnGateOffRequest
+	(*TurnGateOffResponse)(nil),        // 67: ostiary.v1.TurnGateOffResponse
+	(*TurnGateOnRequest)(nil),          // 68: ostiary.v1.TurnGateOnRequest
+	(*TurnGateOnResponse)(nil),         // 69: ostiary.v1.TurnGateOnResponse
+	(*timestamppb.Timestamp)(nil),      // 70: google.protobuf.Timestamp
 }
 var file_ostiary_v1_identity_proto_depIdxs = []int32{
-	51, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
+	70, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 1: ostiary.v1.CreateOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 2: ostiary.v1.GetOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 3: ostiary.v1.ListOrganizationsResponse.organizations:type_name -> ostiary.v1.Organization
-	11, // 4: ostiary.v1.VerifyOrganizationResponse.findings:type_name -> ostiary.v1.Finding
-	51, // 5: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
-	16, // 6: ostiary.v1.ListMembersResponse.members:type_name -> ostiary.v1.Member
-	29, // 7: ostiary.v1.GetUserResponse.standings:type_name -> ostiary.v1.Standing
-	51, // 8: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
-	51, // 9: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
-	30, // 10: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	30, // 11: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	30, // 12: ostiary.v1.ResumeConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	30, // 13: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
-	51, // 14: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
-	51, // 15: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	51, // 16: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
-	39, // 17: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
-	39, // 18: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
-	46, // 19: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
-	46, // 20: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
-	1,  // 21: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
-	3,  // 22: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
-	5,  // 23: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
-	7,  // 24: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
-	9,  // 25: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
-	12, // 26: ostiary.v1.IdentityService.SetMapping:input_type -> ostiary.v1.SetMappingRequest
-	14, // 27: ostiary.v1.IdentityService.GetMapping:input_type -> ostiary.v1.GetMappingRequest
-	17, // 28: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
-	19, // 29: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
-	21, // 30: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
-	23, // 31: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
-	25, // 32: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
-	27, // 33: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
-	31, // 34: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
-	33, // 35: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
-	37, // 36: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
-	35, // 37: ostiary.v1.IdentityService.ResumeConnection:input_type -> ostiary.v1.ResumeConnectionRequest
-	40, // 38: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
-	42, // 39: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
-	44, // 40: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
-	47, // 41: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
-	49, // 42: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
-	2,  // 43: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
-	4,  // 44: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
-	6,  // 45: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
-	8,  // 46: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
-	10, // 47: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
-	13, // 48: ostiary.v1.IdentityService.SetMapping:output_type -> ostiary.v1.SetMappingResponse
-	15, // 49: ostiary.v1.IdentityService.GetMapping:output_type -> ostiary.v1.GetMappingResponse
-	18, // 50: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
-	20, // 51: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
-	22, // 52: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
-	24, // 53: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
-	26, // 54: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
-	28, // 55: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
-	32, // 56: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
-	34, // 57: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
-	38, // 58: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
-	36, // 59: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
-	41, // 60: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
-	43, // 61: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
-	45, // 62: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
-	48, // 63: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
-	50, // 64: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
-	43, // [43:65] is the sub-list for method output_type
-	21, // [21:43] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	63, // 4: ostiary.v1.ListOrganizationsResponse.gate_off:type_name -> ostiary.v1.GateOff
+	11, // 5: ostiary.v1.VerifyOrganizationResponse.findings:type_name -> ostiary.v1.Finding
+	70, // 6: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
+	16, // 7: ostiary.v1.ListMembersResponse.members:type_name -> ostiary.v1.Member
+	29, // 8: ostiary.v1.GetUserResponse.standings:type_name -> ostiary.v1.Standing
+	70, // 9: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
+	70, // 10: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
+	30, // 11: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	30, // 12: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	30, // 13: ostiary.v1.ResumeConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	30, // 14: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
+	70, // 15: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	70, // 16: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	70, // 17: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
+	39, // 18: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
+	39, // 19: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
+	46, // 20: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
+	46, // 21: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
+	70, // 22: ostiary.v1.Domain.added_at:type_name -> google.protobuf.Timestamp
+	70, // 23: ostiary.v1.Domain.verified_at:type_name -> google.protobuf.Timestamp
+	51, // 24: ostiary.v1.AddDomainResponse.domain:type_name -> ostiary.v1.Domain
+	51, // 25: ostiary.v1.VerifyDomainResponse.domain:type_name -> ostiary.v1.Domain
+	51, // 26: ostiary.v1.ListDomainsResponse.domains:type_name -> ostiary.v1.Domain
+	62, // 27: ostiary.v1.DiscoverResponse.connections:type_name -> ostiary.v1.DiscoveredConnection
+	70, // 28: ostiary.v1.GateOff.since:type_name -> google.protobuf.Timestamp
+	63, // 29: ostiary.v1.GetGateResponse.off:type_name -> ostiary.v1.GateOff
+	63, // 30: ostiary.v1.TurnGateOffResponse.off:type_name -> ostiary.v1.GateOff
+	1,  // 31: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
+	3,  // 32: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
+	5,  // 33: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
+	7,  // 34: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
+	9,  // 35: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
+	12, // 36: ostiary.v1.IdentityService.SetMapping:input_type -> ostiary.v1.SetMappingRequest
+	14, // 37: ostiary.v1.IdentityService.GetMapping:input_type -> ostiary.v1.GetMappingRequest
+	17, // 38: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
+	19, // 39: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
+	21, // 40: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
+	23, // 41: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
+	25, // 42: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
+	27, // 43: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
+	31, // 44: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
+	33, // 45: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
+	37, // 46: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
+	35, // 47: ostiary.v1.IdentityService.ResumeConnection:input_type -> ostiary.v1.ResumeConnectionRequest
+	40, // 48: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
+	42, // 49: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
+	44, // 50: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
+	47, // 51: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
+	49, // 52: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
+	52, // 53: ostiary.v1.IdentityService.AddDomain:input_type -> ostiary.v1.AddDomainRequest
+	54, // 54: ostiary.v1.IdentityService.VerifyDomain:input_type -> ostiary.v1.VerifyDomainRequest
+	56, // 55: ostiary.v1.IdentityService.ListDomains:input_type -> ostiary.v1.ListDomainsRequest
+	58, // 56: ostiary.v1.IdentityService.RemoveDomain:input_type -> ostiary.v1.RemoveDomainRequest
+	60, // 57: ostiary.v1.IdentityService.Discover:input_type -> ostiary.v1.DiscoverRequest
+	64, // 58: ostiary.v1.IdentityService.GetGate:input_type -> ostiary.v1.GetGateRequest
+	66, // 59: ostiary.v1.IdentityService.TurnGateOff:input_type -> ostiary.v1.TurnGateOffRequest
+	68, // 60: ostiary.v1.IdentityService.TurnGateOn:input_type -> ostiary.v1.TurnGateOnRequest
+	2,  // 61: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
+	4,  // 62: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
+	6,  // 63: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
+	8,  // 64: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
+	10, // 65: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
+	13, // 66: ostiary.v1.IdentityService.SetMapping:output_type -> ostiary.v1.SetMappingResponse
+	15, // 67: ostiary.v1.IdentityService.GetMapping:output_type -> ostiary.v1.GetMappingResponse
+	18, // 68: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
+	20, // 69: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
+	22, // 70: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
+	24, // 71: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
+	26, // 72: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
+	28, // 73: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
+	32, // 74: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
+	34, // 75: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
+	38, // 76: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
+	36, // 77: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
+	41, // 78: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
+	43, // 79: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
+	45, // 80: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
+	48, // 81: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
+	50, // 82: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
+	53, // 83: ostiary.v1.IdentityService.AddDomain:output_type -> ostiary.v1.AddDomainResponse
+	55, // 84: ostiary.v1.IdentityService.VerifyDomain:output_type -> ostiary.v1.VerifyDomainResponse
+	57, // 85: ostiary.v1.IdentityService.ListDomains:output_type -> ostiary.v1.ListDomainsResponse
+	59, // 86: ostiary.v1.IdentityService.RemoveDomain:output_type -> ostiary.v1.RemoveDomainResponse
+	61, // 87: ostiary.v1.IdentityService.Discover:output_type -> ostiary.v1.DiscoverResponse
+	65, // 88: ostiary.v1.IdentityService.GetGate:output_type -> ostiary.v1.GetGateResponse
+	67, // 89: ostiary.v1.IdentityService.TurnGateOff:output_type -> ostiary.v1.TurnGateOffResponse
+	69, // 90: ostiary.v1.IdentityService.TurnGateOn:output_type -> ostiary.v1.TurnGateOnResponse
+	61, // [61:91] is the sub-list for method output_type
+	31, // [31:61] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_identity_proto_init() }
@@ -3287,7 +4451,7 @@ func file_ostiary_v1_identity_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_identity_proto_rawDesc), len(file_ostiary_v1_identity_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   51,
+			NumMessages:   70,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -41,6 +41,14 @@ const (
 	IdentityService_RevokeToken_FullMethodName        = "/ostiary.v1.IdentityService/RevokeToken"
 	IdentityService_CreateRole_FullMethodName         = "/ostiary.v1.IdentityService/CreateRole"
 	IdentityService_ListRoles_FullMethodName          = "/ostiary.v1.IdentityService/ListRoles"
+	IdentityService_AddDomain_FullMethodName          = "/ostiary.v1.IdentityService/AddDomain"
+	IdentityService_VerifyDomain_FullMethodName       = "/ostiary.v1.IdentityService/VerifyDomain"
+	IdentityService_ListDomains_FullMethodName        = "/ostiary.v1.IdentityService/ListDomains"
+	IdentityService_RemoveDomain_FullMethodName       = "/ostiary.v1.IdentityService/RemoveDomain"
+	IdentityService_Discover_FullMethodName           = "/ostiary.v1.IdentityService/Discover"
+	IdentityService_GetGate_FullMethodName            = "/ostiary.v1.IdentityService/GetGate"
+	IdentityService_TurnGateOff_FullMethodName        = "/ostiary.v1.IdentityService/TurnGateOff"
+	IdentityService_TurnGateOn_FullMethodName         = "/ostiary.v1.IdentityService/TurnGateOn"
 )
 
 // IdentityServiceClient is the client API for IdentityService service.
@@ -122,6 +130,35 @@ type IdentityServiceClient interface {
 	CreateRole(ctx context.Context, in *CreateRoleRequest, opts ...grpc.CallOption) (*CreateRoleResponse, error)
 	// ListRoles returns what identity providers may assign in an organization, by id.
 	ListRoles(ctx context.Context, in *ListRolesRequest, opts ...grpc.CallOption) (*ListRolesResponse, error)
+	// AddDomain notes that an organization says a mail domain is its own, and returns the TXT record that proves
+	// it. Adding it again returns the same. Several organizations of a store may say so of one domain, until one
+	// of them is verified.
+	// Errors: ALREADY_EXISTS where it is verified for another organization of the store; RESOURCE_EXHAUSTED where
+	// the organization has 100.
+	AddDomain(ctx context.Context, in *AddDomainRequest, opts ...grpc.CallOption) (*AddDomainResponse, error)
+	// VerifyDomain makes a domain count as the organization's: where the DNS has the record, or by the caller's
+	// word. It is not looked up again. Verifying it again is a success without effect.
+	// Errors: FAILED_PRECONDITION where the record is not found, which may be retried; ALREADY_EXISTS as above.
+	VerifyDomain(ctx context.Context, in *VerifyDomainRequest, opts ...grpc.CallOption) (*VerifyDomainResponse, error)
+	// ListDomains returns the domains of an organization, verified or not, by name.
+	ListDomains(ctx context.Context, in *ListDomainsRequest, opts ...grpc.CallOption) (*ListDomainsResponse, error)
+	// RemoveDomain takes a domain away from an organization.
+	RemoveDomain(ctx context.Context, in *RemoveDomainRequest, opts ...grpc.CallOption) (*RemoveDomainResponse, error)
+	// Discover returns the organization whose verified domain is that of an e-mail address, and its connections.
+	// It looks at the domain alone, and not at who exists.
+	// Errors: NOT_FOUND where no organization has the domain; INVALID_ARGUMENT where several stores do and none is
+	// named; RESOURCE_EXHAUSTED (HTTP 429) where the caller asks too often, with the header retry-after in seconds.
+	// Limits: the first 100 connections.
+	Discover(ctx context.Context, in *DiscoverRequest, opts ...grpc.CallOption) (*DiscoverResponse, error)
+	// GetGate returns whether the store's gate is off.
+	// Errors: NOT_FOUND where the store never had an organization.
+	GetGate(ctx context.Context, in *GetGateRequest, opts ...grpc.CallOption) (*GetGateResponse, error)
+	// TurnGateOff lets people whom identity providers have disabled pass where an application's own grants let
+	// them. Who is blocked or was deleted is denied all the same, and models and identity relations are judged as
+	// ever. Who turned it off, when and why is kept. Where it is off already it stays as it is.
+	TurnGateOff(ctx context.Context, in *TurnGateOffRequest, opts ...grpc.CallOption) (*TurnGateOffResponse, error)
+	// TurnGateOn turns the gate on again.
+	TurnGateOn(ctx context.Context, in *TurnGateOnRequest, opts ...grpc.CallOption) (*TurnGateOnResponse, error)
 }
 
 type identityServiceClient struct {
@@ -352,6 +389,86 @@ func (c *identityServiceClient) ListRoles(ctx context.Context, in *ListRolesRequ
 	return out, nil
 }
 
+func (c *identityServiceClient) AddDomain(ctx context.Context, in *AddDomainRequest, opts ...grpc.CallOption) (*AddDomainResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AddDomainResponse)
+	err := c.cc.Invoke(ctx, IdentityService_AddDomain_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) VerifyDomain(ctx context.Context, in *VerifyDomainRequest, opts ...grpc.CallOption) (*VerifyDomainResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VerifyDomainResponse)
+	err := c.cc.Invoke(ctx, IdentityService_VerifyDomain_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) ListDomains(ctx context.Context, in *ListDomainsRequest, opts ...grpc.CallOption) (*ListDomainsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListDomainsResponse)
+	err := c.cc.Invoke(ctx, IdentityService_ListDomains_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) RemoveDomain(ctx context.Context, in *RemoveDomainRequest, opts ...grpc.CallOption) (*RemoveDomainResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RemoveDomainResponse)
+	err := c.cc.Invoke(ctx, IdentityService_RemoveDomain_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) Discover(ctx context.Context, in *DiscoverRequest, opts ...grpc.CallOption) (*DiscoverResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiscoverResponse)
+	err := c.cc.Invoke(ctx, IdentityService_Discover_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) GetGate(ctx context.Context, in *GetGateRequest, opts ...grpc.CallOption) (*GetGateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetGateResponse)
+	err := c.cc.Invoke(ctx, IdentityService_GetGate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) TurnGateOff(ctx context.Context, in *TurnGateOffRequest, opts ...grpc.CallOption) (*TurnGateOffResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TurnGateOffResponse)
+	err := c.cc.Invoke(ctx, IdentityService_TurnGateOff_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) TurnGateOn(ctx context.Context, in *TurnGateOnRequest, opts ...grpc.CallOption) (*TurnGateOnResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TurnGateOnResponse)
+	err := c.cc.Invoke(ctx, IdentityService_TurnGateOn_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // IdentityServiceServer is the server API for IdentityService service.
 // All implementations must embed UnimplementedIdentityServiceServer
 // for forward compatibility.
@@ -431,6 +548,35 @@ type IdentityServiceServer interface {
 	CreateRole(context.Context, *CreateRoleRequest) (*CreateRoleResponse, error)
 	// ListRoles returns what identity providers may assign in an organization, by id.
 	ListRoles(context.Context, *ListRolesRequest) (*ListRolesResponse, error)
+	// AddDomain notes that an organization says a mail domain is its own, and returns the TXT record that proves
+	// it. Adding it again returns the same. Several organizations of a store may say so of one domain, until one
+	// of them is verified.
+	// Errors: ALREADY_EXISTS where it is verified for another organization of the store; RESOURCE_EXHAUSTED where
+	// the organization has 100.
+	AddDomain(context.Context, *AddDomainRequest) (*AddDomainResponse, error)
+	// VerifyDomain makes a domain count as the organization's: where the DNS has the record, or by the caller's
+	// word. It is not looked up again. Verifying it again is a success without effect.
+	// Errors: FAILED_PRECONDITION where the record is not found, which may be retried; ALREADY_EXISTS as above.
+	VerifyDomain(context.Context, *VerifyDomainRequest) (*VerifyDomainResponse, error)
+	// ListDomains returns the domains of an organization, verified or not, by name.
+	ListDomains(context.Context, *ListDomainsRequest) (*ListDomainsResponse, error)
+	// RemoveDomain takes a domain away from an organization.
+	RemoveDomain(context.Context, *RemoveDomainRequest) (*RemoveDomainResponse, error)
+	// Discover returns the organization whose verified domain is that of an e-mail address, and its connections.
+	// It looks at the domain alone, and not at who exists.
+	// Errors: NOT_FOUND where no organization has the domain; INVALID_ARGUMENT where several stores do and none is
+	// named; RESOURCE_EXHAUSTED (HTTP 429) where the caller asks too often, with the header retry-after in seconds.
+	// Limits: the first 100 connections.
+	Discover(context.Context, *DiscoverRequest) (*DiscoverResponse, error)
+	// GetGate returns whether the store's gate is off.
+	// Errors: NOT_FOUND where the store never had an organization.
+	GetGate(context.Context, *GetGateRequest) (*GetGateResponse, error)
+	// TurnGateOff lets people whom identity providers have disabled pass where an application's own grants let
+	// them. Who is blocked or was deleted is denied all the same, and models and identity relations are judged as
+	// ever. Who turned it off, when and why is kept. Where it is off already it stays as it is.
+	TurnGateOff(context.Context, *TurnGateOffRequest) (*TurnGateOffResponse, error)
+	// TurnGateOn turns the gate on again.
+	TurnGateOn(context.Context, *TurnGateOnRequest) (*TurnGateOnResponse, error)
 	mustEmbedUnimplementedIdentityServiceServer()
 }
 
@@ -506,6 +652,30 @@ func (UnimplementedIdentityServiceServer) CreateRole(context.Context, *CreateRol
 }
 func (UnimplementedIdentityServiceServer) ListRoles(context.Context, *ListRolesRequest) (*ListRolesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRoles not implemented")
+}
+func (UnimplementedIdentityServiceServer) AddDomain(context.Context, *AddDomainRequest) (*AddDomainResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AddDomain not implemented")
+}
+func (UnimplementedIdentityServiceServer) VerifyDomain(context.Context, *VerifyDomainRequest) (*VerifyDomainResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method VerifyDomain not implemented")
+}
+func (UnimplementedIdentityServiceServer) ListDomains(context.Context, *ListDomainsRequest) (*ListDomainsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListDomains not implemented")
+}
+func (UnimplementedIdentityServiceServer) RemoveDomain(context.Context, *RemoveDomainRequest) (*RemoveDomainResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RemoveDomain not implemented")
+}
+func (UnimplementedIdentityServiceServer) Discover(context.Context, *DiscoverRequest) (*DiscoverResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Discover not implemented")
+}
+func (UnimplementedIdentityServiceServer) GetGate(context.Context, *GetGateRequest) (*GetGateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetGate not implemented")
+}
+func (UnimplementedIdentityServiceServer) TurnGateOff(context.Context, *TurnGateOffRequest) (*TurnGateOffResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method TurnGateOff not implemented")
+}
+func (UnimplementedIdentityServiceServer) TurnGateOn(context.Context, *TurnGateOnRequest) (*TurnGateOnResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method TurnGateOn not implemented")
 }
 func (UnimplementedIdentityServiceServer) mustEmbedUnimplementedIdentityServiceServer() {}
 func (UnimplementedIdentityServiceServer) testEmbeddedByValue()                         {}
@@ -924,6 +1094,150 @@ func _IdentityService_ListRoles_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _IdentityService_AddDomain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AddDomainRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).AddDomain(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_AddDomain_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).AddDomain(ctx, req.(*AddDomainRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_VerifyDomain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VerifyDomainRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).VerifyDomain(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_VerifyDomain_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).VerifyDomain(ctx, req.(*VerifyDomainRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_ListDomains_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListDomainsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).ListDomains(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_ListDomains_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).ListDomains(ctx, req.(*ListDomainsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_RemoveDomain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RemoveDomainRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).RemoveDomain(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_RemoveDomain_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).RemoveDomain(ctx, req.(*RemoveDomainRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_Discover_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiscoverRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).Discover(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_Discover_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).Discover(ctx, req.(*DiscoverRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_GetGate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetGateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).GetGate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_GetGate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).GetGate(ctx, req.(*GetGateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_TurnGateOff_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TurnGateOffRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).TurnGateOff(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_TurnGateOff_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).TurnGateOff(ctx, req.(*TurnGateOffRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_TurnGateOn_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TurnGateOnRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).TurnGateOn(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_TurnGateOn_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).TurnGateOn(ctx, req.(*TurnGateOnRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // IdentityService_ServiceDesc is the grpc.ServiceDesc for IdentityService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1018,6 +1332,38 @@ var IdentityService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListRoles",
 			Handler:    _IdentityService_ListRoles_Handler,
+		},
+		{
+			MethodName: "AddDomain",
+			Handler:    _IdentityService_AddDomain_Handler,
+		},
+		{
+			MethodName: "VerifyDomain",
+			Handler:    _IdentityService_VerifyDomain_Handler,
+		},
+		{
+			MethodName: "ListDomains",
+			Handler:    _IdentityService_ListDomains_Handler,
+		},
+		{
+			MethodName: "RemoveDomain",
+			Handler:    _IdentityService_RemoveDomain_Handler,
+		},
+		{
+			MethodName: "Discover",
+			Handler:    _IdentityService_Discover_Handler,
+		},
+		{
+			MethodName: "GetGate",
+			Handler:    _IdentityService_GetGate_Handler,
+		},
+		{
+			MethodName: "TurnGateOff",
+			Handler:    _IdentityService_TurnGateOff_Handler,
+		},
+		{
+			MethodName: "TurnGateOn",
+			Handler:    _IdentityService_TurnGateOn_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
