@@ -103,20 +103,28 @@ type gateFault struct {
 }
 
 func newOrgLintCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var mapping string
+	cmd := &cobra.Command{
 		Use:   "lint FILE",
 		Short: "Prove that a model lets nobody around the gate, or print the way",
 		Long: `Prove of a model file that a person who is not enabled in an organization passes through none of the
 relations that identity providers fill, or print every way that leads around. A store with organizations
-refuses a model that has one. Exit code 4 when there is one.`,
-		Example: "  ostiary org lint model/fga.mod",
+refuses a model that has one. Exit code 4 when there is one.
+
+A model that calls the parts of identity otherwise than identity.fga does, or leaves some out, is judged
+with the mapping that says so; the mapping is compared with the model.`,
+		Example: "  ostiary org lint model/fga.mod\n  ostiary org lint model.fga --mapping identity.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			m, err := a.compileFile(args[0])
 			if err != nil {
 				return err
 			}
-			faults := gate.Lint(m, gate.Default())
+			names, err := a.namesFor(m, mapping)
+			if err != nil {
+				return err
+			}
+			faults := gate.Lint(m, names)
 			if a.json() {
 				all := make([]gateFault, 0, len(faults))
 				for _, f := range faults {
@@ -134,6 +142,8 @@ refuses a model that has one. Exit code 4 when there is one.`,
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&mapping, "mapping", "", "file that says what the model calls the parts of identity")
+	return cmd
 }
 
 func (a *app) printFaults(name string, faults gate.Faults) {

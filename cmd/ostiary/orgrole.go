@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
+	"github.com/ostiary/ostiary/dsl/gate"
 )
 
 func newOrgRoleCommand(a *app) *cobra.Command {
@@ -35,7 +36,11 @@ that is printed stands in tuples, so that an application can grant something to 
 			if a.json() {
 				return a.printMessage(answer, nil)
 			}
-			a.printf("%s", roleObject(args[0], answer.GetRole()))
+			names, err := c.names(ctx)
+			if err != nil {
+				return err
+			}
+			a.printf("%s", roleObject(names, args[0], answer.GetRole()))
 			return nil
 		}),
 	}
@@ -46,11 +51,12 @@ that is printed stands in tuples, so that an application can grant something to 
 }
 
 // roleObject is a role or an entitlement as it stands in tuples.
-func roleObject(organization string, r *ostiaryv1.Role) string {
+func roleObject(n *gate.Names, organization string, r *ostiaryv1.Role) string {
+	typ := n.Role.Type
 	if r.GetEntitlement() {
-		return "entitlement:" + organization + "/" + r.GetId()
+		typ = n.Entitlement.Type
 	}
-	return "role:" + organization + "/" + r.GetId()
+	return typ + ":" + organization + "/" + r.GetId()
 }
 
 func newOrgRoleListCommand(a *app) *cobra.Command {
@@ -67,9 +73,13 @@ func newOrgRoleListCommand(a *app) *cobra.Command {
 			if a.json() {
 				return a.printMessage(all, nil)
 			}
+			names, err := c.names(ctx)
+			if err != nil {
+				return err
+			}
 			rows := make([][]string, 0, len(all.GetRoles()))
 			for _, r := range all.GetRoles() {
-				rows = append(rows, []string{roleObject(args[0], r), r.GetValue(), r.GetDisplay(), r.GetType()})
+				rows = append(rows, []string{roleObject(names, args[0], r), r.GetValue(), r.GetDisplay(), r.GetType()})
 			}
 			return a.printTable([]string{"OBJECT", "VALUE", "DISPLAY", "TYPE"}, rows)
 		}),
