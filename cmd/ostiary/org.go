@@ -17,7 +17,7 @@ import (
 func newOrgCommand(a *app) *cobra.Command {
 	remote := []*cobra.Command{
 		newOrgCreateCommand(a), newOrgListCommand(a), newOrgShowCommand(a), newOrgDeleteCommand(a), newOrgMemberCommand(a),
-		newOrgRoleCommand(a), newOrgVerifyCommand(a), newOrgMappingCommand(a),
+		newOrgRoleCommand(a), newOrgVerifyCommand(a), newOrgMappingCommand(a), newOrgDomainCommand(a), newOrgDiscoverCommand(a), newOrgGateCommand(a),
 	}
 	for _, cmd := range remote {
 		a.addStoreFlag(a.addClientFlags(cmd))
@@ -113,9 +113,13 @@ func newOrgListCommand(a *app) *cobra.Command {
 					return fmt.Errorf("list the organizations: %w", err)
 				}
 				all.Organizations = append(all.Organizations, page.GetOrganizations()...)
+				all.GateOff = page.GetGateOff()
 				if request.PageToken = page.GetNextPageToken(); request.PageToken == "" {
 					break
 				}
+			}
+			if off := all.GetGateOff(); off != nil {
+				a.talkf("%s", a.paintErr(red, gateText(off)))
 			}
 			return a.printOrganizations(all, all.GetOrganizations()...)
 		}),
