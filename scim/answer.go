@@ -22,6 +22,8 @@ type answer struct {
 	revision ostiary.Revision // of the view or of the write; zero: none
 	allow    string           // methods, with 405
 	retry    int              // seconds, with 429 and 503
+	// challenge says what to show with a request (RFC 6750, section 3), with 401 and 403.
+	challenge string
 }
 
 const contentType = "application/scim+json;charset=utf-8"
@@ -29,7 +31,7 @@ const contentType = "application/scim+json;charset=utf-8"
 // write sends an answer.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, a answer) {
 	header := w.Header()
-	for name, value := range map[string]string{"Location": a.location, "Allow": a.allow, "ETag": a.tag} {
+	for name, value := range map[string]string{"Location": a.location, "Allow": a.allow, "ETag": a.tag, "WWW-Authenticate": a.challenge} {
 		if value != "" {
 			header.Set(name, value)
 		}
@@ -40,9 +42,6 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, a answer) {
 	}
 	if a.retry != 0 {
 		header.Set("Retry-After", strconv.Itoa(a.retry))
-	}
-	if a.status == http.StatusUnauthorized {
-		header.Set("WWW-Authenticate", `Bearer realm="scim"`)
 	}
 	header.Set("Cache-Control", "no-store")
 	if a.body == nil {

@@ -69,6 +69,7 @@ func (c *call) features() (resource.Features, error) {
 		Base: c.base, Bulk: true, MaxBulkOperations: o.MaxBulkOperations, MaxBulkBytes: int(o.MaxBodyBytes),
 		MaxResults: o.Pages.MaxCount, DefaultPageSize: o.Pages.DefaultCount, CursorSeconds: int(o.CursorLifetime.Seconds()),
 		Strict: c.dialect == resource.Strict, Okta: connection.Kind == identity.KindOkta,
+		OAuth: o.OAuth,
 	}, nil
 }
 

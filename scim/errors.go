@@ -36,6 +36,14 @@ func (h *Handler) refusal(r *http.Request, err error) answer {
 	if errors.Is(err, identity.ErrHeld) || errors.Is(err, identity.ErrPaused) {
 		a.retry = operatorSeconds
 	}
+	switch {
+	case e.Status == http.StatusUnauthorized && r.Header.Get("Authorization") != "":
+		a.challenge = `Bearer realm="scim", scope="scim", error="invalid_token"`
+	case e.Status == http.StatusUnauthorized:
+		a.challenge = `Bearer realm="scim", scope="scim"`
+	case errors.Is(err, identity.ErrForbidden):
+		a.challenge = `Bearer realm="scim", scope="scim", error="insufficient_scope"`
+	}
 	a.body, _ = json.Marshal(e) // strings: it cannot fail
 	return a
 }

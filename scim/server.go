@@ -38,6 +38,8 @@ type Options struct {
 	// RequestsPerSecond bounds what a connection may ask for, with twice as many at once after a pause. Zero
 	// means 1,000, negative does not bound.
 	RequestsPerSecond int
+	// OAuth says in the discovery that there are access tokens by client credentials. Package oauth gives them.
+	OAuth bool
 	// CursorLifetime is how long a cursor is good for. Zero means 10 minutes.
 	CursorLifetime time.Duration
 }

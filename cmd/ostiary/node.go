@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/ostiary/ostiary/api"
+	"github.com/ostiary/ostiary/egress"
 	"github.com/ostiary/ostiary/engine"
+	"github.com/ostiary/ostiary/keyset"
+	"github.com/ostiary/ostiary/oauth"
 	"github.com/ostiary/ostiary/raftstore"
 	"github.com/ostiary/ostiary/scim"
 )
@@ -28,6 +32,7 @@ type nodeOptions struct {
 	authzenBaseURL string
 	retention      time.Duration     // of the history; zero is raftstore's default
 	cluster        raftstore.Options // the fields that are about a cluster
+	egressAllow    []netip.Prefix    // networks that may be asked for keys though they are not public
 	engine         engine.Options
 	memory         memoryPlan   // zero: raftstore's defaults, and no cache of edges
 	admin          net.Listener // for metrics and profiles; nil: none; closed by runNode
@@ -102,7 +107,18 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	server.Mount(scim.Prefix, scim.New(scim.Options{
 		Service: server.Identity(), Cluster: store.ClusterID, Now: store.Now,
 		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
+		OAuth: true,
 	}))
+	outgoing := egress.New(egress.Options{Allow: o.egressAllow})
+	defer outgoing.Close()
+	keys := keyset.NewCache(outgoing, keyset.Options{})
+	defer keys.Close()
+	tokens := oauth.New(oauth.Options{
+		Service: server.Identity(), Keys: keys, SCIMPrefix: scim.Prefix, Now: store.Now,
+		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
+	})
+	server.Mount(oauth.TokenPath, tokens)
+	server.Mount(oauth.MetadataPath, tokens)
 	served = true
 	if o.admin != nil {
 		var admin sync.WaitGroup

@@ -37,6 +37,7 @@ type serveFlags struct {
 	cacheSize      byteSize
 	limits         limitFlags
 	cluster        clusterFlags
+	egress         egressFlags
 }
 
 func newServeCommand(a *app) *cobra.Command {
@@ -79,6 +80,7 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 		"log-format", "log-level", "http-cors-allowed-origins", "http-cors-allowed-headers", "authzen-base-url")
 	flags.cluster.register(f)
 	flags.limits.register(f)
+	flags.egress.register(f)
 	return cmd
 }
 
@@ -97,6 +99,10 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	}
 	if err := flags.cors.Validate(); err != nil {
 		return usagef("--http-cors-allowed-origins, --http-cors-allowed-headers: %v", err)
+	}
+	egressAllow, err := flags.egress.networks()
+	if err != nil {
+		return err
 	}
 	cluster, err := flags.cluster.judge(flags.dev)
 	if err != nil {
@@ -158,6 +164,7 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 		authzenBaseURL: flags.authzenBaseURL,
 		retention:      keptForEverIfZero(flags.retention),
 		cluster:        cluster,
+		egressAllow:    egressAllow,
 		logger:         logger,
 		ready: func() {
 			grpcAddr, httpAddr := grpcListener.Addr().String(), httpListener.Addr().String()
