@@ -16,6 +16,7 @@ import (
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/dsl"
 	"github.com/ostiary/ostiary/engine"
+	"github.com/ostiary/ostiary/identity"
 )
 
 // OpenFGA's error numbers travel as gRPC status codes. These are the ones given by name here.
@@ -83,6 +84,7 @@ var sentinelCodes = []struct {
 	{ostiary.ErrExists, codes.AlreadyExists, true},
 	{ostiary.ErrPrecondition, codes.Aborted, true},
 	{ostiary.ErrConflict, codes.Aborted, true},
+	{identity.ErrLocked, codes.Unavailable, true},
 	{ostiary.ErrNotLeader, codes.Unavailable, false},
 	{ostiary.ErrRevisionNotYet, codes.Unavailable, true},
 	{ostiary.ErrStale, codes.Unavailable, true},

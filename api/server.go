@@ -80,6 +80,8 @@ type Options struct {
 	// LookUpTXT returns the TXT records of a name that ends in a dot, by which mail domains are verified. Nil:
 	// the resolver of this machine.
 	LookUpTXT func(ctx context.Context, name string) ([]string, error)
+	// IdentityKeys are the operator's keys for personal data. Nil: there are none.
+	IdentityKeys *identity.Keys
 	// Backup, where it is set, is what CreateBackup streams. Writable, where it is set, returns an error
 	// while the backend refuses writes for want of disk space; /readyz says so.
 	Backup   BackupFunc
@@ -156,14 +158,15 @@ func NewServer(o Options) (*Server, error) {
 		backupStall:   defaultBackupStall,
 
 		authzenBaseURL: o.AuthZENBaseURL,
-		identity:       identity.New(identityBackend{o.Backend}, identity.Options{JudgeModel: judgeLatestModel, JudgeMapping: judgeMapping, LookUpTXT: o.LookUpTXT}),
-		models:         newModelCache(limits.MaxCachedModels),
-		ids:            newIDSource(),
-		discoveries:    newRates(limits.MaxDiscoveries),
-		turns:          newTurns(limits.MaxHeavyLists, limits.MaxWaitingLists),
-		modelTurn:      make(chan struct{}, 1),
-		decoding:       make(chan struct{}, maxBodiesDecoding),
-		draining:       make(chan struct{}),
+		identity: identity.New(identityBackend{o.Backend}, identity.Options{
+			JudgeModel: judgeLatestModel, JudgeMapping: judgeMapping, LookUpTXT: o.LookUpTXT, Keys: o.IdentityKeys}),
+		models:      newModelCache(limits.MaxCachedModels),
+		ids:         newIDSource(),
+		discoveries: newRates(limits.MaxDiscoveries),
+		turns:       newTurns(limits.MaxHeavyLists, limits.MaxWaitingLists),
+		modelTurn:   make(chan struct{}, 1),
+		decoding:    make(chan struct{}, maxBodiesDecoding),
+		draining:    make(chan struct{}),
 	}, nil
 }
 

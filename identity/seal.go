@@ -15,8 +15,9 @@ import (
 )
 
 // secretsKey holds what wraps the keys of people and keys the hashes of links. It is drawn once, through
-// the log, so that all nodes of a cluster have the same. No call shows it.
-var secretsKey = ostiary.DocumentKey{Collection: "secret", Key: "identity"}
+// the log, so that all nodes of a cluster have the same, and stored as an operator's keys wrap it. No call
+// shows it, and no history: once it is wrapped, no view has it as it was before.
+var secretsKey = ostiary.DocumentKey{Collection: ostiary.ShredPrefix + "secret", Key: "identity"}
 
 const keyBytes = 32
 
@@ -34,13 +35,11 @@ func (s *Service) secret(ctx context.Context) (*secrets, error) {
 	if err != nil || found != nil {
 		return found, err
 	}
-	drawn := make([]byte, 2*keyBytes)
-	rand.Read(drawn) // never fails
 	_, err = s.backend.Propose(ctx, &ostiary.Mutation{
 		TimeNanos:     s.backend.Now(),
 		Principal:     ostiary.Principal{Kind: "internal", Name: "identity"},
 		Preconditions: []ostiary.Precondition{absent(secretsKey)},
-		Documents:     []ostiary.DocumentChange{{Key: secretsKey, Body: drawn}},
+		Documents:     []ostiary.DocumentChange{{Key: secretsKey, Body: s.options.Keys.wrap(drawSecret())}},
 	})
 	if err != nil && !errors.Is(err, ostiary.ErrPrecondition) { // or another request drew it first
 		return nil, fmt.Errorf("store the secret of people's keys: %w", err)
@@ -63,10 +62,11 @@ func (s *Service) storedSecret(ctx context.Context, f ostiary.Freshness) (*secre
 	if err != nil || !there {
 		return nil, err
 	}
-	if len(d.Body) != 2*keyBytes {
-		return nil, fmt.Errorf("the secret of people's keys has %d bytes, not %d: %w", len(d.Body), 2*keyBytes, ostiary.ErrCorrupt)
+	secret, _, err := s.options.Keys.unwrap(d)
+	if err != nil {
+		return nil, err
 	}
-	found := &secrets{wrap: newAEAD(d.Body[:keyBytes]), hash: d.Body[keyBytes:]}
+	found := &secrets{wrap: newAEAD(secret[:keyBytes]), hash: secret[keyBytes:]}
 	s.secrets.Store(found)
 	return found, nil
 }

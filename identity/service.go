@@ -20,6 +20,8 @@ import (
 
 // Options configures New. The zero value is ready for use.
 type Options struct {
+	// Keys are the operator's keys for personal data. Nil: there are none.
+	Keys *Keys
 	// JudgeModel is asked when a store gets its first organization. It returns an error where the store's
 	// model lets people around the gate, and otherwise what must hold for its judgement to stay true.
 	// Nil: there are no models.

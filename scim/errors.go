@@ -74,6 +74,8 @@ func refusalOf(err error) *scimerr.Error {
 		return scimerr.New(http.StatusRequestEntityTooLarge, "", "%s", said(err, ostiary.ErrTooBroad))
 	case errors.Is(err, ostiary.ErrRevisionGone):
 		return scimerr.Bad(scimerr.ExpiredCursor, "the pages are no longer kept: start again without a cursor")
+	case errors.Is(err, identity.ErrLocked):
+		return scimerr.New(http.StatusServiceUnavailable, "", "this node does not have the key of personal data: another one may answer")
 	case isPassing(err):
 		return scimerr.New(http.StatusServiceUnavailable, "", "the server cannot answer now: try again")
 	default:

@@ -15,6 +15,7 @@ import (
 	"github.com/ostiary/ostiary/api"
 	"github.com/ostiary/ostiary/egress"
 	"github.com/ostiary/ostiary/engine"
+	"github.com/ostiary/ostiary/identity"
 	"github.com/ostiary/ostiary/keyset"
 	"github.com/ostiary/ostiary/oauth"
 	"github.com/ostiary/ostiary/raftstore"
@@ -30,6 +31,7 @@ type nodeOptions struct {
 	cors          api.CORS
 	// authzenBaseURL is the URL for AuthZEN's discovery; without it there is none.
 	authzenBaseURL string
+	identityKeys   *identity.Keys    // for personal data; nil: none
 	retention      time.Duration     // of the history; zero is raftstore's default
 	cluster        raftstore.Options // the fields that are about a cluster
 	egressAllow    []netip.Prefix    // networks that may be asked for keys though they are not public
@@ -94,6 +96,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		OnServing:     o.ready,
 
 		AuthZENBaseURL: o.authzenBaseURL,
+		IdentityKeys:   o.identityKeys,
 	})
 	if err != nil {
 		return err
@@ -119,6 +122,11 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	})
 	server.Mount(oauth.TokenPath, tokens)
 	server.Mount(oauth.MetadataPath, tokens)
+	var keeper sync.WaitGroup
+	defer keeper.Wait()
+	keeperCtx, stopKeeper := context.WithCancel(ctx)
+	defer stopKeeper()
+	keeper.Go(func() { keepWrapped(keeperCtx, server.Identity(), o.identityKeys != nil, o.logger) })
 	served = true
 	if o.admin != nil {
 		var admin sync.WaitGroup

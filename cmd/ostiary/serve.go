@@ -30,6 +30,7 @@ type serveFlags struct {
 	logLevel       string
 	cors           api.CORS
 	authzenBaseURL string
+	identityKeys   string // file
 	retention      time.Duration
 	adminAddr      string
 	adminChosen    bool // --admin-addr was given
@@ -72,12 +73,13 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 	f.StringSliceVar(&flags.cors.AllowedOrigins, "http-cors-allowed-origins", []string{"*"}, "origins whose pages may call over HTTP (*: all)")
 	f.StringSliceVar(&flags.cors.AllowedHeaders, "http-cors-allowed-headers", []string{"*"}, "request headers that such a page may set (*: all)")
 	f.StringVar(&flags.authzenBaseURL, "authzen-base-url", "", "URL at which clients reach this server, for AuthZEN's discovery and the locations of SCIM resources (with --dev: the address for HTTP)")
+	f.StringVar(&flags.identityKeys, "identity-key-file", "", "file with keys for personal data, one a line: 32 bytes in base64 or hex; the first wraps, all open")
 	f.DurationVar(&flags.retention, "history-retention", 24*time.Hour, "how long past revisions can be read, and ReadChanges reaches back (0: for ever)")
 	f.StringVar(&flags.adminAddr, "admin-addr", defaultAdminAddr, "address for metrics (/metrics) and profiles (/debug/pprof), without authentication (empty: none)")
 	f.Var(&flags.memoryLimit, "memory-limit", "memory of the whole process, as 2GiB (0: half of what the machine or the control group has)")
 	f.Var(&flags.cacheSize, "cache-size", "memory of the cache of edges, as 256MiB (0: none; without: a quarter of --memory-limit)")
 	fromEnv(f, "admin-addr", "memory-limit", "cache-size", "history-retention", "data-dir", "grpc-addr", "http-addr", "dev", "authn-method", "authn-preshared-keys", "authn-preshared-keys-file",
-		"log-format", "log-level", "http-cors-allowed-origins", "http-cors-allowed-headers", "authzen-base-url")
+		"log-format", "log-level", "http-cors-allowed-origins", "http-cors-allowed-headers", "authzen-base-url", "identity-key-file")
 	flags.cluster.register(f)
 	flags.limits.register(f)
 	flags.egress.register(f)
@@ -115,6 +117,10 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 		return err
 	}
 	logger, err := newLogger(a.err, flags.logFormat, flags.logLevel)
+	if err != nil {
+		return err
+	}
+	identityKeys, err := readIdentityKeys(flags.identityKeys)
 	if err != nil {
 		return err
 	}
@@ -162,6 +168,7 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 		authenticator: authenticator, limits: flags.limits.limits(), engine: flags.limits.engine(), cors: flags.cors,
 		memory: memory, admin: adminListener,
 		authzenBaseURL: flags.authzenBaseURL,
+		identityKeys:   identityKeys,
 		retention:      keptForEverIfZero(flags.retention),
 		cluster:        cluster,
 		egressAllow:    egressAllow,
