@@ -21,28 +21,38 @@ func newOrgMappingCommand(a *app) *cobra.Command {
 }
 
 func newOrgMappingSetCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "set FILE",
+	var fromModel string
+	cmd := &cobra.Command{
+		Use:   "set [FILE]",
 		Short: "Write identity to the store's model as a mapping says",
 		Long: `Write identity to the store's model as a mapping says: a file in YAML that names what the model calls
 otherwise than identity.fga does, and lists what it leaves out. It is compared with the store's newest
 model; every fault is reported with line and column, and the exit code is 4. '-' is standard input.
 
+With --from-model, what identity providers may assign is taken from the comments of a model's text, such
+as '# @scim entitlement type="Workspace role" label="Editor"' above a relation. Without FILE the rest of
+the store's mapping stays as it is.
+
 Once the store has organizations, a part can be renamed, left out or taken in only while no tuple of its
 relations is there.`,
-		Example: "  ostiary org mapping set identity.yaml",
-		Args:    cobra.ExactArgs(1),
+		Example: "  ostiary org mapping set identity.yaml\n  ostiary org mapping set --from-model model/fga.mod",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, err := a.readFile(args[0])
+			ctx := cmd.Context()
+			if len(args) == 0 && fromModel == "" {
+				return usagef("name the file of a mapping, or a model with --from-model")
+			}
+			client, store, err := a.storeClient(ctx)
 			if err != nil {
 				return err
 			}
-			c, store, err := a.storeClient(cmd.Context())
+			defer client.Close()
+			c := identityClient{ostiaryv1.NewIdentityServiceClient(client.conn), store}
+			name, text, err := a.mappingToSet(ctx, c, args, fromModel)
 			if err != nil {
 				return err
 			}
-			defer c.Close()
-			newest, err := getModel(cmd.Context(), c, store, "")
+			newest, err := getModel(ctx, client, store, "")
 			if err != nil {
 				return err
 			}
@@ -50,22 +60,52 @@ relations is there.`,
 			if err != nil {
 				return err
 			}
-			if _, err := dsl.ReadMapping(displayName(args[0]), text, m); err != nil {
+			mapping, err := dsl.ReadMapping(name, text, m)
+			if err != nil {
 				return err
 			}
 			var header metadata.MD
-			answer, err := ostiaryv1.NewIdentityServiceClient(c.conn).SetMapping(cmd.Context(),
-				&ostiaryv1.SetMappingRequest{StoreId: store, Yaml: string(text)}, grpc.Header(&header))
+			answer, err := c.SetMapping(ctx, &ostiaryv1.SetMappingRequest{StoreId: c.store, Yaml: string(text)}, grpc.Header(&header))
 			if err != nil {
-				return fmt.Errorf("set the mapping %s: %w", displayName(args[0]), err)
+				return fmt.Errorf("set the mapping %s: %w", name, err)
 			}
 			if a.json() {
 				return a.printMessage(answer, header)
 			}
 			a.printf("set")
+			a.printAssignable(mapping.Assignable)
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&fromModel, "from-model", "", "model file, .fga or fga.mod, whose comments say what identity providers may assign")
+	return cmd
+}
+
+// mappingToSet returns the text of the mapping that 'org mapping set' is asked for, and what diagnostics call it.
+func (a *app) mappingToSet(ctx context.Context, c identityClient, args []string, fromModel string) (name string, text []byte, err error) {
+	name = "the store's mapping"
+	if len(args) == 1 {
+		name = displayName(args[0])
+		text, err = a.readFile(args[0])
+	} else {
+		var answer *ostiaryv1.GetMappingResponse
+		answer, err = c.GetMapping(ctx, &ostiaryv1.GetMappingRequest{StoreId: c.store})
+		text = []byte(answer.GetYaml())
+	}
+	if err != nil || fromModel == "" {
+		return name, text, err
+	}
+	mapping, err := dsl.ReadMapping(name, text, nil)
+	if err != nil {
+		return name, nil, err
+	}
+	if len(args) == 1 && len(mapping.Assignable) > 0 {
+		return name, nil, usagef("%s has a list `assignable`, and --from-model takes one from %s: leave one of the two out", name, fromModel)
+	}
+	if err := a.assignFromModel(mapping, fromModel); err != nil {
+		return name, nil, err
+	}
+	return name, dsl.PrintMapping(mapping), nil
 }
 
 func newOrgMappingShowCommand(a *app) *cobra.Command {

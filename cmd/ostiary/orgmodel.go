@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ostiary/ostiary/dsl"
 	"github.com/ostiary/ostiary/dsl/gate"
 	"github.com/ostiary/ostiary/identity"
 )
@@ -112,15 +113,20 @@ relations that identity providers fill, or print every way that leads around. A 
 refuses a model that has one. Exit code 4 when there is one.
 
 A model that calls the parts of identity otherwise than identity.fga does, or leaves some out, is judged
-with the mapping that says so; the mapping is compared with the model.`,
+with the mapping that says so; the mapping is compared with the model. What comments let identity providers
+assign ('# @scim entitlement …') is judged too, and listed.`,
 		Example: "  ostiary org lint model/fga.mod\n  ostiary org lint model.fga --mapping identity.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			m, err := a.compileFile(args[0])
+			m, found, _, err := a.compileAnnotated(args[0])
 			if err != nil {
 				return err
 			}
 			names, err := a.namesFor(m, mapping)
+			if err != nil {
+				return err
+			}
+			assignable, err := dsl.Assignables(found, m, names)
 			if err != nil {
 				return err
 			}
@@ -135,6 +141,7 @@ with the mapping that says so; the mapping is compared with the model.`,
 				}
 			} else {
 				a.printFaults(displayName(args[0]), faults)
+				a.printAssignable(assignable)
 			}
 			if len(faults) > 0 {
 				return errInvalidFile
