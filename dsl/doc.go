@@ -7,6 +7,9 @@
 // its place, the line with a caret under it, and, where that can be known, what was meant. Explain
 // tells more about a code.
 //
+// Annotations reads from the comments of a text what identity providers may assign, and ReadMapping what a
+// store's model calls the parts of identity (package gate).
+//
 // The language is OpenFGA's schema 1.1, and 1.2 with modules: CompileModules puts the files of an fga.mod
 // together. Beyond the reference compiler it
 // takes names outside of ASCII, type restrictions at any place of an expression, an expression over

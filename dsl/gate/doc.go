@@ -13,6 +13,8 @@
 //	G2. Each relation of organization, group, role and entitlement, raw ones excepted, holds a person only
 //	    while that person is enabled in the organization of the object.
 //	G3. No other type refers to a raw relation, in a type restriction or by tuple-to-userset.
+//	G4. A relation of an application's type that Assignable.Judge lets identity providers assign holds a person
+//	    only while that person is enabled in the organization of the object, and makes nobody owner or admin.
 //
 // # Not here
 //
