@@ -93,6 +93,9 @@ func connectionsIn(ctx context.Context, v View, store, organization string, limi
 			return nil, err
 		}
 		c, _, err := readConnection(v, d.Key.Key)
+		if errors.Is(err, ostiary.ErrNotFound) {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("follow the list of connections of organization %q: %w", organization, err)
 		}

@@ -191,9 +191,12 @@ func first[A, B any](a A, _ B, err error) (A, error) { return a, err }
 
 func TestDomainRefusals(t *testing.T) {
 	w, _ := domainWorld(t)
+	fill := &ostiary.Mutation{}
 	for i := range 100 {
-		w.addDomain("acme", fmt.Sprintf("d%d.example", i))
+		fill.Documents = append(fill.Documents, ostiary.DocumentChange{
+			Key: ostiary.DocumentKey{Collection: "domain/S/acme", Key: fmt.Sprintf("d%d.example", i)}, Body: []byte(`{"form":1}`)})
 	}
+	w.propose(fill)
 	for name, c := range map[string]struct {
 		store, organization, domain string
 		want                        error

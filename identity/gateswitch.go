@@ -51,7 +51,7 @@ func (s *Service) TurnGateOff(ctx context.Context, store, reason string) (GateSw
 	if err := judgeReason(reason); err != nil {
 		return GateSwitch{}, ostiary.Receipt{}, err
 	}
-	return s.turnGate(ctx, store, func(m *ostiary.Mutation, body *settingsBody) bool {
+	return s.turnGate(ctx, &audit{store: store, action: "gate.off"}, func(m *ostiary.Mutation, body *settingsBody) bool {
 		if body.GateOff != nil {
 			return false
 		}
@@ -63,7 +63,7 @@ func (s *Service) TurnGateOff(ctx context.Context, store, reason string) (GateSw
 
 // TurnGateOn turns the gate of a store on again. Where it is on nothing changes.
 func (s *Service) TurnGateOn(ctx context.Context, store string) (GateSwitch, ostiary.Receipt, error) {
-	return s.turnGate(ctx, store, func(m *ostiary.Mutation, body *settingsBody) bool {
+	return s.turnGate(ctx, &audit{store: store, action: "gate.on"}, func(m *ostiary.Mutation, body *settingsBody) bool {
 		if body.GateOff == nil {
 			return false
 		}
@@ -74,17 +74,17 @@ func (s *Service) TurnGateOn(ctx context.Context, store string) (GateSwitch, ost
 }
 
 func (s *Service) turnGate(
-	ctx context.Context, store string, turn func(*ostiary.Mutation, *settingsBody) (changed bool),
+	ctx context.Context, row *audit, turn func(*ostiary.Mutation, *settingsBody) (changed bool),
 ) (now GateSwitch, receipt ostiary.Receipt, err error) {
-	receipt, err = s.change(ctx, func(v View, m *ostiary.Mutation) error {
-		body, d, err := gatedStore(v, store)
+	receipt, err = s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
+		body, d, err := gatedStore(v, row.store)
 		if err != nil {
 			return err
 		}
 		if turn(m, &body) {
 			m.Preconditions = append(m.Preconditions, at(d))
 			m.Documents = append(m.Documents, put(d.Key, body))
-			err = restOnStore(v, m, store)
+			err = restOnStore(v, m, row.store)
 		}
 		now = body.GateOff.gateSwitch()
 		return err

@@ -52,6 +52,9 @@ func TestGateSwitch(t *testing.T) {
 		t.Fatalf("got %+v, %v", off, err)
 	}
 	want("off", true)
+	if rows := w.auditBodies(); !contains(rows[len(rows)-1].Body, `"action":"gate.off"`) {
+		t.Errorf("audited as %s", rows[len(rows)-1].Body)
+	}
 	before := w.revision()
 	if again, _, err := w.service.TurnGateOff(w.ctx(), store, "another reason"); err != nil || again != off || w.revision() != before {
 		t.Errorf("turned off again: %+v, %v", again, err)
@@ -62,7 +65,6 @@ func TestGateSwitch(t *testing.T) {
 	if all, err := w.service.GatesOff(w.ctx()); err != nil || len(all) != 1 || all[store] != off {
 		t.Errorf("got %+v, %v", all, err)
 	}
-	// What else the settings hold, and who turns it, is not lost.
 	if on, _, err := identity.HasOrganizations(w.view(), store); err != nil || !on {
 		t.Errorf("it has no organizations any more: %v", err)
 	}
@@ -71,6 +73,9 @@ func TestGateSwitch(t *testing.T) {
 		t.Errorf("got %+v, %v", on, err)
 	}
 	want("on again", false)
+	if rows := w.auditBodies(); !contains(rows[len(rows)-1].Body, `"action":"gate.on"`) {
+		t.Errorf("audited as %s", rows[len(rows)-1].Body)
+	}
 	before = w.revision()
 	if _, _, err := w.service.TurnGateOn(w.ctx(), store); err != nil || w.revision() != before {
 		t.Errorf("turned on again: %v", err)
