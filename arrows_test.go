@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"raftstore":              {"", "storage", "storage/wal"},
 	"api/gen":                {},
 	"api/metrics":            {},
-	"api":                    {"", "api/gen", "dsl", "dsl/model", "dsl/condition", "dsl/gate", "engine", "identity"},
+	"api":                    {"", "api/gen", "dsl", "dsl/model", "dsl/condition", "dsl/gate", "engine", "identity", "egress", "keyset"},
 	"oauth":                  {"", "identity", "keyset"},
 	"scim/filter":            {},
 	"scim/scimerr":           {},

@@ -2606,6 +2606,493 @@ func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
 	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{45}
 }
 
+// Client is who may ask for access tokens of a connection.
+type Client struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The client_id, which names the connection too.
+	// Example: "c01m824qgqx05kcwex3kxbcecwz.k01m8356vmgbyz4ynjvp7awdb7t".
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// For people. Example: "Entra ID, autumn 2026".
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// "client_secret", or "private_key_jwt" for JWTs that the client signs.
+	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
+	// As of a token.
+	Scopes []string `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// The client's public keys as a JWK set. Example: "{\"keys\":[…]}".
+	Jwks string `protobuf:"bytes,5,opt,name=jwks,proto3" json:"jwks,omitempty"`
+	// Where its JWK set is. Example: "https://idp.example.com/oauth2/v1/keys".
+	JwksUri string `protobuf:"bytes,6,opt,name=jwks_uri,proto3" json:"jwks_uri,omitempty"`
+	// The identity provider whose metadata name its jwks_uri. Example: "https://idp.example.com".
+	Issuer string `protobuf:"bytes,7,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// Example: "2026-01-31T09:00:00Z".
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created_at,proto3" json:"created_at,omitempty"`
+	// When it last got an access token. Absent: never. Example: "2026-02-28T12:00:00Z".
+	LastUsedAt    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=last_used_at,proto3" json:"last_used_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Client) Reset() {
+	*x = Client{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Client) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Client) ProtoMessage() {}
+
+func (x *Client) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Client.ProtoReflect.Descriptor instead.
+func (*Client) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *Client) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Client) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Client) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *Client) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *Client) GetJwks() string {
+	if x != nil {
+		return x.Jwks
+	}
+	return ""
+}
+
+func (x *Client) GetJwksUri() string {
+	if x != nil {
+		return x.JwksUri
+	}
+	return ""
+}
+
+func (x *Client) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *Client) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
+func (x *Client) GetLastUsedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastUsedAt
+	}
+	return nil
+}
+
+type CreateClientRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	ConnectionId string `protobuf:"bytes,2,opt,name=connection_id,proto3" json:"connection_id,omitempty"`
+	// Example: "Entra ID, autumn 2026".
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// "client_secret" or "private_key_jwt".
+	Method string `protobuf:"bytes,4,opt,name=method,proto3" json:"method,omitempty"`
+	// Empty: all. Who may write may read. Example: ["users:w", "groups:w"].
+	Scopes []string `protobuf:"bytes,5,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// With "private_key_jwt", exactly one of these three. Example: "{\"keys\":[…]}".
+	Jwks string `protobuf:"bytes,6,opt,name=jwks,proto3" json:"jwks,omitempty"`
+	// Example: "https://idp.example.com/oauth2/v1/keys".
+	JwksUri string `protobuf:"bytes,7,opt,name=jwks_uri,proto3" json:"jwks_uri,omitempty"`
+	// Example: "https://idp.example.com".
+	Issuer        string `protobuf:"bytes,8,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateClientRequest) Reset() {
+	*x = CreateClientRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateClientRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateClientRequest) ProtoMessage() {}
+
+func (x *CreateClientRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateClientRequest.ProtoReflect.Descriptor instead.
+func (*CreateClientRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *CreateClientRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *CreateClientRequest) GetConnectionId() string {
+	if x != nil {
+		return x.ConnectionId
+	}
+	return ""
+}
+
+func (x *CreateClientRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CreateClientRequest) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *CreateClientRequest) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *CreateClientRequest) GetJwks() string {
+	if x != nil {
+		return x.Jwks
+	}
+	return ""
+}
+
+func (x *CreateClientRequest) GetJwksUri() string {
+	if x != nil {
+		return x.JwksUri
+	}
+	return ""
+}
+
+func (x *CreateClientRequest) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+type CreateClientResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Client *Client                `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
+	// The client_secret, shown this once; empty with "private_key_jwt".
+	Secret string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	// Where the client gets its tokens; empty where the server does not know its own URL.
+	// Example: "https://authz.example.com/oauth/token".
+	TokenUrl      string `protobuf:"bytes,3,opt,name=token_url,proto3" json:"token_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateClientResponse) Reset() {
+	*x = CreateClientResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateClientResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateClientResponse) ProtoMessage() {}
+
+func (x *CreateClientResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateClientResponse.ProtoReflect.Descriptor instead.
+func (*CreateClientResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *CreateClientResponse) GetClient() *Client {
+	if x != nil {
+		return x.Client
+	}
+	return nil
+}
+
+func (x *CreateClientResponse) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+func (x *CreateClientResponse) GetTokenUrl() string {
+	if x != nil {
+		return x.TokenUrl
+	}
+	return ""
+}
+
+type ListClientsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	ConnectionId  string `protobuf:"bytes,2,opt,name=connection_id,proto3" json:"connection_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListClientsRequest) Reset() {
+	*x = ListClientsRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListClientsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListClientsRequest) ProtoMessage() {}
+
+func (x *ListClientsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListClientsRequest.ProtoReflect.Descriptor instead.
+func (*ListClientsRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *ListClientsRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *ListClientsRequest) GetConnectionId() string {
+	if x != nil {
+		return x.ConnectionId
+	}
+	return ""
+}
+
+type ListClientsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Clients       []*Client              `protobuf:"bytes,1,rep,name=clients,proto3" json:"clients,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListClientsResponse) Reset() {
+	*x = ListClientsResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListClientsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListClientsResponse) ProtoMessage() {}
+
+func (x *ListClientsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListClientsResponse.ProtoReflect.Descriptor instead.
+func (*ListClientsResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *ListClientsResponse) GetClients() []*Client {
+	if x != nil {
+		return x.Clients
+	}
+	return nil
+}
+
+type DeleteClientRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	ConnectionId string `protobuf:"bytes,2,opt,name=connection_id,proto3" json:"connection_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz.k01m8356vmgbyz4ynjvp7awdb7t".
+	Id            string `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteClientRequest) Reset() {
+	*x = DeleteClientRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteClientRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteClientRequest) ProtoMessage() {}
+
+func (x *DeleteClientRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteClientRequest.ProtoReflect.Descriptor instead.
+func (*DeleteClientRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *DeleteClientRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *DeleteClientRequest) GetConnectionId() string {
+	if x != nil {
+		return x.ConnectionId
+	}
+	return ""
+}
+
+func (x *DeleteClientRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type DeleteClientResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteClientResponse) Reset() {
+	*x = DeleteClientResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteClientResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteClientResponse) ProtoMessage() {}
+
+func (x *DeleteClientResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteClientResponse.ProtoReflect.Descriptor instead.
+func (*DeleteClientResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{52}
+}
+
 type Role struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Stands in tuples: "role:acme/ID". Example: "r01m824qgqx05kcwex3kxbcecwz".
@@ -2624,7 +3111,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[46]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2636,7 +3123,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[46]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2649,7 +3136,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{46}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Role) GetId() string {
@@ -2707,7 +3194,7 @@ type CreateRoleRequest struct {
 
 func (x *CreateRoleRequest) Reset() {
 	*x = CreateRoleRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[47]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2719,7 +3206,7 @@ func (x *CreateRoleRequest) String() string {
 func (*CreateRoleRequest) ProtoMessage() {}
 
 func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[47]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2732,7 +3219,7 @@ func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleRequest.ProtoReflect.Descriptor instead.
 func (*CreateRoleRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{47}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *CreateRoleRequest) GetStoreId() string {
@@ -2786,7 +3273,7 @@ type CreateRoleResponse struct {
 
 func (x *CreateRoleResponse) Reset() {
 	*x = CreateRoleResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[48]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2798,7 +3285,7 @@ func (x *CreateRoleResponse) String() string {
 func (*CreateRoleResponse) ProtoMessage() {}
 
 func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[48]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2811,7 +3298,7 @@ func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleResponse.ProtoReflect.Descriptor instead.
 func (*CreateRoleResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{48}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *CreateRoleResponse) GetRole() *Role {
@@ -2833,7 +3320,7 @@ type ListRolesRequest struct {
 
 func (x *ListRolesRequest) Reset() {
 	*x = ListRolesRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[49]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2845,7 +3332,7 @@ func (x *ListRolesRequest) String() string {
 func (*ListRolesRequest) ProtoMessage() {}
 
 func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[49]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2858,7 +3345,7 @@ func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesRequest.ProtoReflect.Descriptor instead.
 func (*ListRolesRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{49}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListRolesRequest) GetStoreId() string {
@@ -2884,7 +3371,7 @@ type ListRolesResponse struct {
 
 func (x *ListRolesResponse) Reset() {
 	*x = ListRolesResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[50]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2896,7 +3383,7 @@ func (x *ListRolesResponse) String() string {
 func (*ListRolesResponse) ProtoMessage() {}
 
 func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[50]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2909,7 +3396,7 @@ func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesResponse.ProtoReflect.Descriptor instead.
 func (*ListRolesResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{50}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ListRolesResponse) GetRoles() []*Role {
@@ -2941,7 +3428,7 @@ type Domain struct {
 
 func (x *Domain) Reset() {
 	*x = Domain{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[51]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2953,7 +3440,7 @@ func (x *Domain) String() string {
 func (*Domain) ProtoMessage() {}
 
 func (x *Domain) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[51]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2966,7 +3453,7 @@ func (x *Domain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Domain.ProtoReflect.Descriptor instead.
 func (*Domain) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{51}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Domain) GetName() string {
@@ -3032,7 +3519,7 @@ type AddDomainRequest struct {
 
 func (x *AddDomainRequest) Reset() {
 	*x = AddDomainRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[52]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3044,7 +3531,7 @@ func (x *AddDomainRequest) String() string {
 func (*AddDomainRequest) ProtoMessage() {}
 
 func (x *AddDomainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[52]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3057,7 +3544,7 @@ func (x *AddDomainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddDomainRequest.ProtoReflect.Descriptor instead.
 func (*AddDomainRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{52}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *AddDomainRequest) GetStoreId() string {
@@ -3090,7 +3577,7 @@ type AddDomainResponse struct {
 
 func (x *AddDomainResponse) Reset() {
 	*x = AddDomainResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[53]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3102,7 +3589,7 @@ func (x *AddDomainResponse) String() string {
 func (*AddDomainResponse) ProtoMessage() {}
 
 func (x *AddDomainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[53]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3115,7 +3602,7 @@ func (x *AddDomainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddDomainResponse.ProtoReflect.Descriptor instead.
 func (*AddDomainResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{53}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *AddDomainResponse) GetDomain() *Domain {
@@ -3141,7 +3628,7 @@ type VerifyDomainRequest struct {
 
 func (x *VerifyDomainRequest) Reset() {
 	*x = VerifyDomainRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[54]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3153,7 +3640,7 @@ func (x *VerifyDomainRequest) String() string {
 func (*VerifyDomainRequest) ProtoMessage() {}
 
 func (x *VerifyDomainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[54]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3166,7 +3653,7 @@ func (x *VerifyDomainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyDomainRequest.ProtoReflect.Descriptor instead.
 func (*VerifyDomainRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{54}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *VerifyDomainRequest) GetStoreId() string {
@@ -3206,7 +3693,7 @@ type VerifyDomainResponse struct {
 
 func (x *VerifyDomainResponse) Reset() {
 	*x = VerifyDomainResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[55]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3218,7 +3705,7 @@ func (x *VerifyDomainResponse) String() string {
 func (*VerifyDomainResponse) ProtoMessage() {}
 
 func (x *VerifyDomainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[55]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3231,7 +3718,7 @@ func (x *VerifyDomainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyDomainResponse.ProtoReflect.Descriptor instead.
 func (*VerifyDomainResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{55}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *VerifyDomainResponse) GetDomain() *Domain {
@@ -3253,7 +3740,7 @@ type ListDomainsRequest struct {
 
 func (x *ListDomainsRequest) Reset() {
 	*x = ListDomainsRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[56]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3265,7 +3752,7 @@ func (x *ListDomainsRequest) String() string {
 func (*ListDomainsRequest) ProtoMessage() {}
 
 func (x *ListDomainsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[56]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3278,7 +3765,7 @@ func (x *ListDomainsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDomainsRequest.ProtoReflect.Descriptor instead.
 func (*ListDomainsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{56}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ListDomainsRequest) GetStoreId() string {
@@ -3304,7 +3791,7 @@ type ListDomainsResponse struct {
 
 func (x *ListDomainsResponse) Reset() {
 	*x = ListDomainsResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[57]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3316,7 +3803,7 @@ func (x *ListDomainsResponse) String() string {
 func (*ListDomainsResponse) ProtoMessage() {}
 
 func (x *ListDomainsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[57]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3329,7 +3816,7 @@ func (x *ListDomainsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDomainsResponse.ProtoReflect.Descriptor instead.
 func (*ListDomainsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{57}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ListDomainsResponse) GetDomains() []*Domain {
@@ -3353,7 +3840,7 @@ type RemoveDomainRequest struct {
 
 func (x *RemoveDomainRequest) Reset() {
 	*x = RemoveDomainRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[58]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3365,7 +3852,7 @@ func (x *RemoveDomainRequest) String() string {
 func (*RemoveDomainRequest) ProtoMessage() {}
 
 func (x *RemoveDomainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[58]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3378,7 +3865,7 @@ func (x *RemoveDomainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveDomainRequest.ProtoReflect.Descriptor instead.
 func (*RemoveDomainRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{58}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *RemoveDomainRequest) GetStoreId() string {
@@ -3410,7 +3897,7 @@ type RemoveDomainResponse struct {
 
 func (x *RemoveDomainResponse) Reset() {
 	*x = RemoveDomainResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[59]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3422,7 +3909,7 @@ func (x *RemoveDomainResponse) String() string {
 func (*RemoveDomainResponse) ProtoMessage() {}
 
 func (x *RemoveDomainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[59]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3435,7 +3922,7 @@ func (x *RemoveDomainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveDomainResponse.ProtoReflect.Descriptor instead.
 func (*RemoveDomainResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{59}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{66}
 }
 
 type DiscoverRequest struct {
@@ -3450,7 +3937,7 @@ type DiscoverRequest struct {
 
 func (x *DiscoverRequest) Reset() {
 	*x = DiscoverRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[60]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3462,7 +3949,7 @@ func (x *DiscoverRequest) String() string {
 func (*DiscoverRequest) ProtoMessage() {}
 
 func (x *DiscoverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[60]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3475,7 +3962,7 @@ func (x *DiscoverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscoverRequest.ProtoReflect.Descriptor instead.
 func (*DiscoverRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{60}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *DiscoverRequest) GetStoreId() string {
@@ -3508,7 +3995,7 @@ type DiscoverResponse struct {
 
 func (x *DiscoverResponse) Reset() {
 	*x = DiscoverResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[61]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3520,7 +4007,7 @@ func (x *DiscoverResponse) String() string {
 func (*DiscoverResponse) ProtoMessage() {}
 
 func (x *DiscoverResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[61]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3533,7 +4020,7 @@ func (x *DiscoverResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscoverResponse.ProtoReflect.Descriptor instead.
 func (*DiscoverResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{61}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *DiscoverResponse) GetStoreId() string {
@@ -3578,7 +4065,7 @@ type DiscoveredConnection struct {
 
 func (x *DiscoveredConnection) Reset() {
 	*x = DiscoveredConnection{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[62]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3590,7 +4077,7 @@ func (x *DiscoveredConnection) String() string {
 func (*DiscoveredConnection) ProtoMessage() {}
 
 func (x *DiscoveredConnection) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[62]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3603,7 +4090,7 @@ func (x *DiscoveredConnection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscoveredConnection.ProtoReflect.Descriptor instead.
 func (*DiscoveredConnection) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{62}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *DiscoveredConnection) GetId() string {
@@ -3642,7 +4129,7 @@ type GateOff struct {
 
 func (x *GateOff) Reset() {
 	*x = GateOff{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[63]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3654,7 +4141,7 @@ func (x *GateOff) String() string {
 func (*GateOff) ProtoMessage() {}
 
 func (x *GateOff) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[63]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3667,7 +4154,7 @@ func (x *GateOff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateOff.ProtoReflect.Descriptor instead.
 func (*GateOff) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{63}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *GateOff) GetSince() *timestamppb.Timestamp {
@@ -3701,7 +4188,7 @@ type GetGateRequest struct {
 
 func (x *GetGateRequest) Reset() {
 	*x = GetGateRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[64]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3713,7 +4200,7 @@ func (x *GetGateRequest) String() string {
 func (*GetGateRequest) ProtoMessage() {}
 
 func (x *GetGateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[64]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3726,7 +4213,7 @@ func (x *GetGateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGateRequest.ProtoReflect.Descriptor instead.
 func (*GetGateRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{64}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *GetGateRequest) GetStoreId() string {
@@ -3746,7 +4233,7 @@ type GetGateResponse struct {
 
 func (x *GetGateResponse) Reset() {
 	*x = GetGateResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[65]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3758,7 +4245,7 @@ func (x *GetGateResponse) String() string {
 func (*GetGateResponse) ProtoMessage() {}
 
 func (x *GetGateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[65]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3771,7 +4258,7 @@ func (x *GetGateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGateResponse.ProtoReflect.Descriptor instead.
 func (*GetGateResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{65}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *GetGateResponse) GetOff() *GateOff {
@@ -3793,7 +4280,7 @@ type TurnGateOffRequest struct {
 
 func (x *TurnGateOffRequest) Reset() {
 	*x = TurnGateOffRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[66]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3805,7 +4292,7 @@ func (x *TurnGateOffRequest) String() string {
 func (*TurnGateOffRequest) ProtoMessage() {}
 
 func (x *TurnGateOffRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[66]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3818,7 +4305,7 @@ func (x *TurnGateOffRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnGateOffRequest.ProtoReflect.Descriptor instead.
 func (*TurnGateOffRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{66}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *TurnGateOffRequest) GetStoreId() string {
@@ -3844,7 +4331,7 @@ type TurnGateOffResponse struct {
 
 func (x *TurnGateOffResponse) Reset() {
 	*x = TurnGateOffResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[67]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3856,7 +4343,7 @@ func (x *TurnGateOffResponse) String() string {
 func (*TurnGateOffResponse) ProtoMessage() {}
 
 func (x *TurnGateOffResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[67]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3869,7 +4356,7 @@ func (x *TurnGateOffResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnGateOffResponse.ProtoReflect.Descriptor instead.
 func (*TurnGateOffResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{67}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *TurnGateOffResponse) GetOff() *GateOff {
@@ -3889,7 +4376,7 @@ type TurnGateOnRequest struct {
 
 func (x *TurnGateOnRequest) Reset() {
 	*x = TurnGateOnRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[68]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3901,7 +4388,7 @@ func (x *TurnGateOnRequest) String() string {
 func (*TurnGateOnRequest) ProtoMessage() {}
 
 func (x *TurnGateOnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[68]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3914,7 +4401,7 @@ func (x *TurnGateOnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnGateOnRequest.ProtoReflect.Descriptor instead.
 func (*TurnGateOnRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{68}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *TurnGateOnRequest) GetStoreId() string {
@@ -3932,7 +4419,7 @@ type TurnGateOnResponse struct {
 
 func (x *TurnGateOnResponse) Reset() {
 	*x = TurnGateOnResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[69]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3944,7 +4431,7 @@ func (x *TurnGateOnResponse) String() string {
 func (*TurnGateOnResponse) ProtoMessage() {}
 
 func (x *TurnGateOnResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[69]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3957,7 +4444,7 @@ func (x *TurnGateOnResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnGateOnResponse.ProtoReflect.Descriptor instead.
 func (*TurnGateOnResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{69}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{76}
 }
 
 var File_ostiary_v1_identity_proto protoreflect.FileDescriptor
@@ -4138,7 +4625,42 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12$\n" +
 	"\rconnection_id\x18\x02 \x01(\tR\rconnection_id\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\tR\x02id\"\x15\n" +
-	"\x13RevokeTokenResponse\"|\n" +
+	"\x13RevokeTokenResponse\"\xa0\x02\n" +
+	"\x06Client\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06method\x18\x03 \x01(\tR\x06method\x12\x16\n" +
+	"\x06scopes\x18\x04 \x03(\tR\x06scopes\x12\x12\n" +
+	"\x04jwks\x18\x05 \x01(\tR\x04jwks\x12\x1a\n" +
+	"\bjwks_uri\x18\x06 \x01(\tR\bjwks_uri\x12\x16\n" +
+	"\x06issuer\x18\a \x01(\tR\x06issuer\x12:\n" +
+	"\n" +
+	"created_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"created_at\x12>\n" +
+	"\flast_used_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\flast_used_at\"\xe3\x01\n" +
+	"\x13CreateClientRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12$\n" +
+	"\rconnection_id\x18\x02 \x01(\tR\rconnection_id\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x16\n" +
+	"\x06method\x18\x04 \x01(\tR\x06method\x12\x16\n" +
+	"\x06scopes\x18\x05 \x03(\tR\x06scopes\x12\x12\n" +
+	"\x04jwks\x18\x06 \x01(\tR\x04jwks\x12\x1a\n" +
+	"\bjwks_uri\x18\a \x01(\tR\bjwks_uri\x12\x16\n" +
+	"\x06issuer\x18\b \x01(\tR\x06issuer\"x\n" +
+	"\x14CreateClientResponse\x12*\n" +
+	"\x06client\x18\x01 \x01(\v2\x12.ostiary.v1.ClientR\x06client\x12\x16\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x1c\n" +
+	"\ttoken_url\x18\x03 \x01(\tR\ttoken_url\"V\n" +
+	"\x12ListClientsRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12$\n" +
+	"\rconnection_id\x18\x02 \x01(\tR\rconnection_id\"C\n" +
+	"\x13ListClientsResponse\x12,\n" +
+	"\aclients\x18\x01 \x03(\v2\x12.ostiary.v1.ClientR\aclients\"g\n" +
+	"\x13DeleteClientRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12$\n" +
+	"\rconnection_id\x18\x02 \x01(\tR\rconnection_id\x12\x0e\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\"\x16\n" +
+	"\x14DeleteClientResponse\"|\n" +
 	"\x04Role\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
@@ -4217,7 +4739,7 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\x03off\x18\x01 \x01(\v2\x13.ostiary.v1.GateOffR\x03off\"/\n" +
 	"\x11TurnGateOnRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\"\x14\n" +
-	"\x12TurnGateOnResponse2\xbf\x13\n" +
+	"\x12TurnGateOnResponse2\xb5\x15\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\x12CreateOrganization\x12%.ostiary.v1.CreateOrganizationRequest\x1a&.ostiary.v1.CreateOrganizationResponse\x12Z\n" +
 	"\x0fGetOrganization\x12\".ostiary.v1.GetOrganizationRequest\x1a#.ostiary.v1.GetOrganizationResponse\x12`\n" +
@@ -4241,7 +4763,10 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\vCreateToken\x12\x1e.ostiary.v1.CreateTokenRequest\x1a\x1f.ostiary.v1.CreateTokenResponse\x12K\n" +
 	"\n" +
 	"ListTokens\x12\x1d.ostiary.v1.ListTokensRequest\x1a\x1e.ostiary.v1.ListTokensResponse\x12N\n" +
-	"\vRevokeToken\x12\x1e.ostiary.v1.RevokeTokenRequest\x1a\x1f.ostiary.v1.RevokeTokenResponse\x12K\n" +
+	"\vRevokeToken\x12\x1e.ostiary.v1.RevokeTokenRequest\x1a\x1f.ostiary.v1.RevokeTokenResponse\x12Q\n" +
+	"\fCreateClient\x12\x1f.ostiary.v1.CreateClientRequest\x1a .ostiary.v1.CreateClientResponse\x12N\n" +
+	"\vListClients\x12\x1e.ostiary.v1.ListClientsRequest\x1a\x1f.ostiary.v1.ListClientsResponse\x12Q\n" +
+	"\fDeleteClient\x12\x1f.ostiary.v1.DeleteClientRequest\x1a .ostiary.v1.DeleteClientResponse\x12K\n" +
 	"\n" +
 	"CreateRole\x12\x1d.ostiary.v1.CreateRoleRequest\x1a\x1e.ostiary.v1.CreateRoleResponse\x12H\n" +
 	"\tListRoles\x12\x1c.ostiary.v1.ListRolesRequest\x1a\x1d.ostiary.v1.ListRolesResponse\x12H\n" +
@@ -4267,7 +4792,7 @@ func file_ostiary_v1_identity_proto_rawDescGZIP() []byte {
 	return file_ostiary_v1_identity_proto_rawDescData
 }
 
-var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
+var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
 var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*Organization)(nil),               // 0: ostiary.v1.Organization
 	(*CreateOrganizationRequest)(nil),  // 1: ostiary.v1.CreateOrganizationRequest
@@ -4315,129 +4840,146 @@ var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*ListTokensResponse)(nil),         // 43: ostiary.v1.ListTokensResponse
 	(*RevokeTokenRequest)(nil),         // 44: ostiary.v1.RevokeTokenRequest
 	(*RevokeTokenResponse)(nil),        // 45: ostiary.v1.RevokeTokenResponse
-	(*Role)(nil),                       // 46: ostiary.v1.Role
-	(*CreateRoleRequest)(nil),          // 47: ostiary.v1.CreateRoleRequest
-	(*CreateRoleResponse)(nil),         // 48: ostiary.v1.CreateRoleResponse
-	(*ListRolesRequest)(nil),           // 49: ostiary.v1.ListRolesRequest
-	(*ListRolesResponse)(nil),          // 50: ostiary.v1.ListRolesResponse
-	(*Domain)(nil),                     // 51: ostiary.v1.Domain
-	(*AddDomainRequest)(nil),           // 52: ostiary.v1.AddDomainRequest
-	(*AddDomainResponse)(nil),          // 53: ostiary.v1.AddDomainResponse
-	(*VerifyDomainRequest)(nil),        // 54: ostiary.v1.VerifyDomainRequest
-	(*VerifyDomainResponse)(nil),       // 55: ostiary.v1.VerifyDomainResponse
-	(*ListDomainsRequest)(nil),         // 56: ostiary.v1.ListDomainsRequest
-	(*ListDomainsResponse)(nil),        // 57: ostiary.v1.ListDomainsResponse
-	(*RemoveDomainRequest)(nil),        // 58: ostiary.v1.RemoveDomainRequest
-	(*RemoveDomainResponse)(nil),       // 59: ostiary.v1.RemoveDomainResponse
-	(*DiscoverRequest)(nil),            // 60: ostiary.v1.DiscoverRequest
-	(*DiscoverResponse)(nil),           // 61: ostiary.v1.DiscoverResponse
-	(*DiscoveredConnection)(nil),       // 62: ostiary.v1.DiscoveredConnection
-	(*GateOff)(nil),                    // 63: ostiary.v1.GateOff
-	(*GetGateRequest)(nil),             // 64: ostiary.v1.GetGateRequest
-	(*GetGateResponse)(nil),            // 65: ostiary.v1.GetGateResponse
-	(*TurnGateOffRequest)(nil),         // 66: ostiary.v1.TurnGateOffRequest
-	(*TurnGateOffResponse)(nil),        // 67: ostiary.v1.TurnGateOffResponse
-	(*TurnGateOnRequest)(nil),          // 68: ostiary.v1.TurnGateOnRequest
-	(*TurnGateOnResponse)(nil),         // 69: ostiary.v1.TurnGateOnResponse
-	(*timestamppb.Timestamp)(nil),      // 70: google.protobuf.Timestamp
+	(*Client)(nil),                     // 46: ostiary.v1.Client
+	(*CreateClientRequest)(nil),        // 47: ostiary.v1.CreateClientRequest
+	(*CreateClientResponse)(nil),       // 48: ostiary.v1.CreateClientResponse
+	(*ListClientsRequest)(nil),         // 49: ostiary.v1.ListClientsRequest
+	(*ListClientsResponse)(nil),        // 50: ostiary.v1.ListClientsResponse
+	(*DeleteClientRequest)(nil),        // 51: ostiary.v1.DeleteClientRequest
+	(*DeleteClientResponse)(nil),       // 52: ostiary.v1.DeleteClientResponse
+	(*Role)(nil),                       // 53: ostiary.v1.Role
+	(*CreateRoleRequest)(nil),          // 54: ostiary.v1.CreateRoleRequest
+	(*CreateRoleResponse)(nil),         // 55: ostiary.v1.CreateRoleResponse
+	(*ListRolesRequest)(nil),           // 56: ostiary.v1.ListRolesRequest
+	(*ListRolesResponse)(nil),          // 57: ostiary.v1.ListRolesResponse
+	(*Domain)(nil),                     // 58: ostiary.v1.Domain
+	(*AddDomainRequest)(nil),           // 59: ostiary.v1.AddDomainRequest
+	(*AddDomainResponse)(nil),          // 60: ostiary.v1.AddDomainResponse
+	(*VerifyDomainRequest)(nil),        // 61: ostiary.v1.VerifyDomainRequest
+	(*VerifyDomainResponse)(nil),       // 62: ostiary.v1.VerifyDomainResponse
+	(*ListDomainsRequest)(nil),         // 63: ostiary.v1.ListDomainsRequest
+	(*ListDomainsResponse)(nil),        // 64: ostiary.v1.ListDomainsResponse
+	(*RemoveDomainRequest)(nil),        // 65: ostiary.v1.RemoveDomainRequest
+	(*RemoveDomainResponse)(nil),       // 66: ostiary.v1.RemoveDomainResponse
+	(*DiscoverRequest)(nil),            // 67: ostiary.v1.DiscoverRequest
+	(*DiscoverResponse)(nil),           // 68: ostiary.v1.DiscoverResponse
+	(*DiscoveredConnection)(nil),       // 69: ostiary.v1.DiscoveredConnection
+	(*GateOff)(nil),                    // 70: ostiary.v1.GateOff
+	(*GetGateRequest)(nil),             // 71: ostiary.v1.GetGateRequest
+	(*GetGateResponse)(nil),            // 72: ostiary.v1.GetGateResponse
+	(*TurnGateOffRequest)(nil),         // 73: ostiary.v1.TurnGateOffRequest
+	(*TurnGateOffResponse)(nil),        // 74: ostiary.v1.TurnGateOffResponse
+	(*TurnGateOnRequest)(nil),          // 75: ostiary.v1.TurnGateOnRequest
+	(*TurnGateOnResponse)(nil),         // 76: ostiary.v1.TurnGateOnResponse
+	(*timestamppb.Timestamp)(nil),      // 77: google.protobuf.Timestamp
 }
 var file_ostiary_v1_identity_proto_depIdxs = []int32{
-	70, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
+	77, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 1: ostiary.v1.CreateOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 2: ostiary.v1.GetOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 3: ostiary.v1.ListOrganizationsResponse.organizations:type_name -> ostiary.v1.Organization
-	63, // 4: ostiary.v1.ListOrganizationsResponse.gate_off:type_name -> ostiary.v1.GateOff
+	70, // 4: ostiary.v1.ListOrganizationsResponse.gate_off:type_name -> ostiary.v1.GateOff
 	11, // 5: ostiary.v1.VerifyOrganizationResponse.findings:type_name -> ostiary.v1.Finding
-	70, // 6: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
+	77, // 6: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
 	16, // 7: ostiary.v1.ListMembersResponse.members:type_name -> ostiary.v1.Member
 	29, // 8: ostiary.v1.GetUserResponse.standings:type_name -> ostiary.v1.Standing
-	70, // 9: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
-	70, // 10: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
+	77, // 9: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
+	77, // 10: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
 	30, // 11: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
 	30, // 12: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
 	30, // 13: ostiary.v1.ResumeConnectionResponse.connection:type_name -> ostiary.v1.Connection
 	30, // 14: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
-	70, // 15: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
-	70, // 16: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	70, // 17: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
+	77, // 15: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	77, // 16: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	77, // 17: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
 	39, // 18: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
 	39, // 19: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
-	46, // 20: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
-	46, // 21: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
-	70, // 22: ostiary.v1.Domain.added_at:type_name -> google.protobuf.Timestamp
-	70, // 23: ostiary.v1.Domain.verified_at:type_name -> google.protobuf.Timestamp
-	51, // 24: ostiary.v1.AddDomainResponse.domain:type_name -> ostiary.v1.Domain
-	51, // 25: ostiary.v1.VerifyDomainResponse.domain:type_name -> ostiary.v1.Domain
-	51, // 26: ostiary.v1.ListDomainsResponse.domains:type_name -> ostiary.v1.Domain
-	62, // 27: ostiary.v1.DiscoverResponse.connections:type_name -> ostiary.v1.DiscoveredConnection
-	70, // 28: ostiary.v1.GateOff.since:type_name -> google.protobuf.Timestamp
-	63, // 29: ostiary.v1.GetGateResponse.off:type_name -> ostiary.v1.GateOff
-	63, // 30: ostiary.v1.TurnGateOffResponse.off:type_name -> ostiary.v1.GateOff
-	1,  // 31: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
-	3,  // 32: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
-	5,  // 33: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
-	7,  // 34: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
-	9,  // 35: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
-	12, // 36: ostiary.v1.IdentityService.SetMapping:input_type -> ostiary.v1.SetMappingRequest
-	14, // 37: ostiary.v1.IdentityService.GetMapping:input_type -> ostiary.v1.GetMappingRequest
-	17, // 38: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
-	19, // 39: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
-	21, // 40: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
-	23, // 41: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
-	25, // 42: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
-	27, // 43: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
-	31, // 44: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
-	33, // 45: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
-	37, // 46: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
-	35, // 47: ostiary.v1.IdentityService.ResumeConnection:input_type -> ostiary.v1.ResumeConnectionRequest
-	40, // 48: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
-	42, // 49: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
-	44, // 50: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
-	47, // 51: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
-	49, // 52: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
-	52, // 53: ostiary.v1.IdentityService.AddDomain:input_type -> ostiary.v1.AddDomainRequest
-	54, // 54: ostiary.v1.IdentityService.VerifyDomain:input_type -> ostiary.v1.VerifyDomainRequest
-	56, // 55: ostiary.v1.IdentityService.ListDomains:input_type -> ostiary.v1.ListDomainsRequest
-	58, // 56: ostiary.v1.IdentityService.RemoveDomain:input_type -> ostiary.v1.RemoveDomainRequest
-	60, // 57: ostiary.v1.IdentityService.Discover:input_type -> ostiary.v1.DiscoverRequest
-	64, // 58: ostiary.v1.IdentityService.GetGate:input_type -> ostiary.v1.GetGateRequest
-	66, // 59: ostiary.v1.IdentityService.TurnGateOff:input_type -> ostiary.v1.TurnGateOffRequest
-	68, // 60: ostiary.v1.IdentityService.TurnGateOn:input_type -> ostiary.v1.TurnGateOnRequest
-	2,  // 61: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
-	4,  // 62: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
-	6,  // 63: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
-	8,  // 64: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
-	10, // 65: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
-	13, // 66: ostiary.v1.IdentityService.SetMapping:output_type -> ostiary.v1.SetMappingResponse
-	15, // 67: ostiary.v1.IdentityService.GetMapping:output_type -> ostiary.v1.GetMappingResponse
-	18, // 68: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
-	20, // 69: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
-	22, // 70: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
-	24, // 71: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
-	26, // 72: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
-	28, // 73: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
-	32, // 74: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
-	34, // 75: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
-	38, // 76: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
-	36, // 77: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
-	41, // 78: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
-	43, // 79: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
-	45, // 80: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
-	48, // 81: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
-	50, // 82: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
-	53, // 83: ostiary.v1.IdentityService.AddDomain:output_type -> ostiary.v1.AddDomainResponse
-	55, // 84: ostiary.v1.IdentityService.VerifyDomain:output_type -> ostiary.v1.VerifyDomainResponse
-	57, // 85: ostiary.v1.IdentityService.ListDomains:output_type -> ostiary.v1.ListDomainsResponse
-	59, // 86: ostiary.v1.IdentityService.RemoveDomain:output_type -> ostiary.v1.RemoveDomainResponse
-	61, // 87: ostiary.v1.IdentityService.Discover:output_type -> ostiary.v1.DiscoverResponse
-	65, // 88: ostiary.v1.IdentityService.GetGate:output_type -> ostiary.v1.GetGateResponse
-	67, // 89: ostiary.v1.IdentityService.TurnGateOff:output_type -> ostiary.v1.TurnGateOffResponse
-	69, // 90: ostiary.v1.IdentityService.TurnGateOn:output_type -> ostiary.v1.TurnGateOnResponse
-	61, // [61:91] is the sub-list for method output_type
-	31, // [31:61] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	77, // 20: ostiary.v1.Client.created_at:type_name -> google.protobuf.Timestamp
+	77, // 21: ostiary.v1.Client.last_used_at:type_name -> google.protobuf.Timestamp
+	46, // 22: ostiary.v1.CreateClientResponse.client:type_name -> ostiary.v1.Client
+	46, // 23: ostiary.v1.ListClientsResponse.clients:type_name -> ostiary.v1.Client
+	53, // 24: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
+	53, // 25: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
+	77, // 26: ostiary.v1.Domain.added_at:type_name -> google.protobuf.Timestamp
+	77, // 27: ostiary.v1.Domain.verified_at:type_name -> google.protobuf.Timestamp
+	58, // 28: ostiary.v1.AddDomainResponse.domain:type_name -> ostiary.v1.Domain
+	58, // 29: ostiary.v1.VerifyDomainResponse.domain:type_name -> ostiary.v1.Domain
+	58, // 30: ostiary.v1.ListDomainsResponse.domains:type_name -> ostiary.v1.Domain
+	69, // 31: ostiary.v1.DiscoverResponse.connections:type_name -> ostiary.v1.DiscoveredConnection
+	77, // 32: ostiary.v1.GateOff.since:type_name -> google.protobuf.Timestamp
+	70, // 33: ostiary.v1.GetGateResponse.off:type_name -> ostiary.v1.GateOff
+	70, // 34: ostiary.v1.TurnGateOffResponse.off:type_name -> ostiary.v1.GateOff
+	1,  // 35: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
+	3,  // 36: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
+	5,  // 37: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
+	7,  // 38: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
+	9,  // 39: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
+	12, // 40: ostiary.v1.IdentityService.SetMapping:input_type -> ostiary.v1.SetMappingRequest
+	14, // 41: ostiary.v1.IdentityService.GetMapping:input_type -> ostiary.v1.GetMappingRequest
+	17, // 42: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
+	19, // 43: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
+	21, // 44: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
+	23, // 45: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
+	25, // 46: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
+	27, // 47: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
+	31, // 48: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
+	33, // 49: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
+	37, // 50: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
+	35, // 51: ostiary.v1.IdentityService.ResumeConnection:input_type -> ostiary.v1.ResumeConnectionRequest
+	40, // 52: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
+	42, // 53: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
+	44, // 54: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
+	47, // 55: ostiary.v1.IdentityService.CreateClient:input_type -> ostiary.v1.CreateClientRequest
+	49, // 56: ostiary.v1.IdentityService.ListClients:input_type -> ostiary.v1.ListClientsRequest
+	51, // 57: ostiary.v1.IdentityService.DeleteClient:input_type -> ostiary.v1.DeleteClientRequest
+	54, // 58: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
+	56, // 59: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
+	59, // 60: ostiary.v1.IdentityService.AddDomain:input_type -> ostiary.v1.AddDomainRequest
+	61, // 61: ostiary.v1.IdentityService.VerifyDomain:input_type -> ostiary.v1.VerifyDomainRequest
+	63, // 62: ostiary.v1.IdentityService.ListDomains:input_type -> ostiary.v1.ListDomainsRequest
+	65, // 63: ostiary.v1.IdentityService.RemoveDomain:input_type -> ostiary.v1.RemoveDomainRequest
+	67, // 64: ostiary.v1.IdentityService.Discover:input_type -> ostiary.v1.DiscoverRequest
+	71, // 65: ostiary.v1.IdentityService.GetGate:input_type -> ostiary.v1.GetGateRequest
+	73, // 66: ostiary.v1.IdentityService.TurnGateOff:input_type -> ostiary.v1.TurnGateOffRequest
+	75, // 67: ostiary.v1.IdentityService.TurnGateOn:input_type -> ostiary.v1.TurnGateOnRequest
+	2,  // 68: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
+	4,  // 69: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
+	6,  // 70: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
+	8,  // 71: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
+	10, // 72: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
+	13, // 73: ostiary.v1.IdentityService.SetMapping:output_type -> ostiary.v1.SetMappingResponse
+	15, // 74: ostiary.v1.IdentityService.GetMapping:output_type -> ostiary.v1.GetMappingResponse
+	18, // 75: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
+	20, // 76: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
+	22, // 77: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
+	24, // 78: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
+	26, // 79: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
+	28, // 80: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
+	32, // 81: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
+	34, // 82: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
+	38, // 83: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
+	36, // 84: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
+	41, // 85: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
+	43, // 86: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
+	45, // 87: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
+	48, // 88: ostiary.v1.IdentityService.CreateClient:output_type -> ostiary.v1.CreateClientResponse
+	50, // 89: ostiary.v1.IdentityService.ListClients:output_type -> ostiary.v1.ListClientsResponse
+	52, // 90: ostiary.v1.IdentityService.DeleteClient:output_type -> ostiary.v1.DeleteClientResponse
+	55, // 91: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
+	57, // 92: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
+	60, // 93: ostiary.v1.IdentityService.AddDomain:output_type -> ostiary.v1.AddDomainResponse
+	62, // 94: ostiary.v1.IdentityService.VerifyDomain:output_type -> ostiary.v1.VerifyDomainResponse
+	64, // 95: ostiary.v1.IdentityService.ListDomains:output_type -> ostiary.v1.ListDomainsResponse
+	66, // 96: ostiary.v1.IdentityService.RemoveDomain:output_type -> ostiary.v1.RemoveDomainResponse
+	68, // 97: ostiary.v1.IdentityService.Discover:output_type -> ostiary.v1.DiscoverResponse
+	72, // 98: ostiary.v1.IdentityService.GetGate:output_type -> ostiary.v1.GetGateResponse
+	74, // 99: ostiary.v1.IdentityService.TurnGateOff:output_type -> ostiary.v1.TurnGateOffResponse
+	76, // 100: ostiary.v1.IdentityService.TurnGateOn:output_type -> ostiary.v1.TurnGateOnResponse
+	68, // [68:101] is the sub-list for method output_type
+	35, // [35:68] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_identity_proto_init() }
@@ -4451,7 +4993,7 @@ func file_ostiary_v1_identity_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_identity_proto_rawDesc), len(file_ostiary_v1_identity_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   70,
+			NumMessages:   77,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

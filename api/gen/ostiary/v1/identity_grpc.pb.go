@@ -39,6 +39,9 @@ const (
 	IdentityService_CreateToken_FullMethodName        = "/ostiary.v1.IdentityService/CreateToken"
 	IdentityService_ListTokens_FullMethodName         = "/ostiary.v1.IdentityService/ListTokens"
 	IdentityService_RevokeToken_FullMethodName        = "/ostiary.v1.IdentityService/RevokeToken"
+	IdentityService_CreateClient_FullMethodName       = "/ostiary.v1.IdentityService/CreateClient"
+	IdentityService_ListClients_FullMethodName        = "/ostiary.v1.IdentityService/ListClients"
+	IdentityService_DeleteClient_FullMethodName       = "/ostiary.v1.IdentityService/DeleteClient"
 	IdentityService_CreateRole_FullMethodName         = "/ostiary.v1.IdentityService/CreateRole"
 	IdentityService_ListRoles_FullMethodName          = "/ostiary.v1.IdentityService/ListRoles"
 	IdentityService_AddDomain_FullMethodName          = "/ostiary.v1.IdentityService/AddDomain"
@@ -125,6 +128,15 @@ type IdentityServiceClient interface {
 	ListTokens(ctx context.Context, in *ListTokensRequest, opts ...grpc.CallOption) (*ListTokensResponse, error)
 	// RevokeToken ends a token. Requests that it has begun go on.
 	RevokeToken(ctx context.Context, in *RevokeTokenRequest, opts ...grpc.CallOption) (*RevokeTokenResponse, error)
+	// CreateClient makes an OAuth 2.0 client of a connection, who gets access tokens for an hour by client
+	// credentials. The answer holds its secret, which is not stored and cannot be shown again. Several live at
+	// once, so that one can be replaced without a gap.
+	// Errors: RESOURCE_EXHAUSTED where the connection has 10. A retry makes another client.
+	CreateClient(ctx context.Context, in *CreateClientRequest, opts ...grpc.CallOption) (*CreateClientResponse, error)
+	// ListClients returns the clients of a connection, by id, and never their secrets.
+	ListClients(ctx context.Context, in *ListClientsRequest, opts ...grpc.CallOption) (*ListClientsResponse, error)
+	// DeleteClient ends a client, and with it every access token that it has.
+	DeleteClient(ctx context.Context, in *DeleteClientRequest, opts ...grpc.CallOption) (*DeleteClientResponse, error)
 	// CreateRole adds a role or an entitlement to what identity providers may assign in an organization.
 	// Errors: ALREADY_EXISTS where the value is taken; RESOURCE_EXHAUSTED where the organization has 1,000.
 	CreateRole(ctx context.Context, in *CreateRoleRequest, opts ...grpc.CallOption) (*CreateRoleResponse, error)
@@ -369,6 +381,36 @@ func (c *identityServiceClient) RevokeToken(ctx context.Context, in *RevokeToken
 	return out, nil
 }
 
+func (c *identityServiceClient) CreateClient(ctx context.Context, in *CreateClientRequest, opts ...grpc.CallOption) (*CreateClientResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateClientResponse)
+	err := c.cc.Invoke(ctx, IdentityService_CreateClient_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) ListClients(ctx context.Context, in *ListClientsRequest, opts ...grpc.CallOption) (*ListClientsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListClientsResponse)
+	err := c.cc.Invoke(ctx, IdentityService_ListClients_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) DeleteClient(ctx context.Context, in *DeleteClientRequest, opts ...grpc.CallOption) (*DeleteClientResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteClientResponse)
+	err := c.cc.Invoke(ctx, IdentityService_DeleteClient_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *identityServiceClient) CreateRole(ctx context.Context, in *CreateRoleRequest, opts ...grpc.CallOption) (*CreateRoleResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateRoleResponse)
@@ -543,6 +585,15 @@ type IdentityServiceServer interface {
 	ListTokens(context.Context, *ListTokensRequest) (*ListTokensResponse, error)
 	// RevokeToken ends a token. Requests that it has begun go on.
 	RevokeToken(context.Context, *RevokeTokenRequest) (*RevokeTokenResponse, error)
+	// CreateClient makes an OAuth 2.0 client of a connection, who gets access tokens for an hour by client
+	// credentials. The answer holds its secret, which is not stored and cannot be shown again. Several live at
+	// once, so that one can be replaced without a gap.
+	// Errors: RESOURCE_EXHAUSTED where the connection has 10. A retry makes another client.
+	CreateClient(context.Context, *CreateClientRequest) (*CreateClientResponse, error)
+	// ListClients returns the clients of a connection, by id, and never their secrets.
+	ListClients(context.Context, *ListClientsRequest) (*ListClientsResponse, error)
+	// DeleteClient ends a client, and with it every access token that it has.
+	DeleteClient(context.Context, *DeleteClientRequest) (*DeleteClientResponse, error)
 	// CreateRole adds a role or an entitlement to what identity providers may assign in an organization.
 	// Errors: ALREADY_EXISTS where the value is taken; RESOURCE_EXHAUSTED where the organization has 1,000.
 	CreateRole(context.Context, *CreateRoleRequest) (*CreateRoleResponse, error)
@@ -646,6 +697,15 @@ func (UnimplementedIdentityServiceServer) ListTokens(context.Context, *ListToken
 }
 func (UnimplementedIdentityServiceServer) RevokeToken(context.Context, *RevokeTokenRequest) (*RevokeTokenResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokeToken not implemented")
+}
+func (UnimplementedIdentityServiceServer) CreateClient(context.Context, *CreateClientRequest) (*CreateClientResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateClient not implemented")
+}
+func (UnimplementedIdentityServiceServer) ListClients(context.Context, *ListClientsRequest) (*ListClientsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListClients not implemented")
+}
+func (UnimplementedIdentityServiceServer) DeleteClient(context.Context, *DeleteClientRequest) (*DeleteClientResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteClient not implemented")
 }
 func (UnimplementedIdentityServiceServer) CreateRole(context.Context, *CreateRoleRequest) (*CreateRoleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateRole not implemented")
@@ -1058,6 +1118,60 @@ func _IdentityService_RevokeToken_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _IdentityService_CreateClient_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateClientRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).CreateClient(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_CreateClient_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).CreateClient(ctx, req.(*CreateClientRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_ListClients_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListClientsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).ListClients(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_ListClients_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).ListClients(ctx, req.(*ListClientsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_DeleteClient_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteClientRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).DeleteClient(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_DeleteClient_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).DeleteClient(ctx, req.(*DeleteClientRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _IdentityService_CreateRole_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateRoleRequest)
 	if err := dec(in); err != nil {
@@ -1324,6 +1438,18 @@ var IdentityService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RevokeToken",
 			Handler:    _IdentityService_RevokeToken_Handler,
+		},
+		{
+			MethodName: "CreateClient",
+			Handler:    _IdentityService_CreateClient_Handler,
+		},
+		{
+			MethodName: "ListClients",
+			Handler:    _IdentityService_ListClients_Handler,
+		},
+		{
+			MethodName: "DeleteClient",
+			Handler:    _IdentityService_DeleteClient_Handler,
 		},
 		{
 			MethodName: "CreateRole",
