@@ -26,6 +26,8 @@ type question struct {
 	// present is the newest view, of a question that is asked of another one. It may be nil.
 	present   View
 	continued bool // the question is a later page of a list
+	// presentNanos is the time of now, of a later page.
+	presentNanos int64
 
 	gate, gateNow identity.StoreGate // of the store, in the view and in the present
 }
@@ -143,10 +145,9 @@ func (s *Server) check(ctx context.Context, q *question, k tupleKey, contextual 
 	if err != nil {
 		return ostiary.Denied, err
 	}
-	if denied, err := q.denies(ctx, query.Subject, query.Object); denied || err != nil {
-		return ostiary.Denied, err
-	}
-	return s.engine.Check(ctx, q.model.Plan, reader, query)
+	return q.decide(ctx, query, func(query engine.CheckQuery) (ostiary.Decision, error) {
+		return s.engine.Check(ctx, q.model.Plan, reader, query)
+	})
 }
 
 // Check answers whether a user has a relation to an object.

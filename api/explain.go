@@ -43,6 +43,15 @@ func (o *ostiaryService) Explain(ctx context.Context, req *ostiaryv1.ExplainRequ
 	if err != nil {
 		return nil, err
 	}
+	named := query
+	session, open, err := q.enter(ctx, &query)
+	if err != nil {
+		return nil, err
+	}
+	if !open {
+		root := wireExplanation(behindSession(named, session))
+		return &ostiaryv1.ExplainResponse{Outcome: root.GetOutcome(), Root: root, Text: behindSession(named, session).String()}, nil
+	}
 	x, err := s.engine.Explain(ctx, q.model.Plan, reader, query)
 	if err != nil {
 		return nil, err

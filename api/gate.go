@@ -85,7 +85,7 @@ func (s *Server) seePresent(ctx context.Context, q *question, at moment) error {
 		}
 		q.names = &mapping.Names
 	}
-	q.gated, q.present, q.continued = true, v, at.continued
+	q.gated, q.present, q.continued, q.presentNanos = true, v, at.continued, s.backend.Now()
 	return nil
 }
 
@@ -100,10 +100,7 @@ func (q *question) denies(ctx context.Context, s ostiary.SubjectRef, o ostiary.O
 
 // checkIn answers a check in a batch.
 func (q *question) checkIn(ctx context.Context, batch *engine.Batch, query engine.CheckQuery) (ostiary.Decision, error) {
-	if denied, err := q.denies(ctx, query.Subject, query.Object); denied || err != nil {
-		return ostiary.Denied, err
-	}
-	return batch.Check(ctx, query)
+	return q.decide(ctx, query, func(query engine.CheckQuery) (ostiary.Decision, error) { return batch.Check(ctx, query) })
 }
 
 // behindGate explains a check that the gate denies, whatever the tuples say; nil where the gate does not.

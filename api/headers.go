@@ -25,6 +25,7 @@ const (
 	headerContinue  = "ostiary-continuation"           // of an answer: where a cut list goes on; of a request: the same
 	headerOnce      = "ostiary-idempotency-key"        // of a Write: the client's name for it, so that it can be repeated
 	headerRetry     = "retry-after"                    // of a refusal: seconds to wait
+	headerReason    = "ostiary-reason"                 // of an answer: why it is no, where the session or the gate says so
 	headerStore     = "openfga-store-id"               // of an answer
 	headerModel     = "openfga-authorization-model-id" // of an answer: the model that judged it; of a request of authzen.v1: the one to ask
 )
@@ -40,6 +41,7 @@ type call struct {
 	truncated bool
 	resume    string        // where a truncated list goes on
 	stream    *serverStream // nil for a unary request
+	reasons   []string      // why the answer is no
 
 	retryAfter time.Duration // how long who asks too often must wait
 }
@@ -105,10 +107,13 @@ func (s *Server) headers(c *call, set func(key, value string)) {
 	if c.retryAfter > 0 {
 		set(headerRetry, secondsOf(c.retryAfter))
 	}
+	if len(c.reasons) > 0 {
+		set(headerReason, c.reasonText())
+	}
 }
 
 // maxAnswerHeaders is how many headers an answer can have.
-const maxAnswerHeaders = 8
+const maxAnswerHeaders = 9
 
 // metadata returns the headers of the answer.
 func (s *Server) metadata(c *call) metadata.MD {

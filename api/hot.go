@@ -93,7 +93,7 @@ func (s *Server) plainRequest(r *http.Request) (m hotMethod, req proto.Message, 
 // answerNames are the names over HTTP of the headers that outgoingHeader knows.
 var answerNames = func() map[string]string {
 	names := map[string]string{}
-	for _, key := range []string{headerRevision, headerToken, headerTruncated, headerContinue, headerStore, headerModel} {
+	for _, key := range []string{headerRevision, headerToken, headerTruncated, headerContinue, headerReason, headerStore, headerModel} {
 		if name, ok := outgoingHeader(key); ok {
 			names[key] = name
 		}

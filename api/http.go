@@ -107,7 +107,7 @@ func incomingHeader(key string) (string, bool) {
 // start.
 func outgoingHeader(key string) (string, bool) {
 	switch key {
-	case headerRevision, headerToken, headerTruncated, headerContinue, headerStore, headerModel, headerRetry:
+	case headerRevision, headerToken, headerTruncated, headerContinue, headerReason, headerStore, headerModel, headerRetry:
 		return http.CanonicalHeaderKey(key), true
 	}
 	return "", false

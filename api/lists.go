@@ -62,8 +62,19 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing
 	if err != nil {
 		return nil, wrapFault("invalid 'user' value: ", err)
 	}
+	session, err := q.sessionOf(ctx, subject)
+	if err != nil {
+		return nil, err
+	}
+	values := valuesOf(req.GetContext())
+	if session.live {
+		if values, err = session.bind(q, values); err != nil {
+			return nil, err
+		}
+		subject = session.subject(q)
+	}
 	query := engine.ListObjectsQuery{
-		Type: req.GetType(), Relation: req.GetRelation(), Subject: subject, Context: valuesOf(req.GetContext()),
+		Type: req.GetType(), Relation: req.GetRelation(), Subject: subject, Context: values,
 		Limit: oneMore(limit),
 	}
 	if query.After, err = l.after(query.Type+":", ""); err != nil {
@@ -73,14 +84,21 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing
 	if err != nil {
 		return nil, err
 	}
-	if !closed.IsOpen() {
+	if !closed.IsOpen() || session.named {
 		query.Limit = unlimited
+	}
+	if session.ended() {
+		callOf(ctx).because(reasonSessionInactive)
+		return page(request, s, l, q, []ostiary.ObjectRef(nil), limit, nil)
 	}
 	work := s.paced(ctx, req.GetStoreId())
 	defer work.end()
 	objects, err := s.engine.ListObjects(work, q.model.Plan, reader, query)
 	if err == nil {
 		objects, err = q.passingObjects(ctx, closed, objects)
+	}
+	if err == nil {
+		objects, err = q.opened(ctx, session, objects)
 	}
 	return page(request, s, l, q, objects, limit, err)
 }
@@ -159,6 +177,9 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 	filter := engine.UserFilter{Type: req.GetUserFilters()[0].GetType(), Relation: req.GetUserFilters()[0].GetRelation()}
 	if err := q.model.checkSubject(ostiary.SubjectRef{Type: filter.Type, Relation: filter.Relation}); err != nil {
 		return nil, numberFault(err)
+	}
+	if q.gated && q.gate.SessionSubjects() && filter == (engine.UserFilter{Type: q.names.Session.Type}) {
+		return nil, refuse(codeValidation, "sessions stand for people in this store: list those of type '%s', and their sessions", q.names.User)
 	}
 	if err := q.model.checkRelation(req.GetObject().GetType(), req.GetRelation()); err != nil {
 		return nil, numberFault(err)

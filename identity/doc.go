@@ -15,6 +15,8 @@
 //	I4. The id of a person is drawn here and never given twice; that of a deleted one is denied for ever.
 //	I5. A person who is disabled by a connection has no tuple `enabled` of it, and a gate that says so.
 //	I6. Each change leaves one audit row, in its own mutation, which holds no values.
+//	I7. What ends a person's access to an organization ends the person's sessions in it, in the same revision,
+//	    and lets nobody in who has authenticated before (docs/adr/0011-sessions.md).
 //
 // # Concurrency
 //

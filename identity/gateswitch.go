@@ -147,8 +147,9 @@ func (s *Service) GatesOff(ctx context.Context) (all map[string]GateSwitch, err 
 // StoreGate is what the gate of every person of a store rests on. The zero StoreGate is that of a gate which
 // is on, of a store where nobody waits.
 type StoreGate struct {
-	off     bool
-	waiting []string // connections, sorted
+	off      bool
+	waiting  []string // connections, sorted
+	sessions bool     // see SessionSubjects
 }
 
 // StoreGateOf returns the gate of a store as a view shows it.
@@ -158,7 +159,7 @@ func StoreGateOf(v Documents, store string) (StoreGate, error) {
 		return StoreGate{}, err
 	}
 	body, err := decode[settingsBody](d)
-	return StoreGate{off: body.GateOff != nil, waiting: body.Waiting}, err
+	return StoreGate{off: body.GateOff != nil, waiting: body.Waiting, sessions: body.SessionSubjects}, err
 }
 
 // Of returns what stands against a person of the store, in the view that the gate was read from or another

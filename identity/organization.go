@@ -29,6 +29,8 @@ type settingsBody struct {
 	Waiting []string `json:"waiting,omitempty"`
 	// GateOff is there while the gate is off.
 	GateOff *gateOffBody `json:"gate_off,omitempty"`
+	// SessionSubjects: who asks about a session asks about its person.
+	SessionSubjects bool `json:"session_subjects,omitempty"`
 }
 
 type organizationBody struct {
