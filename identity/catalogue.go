@@ -126,23 +126,27 @@ func letterOf(entitlement bool) string {
 
 // entry returns the entry of the mapping that lets a relation be assigned.
 func (k *Catalogue) entry(a assigned) (gate.Assignable, bool) {
-	for _, entry := range k.entries(a.kind) {
-		if entry.Type == a.object.Type && entry.Relation == a.relation {
+	for _, entry := range k.mapping.Assignable {
+		if entry.Kind == called(a.kind) && entry.Type == a.object.Type && entry.Relation == a.relation {
 			return entry, true
 		}
 	}
 	return gate.Assignable{}, false
 }
 
+// called returns what a mapping calls a kind of ids.
+func called(kind string) string {
+	if kind == kindEntitlement {
+		return gate.KindEntitlement
+	}
+	return gate.KindRole
+}
+
 // entries returns those of the mapping of one kind, by type and relation.
 func (k *Catalogue) entries(kind string) []gate.Assignable {
-	called := gate.KindRole
-	if kind == kindEntitlement {
-		called = gate.KindEntitlement
-	}
 	var all []gate.Assignable
 	for _, entry := range k.mapping.Assignable {
-		if entry.Kind == called {
+		if entry.Kind == called(kind) {
 			all = append(all, entry)
 		}
 	}

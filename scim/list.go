@@ -291,15 +291,23 @@ func (p *page) scanned() error {
 	return err
 }
 
+// beginList waits until there are fewer than maxLists that read many resources.
+func (c *call) beginList() (end func(), err error) {
+	select {
+	case c.h.lists <- struct{}{}:
+		return func() { <-c.h.lists }, nil
+	case <-c.ctx.Done():
+		return nil, fmt.Errorf("wait for other lists: %w", c.ctx.Err())
+	}
+}
+
 // scan calls take with each match after one, until it returns false.
 func (p *page) scan(after string, take func(*resource.Resource) (bool, error)) error {
-	lists := p.call.h.lists
-	select {
-	case lists <- struct{}{}:
-		defer func() { <-lists }()
-	case <-p.call.ctx.Done():
-		return fmt.Errorf("wait for other lists: %w", p.call.ctx.Err())
+	end, err := p.call.beginList()
+	if err != nil {
+		return err
 	}
+	defer end()
 	read := 0
 	for r, err := range p.source.scan(p.view, after) {
 		if err != nil {

@@ -141,6 +141,11 @@ func (c *call) grants(k *resource.Kind, sort string) source {
 			return converted(list(v, after), func(r identity.Role) (*resource.Resource, error) { return c.grantResource(k, r), nil })
 		},
 		count: func(v *identity.DirectoryView) (int, error) {
+			end, err := c.beginList()
+			if err != nil {
+				return 0, err
+			}
+			defer end()
 			n := 0
 			for _, err := range list(v, "") {
 				if err != nil {
