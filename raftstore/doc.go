@@ -7,7 +7,7 @@
 //
 // Nodes of a cluster share one TCP port each for raft and for calls (port.go, calls.go). A follower or a
 // learner passes a mutation on to the leader (forward.go) and answers linearizable reads by asking the
-// leader for a read index (readindex.go). A node that lags behind the log, or is new, gets an image of
+// leader for a read index (readindex.go). The leader tells what is committed (commits.go). A node that lags behind the log, or is new, gets an image of
 // the leader's storage (images.go). A new node finds its cluster (form.go) and becomes a member as a
 // learner first (network.go, members.go).
 //

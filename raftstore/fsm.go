@@ -17,6 +17,8 @@ type fsm struct {
 	storage *state
 	applied *progress
 	fatal   func(error)
+	// committed is told the last entry of each batch that is applied.
+	committed func(last *raft.Log)
 	// install puts an image that was received in the place of storage.
 	install func(name io.Reader) error
 }
@@ -45,6 +47,7 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 		return responses
 	}
 	f.applied.advance(logs[len(logs)-1].Index)
+	f.committed(logs[len(logs)-1])
 	return responses
 }
 

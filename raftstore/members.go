@@ -162,10 +162,12 @@ func (s *Store) changeHere(ctx context.Context, c Change) error {
 	if err != nil {
 		return fmt.Errorf("%s node %q: %w", c.Kind, c.ID, err)
 	}
-	if action == nil {
+	switch {
+	case action == nil && c.Kind == ChangeTransfer:
 		return nil
-	}
-	if c.Kind == ChangeTransfer {
+	case action == nil: // it stands in the log, and whoever asks relies on it
+		action = func() raft.Future { return s.raft.Barrier(changeTimeout) }
+	case c.Kind == ChangeTransfer:
 		to, err := s.successor(ctx, c.ID, members)
 		if err != nil {
 			return fmt.Errorf("%s node %q: %w", c.Kind, c.ID, err)
@@ -173,8 +175,10 @@ func (s *Store) changeHere(ctx context.Context, c Change) error {
 		action = func() raft.Future {
 			return s.raft.LeadershipTransferToServer(raft.ServerID(to.ID), raft.ServerAddress(to.Address))
 		}
+		fallthrough
+	default:
+		s.logger.Info("members change", "kind", string(c.Kind), "node", c.ID, "address", c.Address)
 	}
-	s.logger.Info("members change", "kind", string(c.Kind), "node", c.ID, "address", c.Address)
 	_, err = s.settle(ctx, func() error { return action().Error() })
 	switch {
 	case err == nil:

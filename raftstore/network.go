@@ -21,6 +21,9 @@ type network struct {
 	port   *port
 	peers  *peers
 	server *grpc.Server
+	// received is raft's transport.
+	received *receiver
+	notices  notices
 
 	ctx     context.Context // ends when the node closes
 	stop    context.CancelFunc
@@ -56,7 +59,7 @@ func (s *Store) openNetwork() error {
 	if err != nil {
 		return err
 	}
-	n := &network{port: port, current: make(chan struct{}), board: board{news: map[string]news{}, met: map[string]time.Time{}}}
+	n := &network{port: port, current: make(chan struct{}), notices: notices{out: map[raft.ServerID]*commitNotice{}}, board: board{news: map[string]news{}, met: map[string]time.Time{}}}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.peers = newPeers(func(ctx context.Context, address string) (net.Conn, error) {
 		conn, _, err := dial(ctx, port.network, port.security, address, kindCall, port.clusterID(), "")
@@ -65,6 +68,7 @@ func (s *Store) openNetwork() error {
 	n.server = callServer(
 		method("propose", s.takeProposal),
 		method("read-index", s.takeReadIndex),
+		method("committed", s.takeCommitted),
 		method("status", s.takeStatus),
 		method("change", s.takeChange),
 		method("standing", s.takeStanding),
@@ -167,10 +171,14 @@ const promotedKey = "promoted"
 // becomeMember makes sure that the cluster knows this node, at its address, and with a vote where it is
 // to have one: it comes in as a learner and gets its vote when it has caught up, so that a node without
 // data never counts for a quorum.
+//
+// Who was a member for sure and is none any more has been removed, and does not ask again before its next
+// start: whoever removed it may have given its address to another node.
 func (s *Store) becomeMember() {
 	reported := time.Now()
+	var was membership
 	for s.net.ctx.Err() == nil {
-		done, err := s.askMembership()
+		done, err := s.askMembership(&was)
 		if done {
 			return
 		}
@@ -182,15 +190,43 @@ func (s *Store) becomeMember() {
 	}
 }
 
+// membership is what a node has seen of its own.
+type membership struct {
+	since   uint64 // the end of the log when it was first seen; zero before
+	settled bool   // it was committed once
+}
+
+// look takes note of whether this node is a member in its log, which ends at last and is committed up to
+// commit, and says whether it was removed. What was never committed may vanish without that.
+func (m *membership) look(member bool, last, commit uint64) (removed bool) {
+	switch {
+	case !member:
+		removed = m.since > 0 && m.settled
+		m.since = 0
+	case m.since == 0:
+		m.since = last
+	case commit >= m.since:
+		m.settled = true
+	}
+	return removed
+}
+
 // askMembership takes the next step and says whether it was the last.
-func (s *Store) askMembership() (done bool, err error) {
+func (s *Store) askMembership(was *membership) (done bool, err error) {
+	commit := s.raft.CommitIndex()
 	_, members, err := s.members()
 	if err != nil {
 		return false, err
 	}
 	at := slices.IndexFunc(members, func(m Member) bool { return m.ID == string(s.id) })
+	if was.look(at >= 0, s.raft.LastIndex(), commit) {
+		s.logger.Warn("this node was removed from the cluster; start it anew, with an empty folder, to have it back")
+		return true, nil
+	}
 	if at < 0 || members[at].Address != s.net.port.advertise {
-		return false, s.askAll(Change{Kind: ChangeAdd, ID: string(s.id), Address: s.net.port.advertise, Release: s.options.release})
+		err := s.askAll(Change{Kind: ChangeAdd, ID: string(s.id), Address: s.net.port.advertise, Release: s.options.release})
+		was.settled = was.settled || err == nil
+		return false, err
 	}
 	promoted, found, err := s.log.Value(promotedKey)
 	if err != nil {

@@ -98,6 +98,7 @@ type Options struct {
 	// Tests set these. Zero means this release, and the constant of the same name.
 	release       uint32
 	watchInterval time.Duration
+	commitTimeout time.Duration
 }
 
 // Names of the bounds and defaults of Options.
@@ -116,8 +117,9 @@ const (
 	// aloneElectionTimeout is short, since a cluster of one elects itself (DESIGN section 4).
 	aloneElectionTimeout   = 50 * time.Millisecond
 	defaultElectionTimeout = 500 * time.Millisecond
-	// commitTimeout is how long a follower may wait to hear of a commit when nothing follows it.
-	commitTimeout = 2 * time.Millisecond
+	// commitTimeout is how long a follower may wait to hear of a commit when nothing follows it and the
+	// leader's own notice is lost.
+	commitTimeout = 20 * time.Millisecond
 	// transportTimeout bounds one exchange between two nodes, and grows with what it carries.
 	transportTimeout = 10 * time.Second
 )
@@ -167,6 +169,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.watchInterval == 0 {
 		o.watchInterval = watchInterval
+	}
+	if o.commitTimeout == 0 {
+		o.commitTimeout = commitTimeout
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -409,7 +414,7 @@ func (s *Store) newRaft() error {
 	config.HeartbeatTimeout = s.options.ElectionTimeout
 	config.ElectionTimeout = s.options.ElectionTimeout
 	config.LeaderLeaseTimeout = s.options.ElectionTimeout
-	config.CommitTimeout = commitTimeout
+	config.CommitTimeout = s.options.commitTimeout
 	config.MaxAppendEntries = maxAppendEntries
 	config.BatchApplyCh = true
 	config.TrailingLogs = s.options.TrailingEntries
@@ -435,7 +440,7 @@ func (s *Store) newRaft() error {
 		}
 		s.logger.Info("new cluster", "cluster", hex.EncodeToString(s.cluster[:]), "node", string(s.id))
 	}
-	machine := &fsm{storage: s.storage, applied: &s.applied, fatal: s.fatal, install: func(name io.Reader) error { return s.install(snapshots, name) }}
+	machine := &fsm{storage: s.storage, applied: &s.applied, fatal: s.fatal, committed: s.tellCommit, install: func(name io.Reader) error { return s.install(snapshots, name) }}
 	s.raft, err = raft.NewRaft(config, machine, logs, logs, snapshots, transport)
 	return err
 }
@@ -464,9 +469,9 @@ func (s *Store) transport() (raft.ServerAddress, raft.Transport) {
 		// sent, raft 1.8.0's sender waits for ever, and with it replication to that node and Shutdown.
 		MaxRPCsInFlight: 1,
 	})
-	received := &receiver{NetworkTransport: transport, logs: s.logStore, snapshots: s.snapshots(), rpcs: make(chan raft.RPC), configuration: s.configuration}
-	s.net.running.Go(func() { received.run(s.net) })
-	return transport.LocalAddr(), received
+	s.net.received = &receiver{NetworkTransport: transport, logs: s.logStore, snapshots: s.snapshots(), rpcs: make(chan raft.RPC), configuration: s.configuration}
+	s.net.running.Go(func() { s.net.received.run(s.net) })
+	return transport.LocalAddr(), s.net.received
 }
 
 // judgeAlone refuses to open a member of a cluster of several as if it were alone: it would wait for

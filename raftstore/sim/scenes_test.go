@@ -91,3 +91,33 @@ func TestCandidateThatTheVoterHasRemoved(t *testing.T) {
 		t.Error(w)
 	}
 }
+
+// TestRemovedRightAfterItsVote: a node that has just got its vote looks once more whether it is a member. When
+// it was removed before that look, it must not ask for its place: another node may have its address by now.
+func TestRemovedRightAfterItsVote(t *testing.T) {
+	wrong := stage(t, nil, func(s *simulation) {
+		leader := s.leader()
+		for _, n := range s.nodes {
+			status, err := n.open().Status()
+			if err != nil {
+				s.fail("%v", err)
+			}
+			if n == leader || err != nil {
+				continue
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			err = leader.open().ChangeMembers(ctx, raftstore.Change{Kind: raftstore.ChangeRemove, ID: status.ID})
+			cancel()
+			if err != nil {
+				s.fail("node %d is not removed: %v", n.id, err)
+			}
+		}
+		time.Sleep(time.Second)
+		if status, err := leader.open().Status(); err != nil || len(status.Members) != 1 {
+			s.fail("of three members two were removed, and now there are %+v, error %v", status.Members, err)
+		}
+	})
+	for _, w := range wrong {
+		t.Error(w)
+	}
+}
