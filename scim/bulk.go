@@ -193,6 +193,7 @@ func (c *call) runOperation(op *operation, made map[string]string) *bulkResult {
 	}
 	a, err := sub.route()
 	if err != nil {
+		c.h.observeRefusal(err)
 		return op.refused(err)
 	}
 	r := &bulkResult{Location: a.location, Method: op.method, BulkID: op.bulkID, Version: a.tag, Status: strconv.Itoa(a.status)}

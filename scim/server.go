@@ -30,6 +30,7 @@ type Options struct {
 	// Empty takes scheme and host from each request.
 	PublicURL string
 	Logger    *slog.Logger // nil discards
+	Observer  Observer     // nil: nobody
 	Pages     query.Limits
 	// MaxBodyBytes bounds the body of a request. Zero means 8 MiB.
 	MaxBodyBytes int64
@@ -109,6 +110,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a = h.refusal(r, err)
 	}
 	h.write(w, r, a)
+	h.observe(r, a, err, time.Since(began))
 	h.o.Logger.Debug("scim request", "method", r.Method, "status", a.status, "duration", time.Since(began))
 }
 

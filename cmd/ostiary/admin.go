@@ -17,6 +17,7 @@ import (
 	"github.com/ostiary/ostiary/api"
 	"github.com/ostiary/ostiary/api/metrics"
 	"github.com/ostiary/ostiary/raftstore"
+	"github.com/ostiary/ostiary/scim"
 )
 
 // defaultAdminAddr is where metrics and profiles are, as long as --admin-addr says nothing else.
@@ -26,19 +27,24 @@ const defaultAdminAddr = "127.0.0.1:2112"
 type instruments struct {
 	registry *prometheus.Registry
 	requests *metrics.Requests
+	scim     *metrics.SCIM
 }
 
 // newInstruments registers what is measured without a store.
 func newInstruments() (*instruments, error) {
 	registry := prometheus.NewRegistry()
 	requests, err := metrics.NewRequests(registry, api.Methods())
+	var ofSCIM *metrics.SCIM
+	if err == nil {
+		ofSCIM, err = metrics.NewSCIM(registry, scim.Reasons())
+	}
 	if err == nil {
 		err = metrics.Process(registry)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	return &instruments{registry: registry, requests: requests}, nil
+	return &instruments{registry: registry, requests: requests, scim: ofSCIM}, nil
 }
 
 // watch registers what a store counts.

@@ -73,6 +73,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		}
 	}()
 	var observer api.Observer
+	var scimObserver scim.Observer
 	var instruments *instruments
 	if o.admin != nil {
 		if instruments, err = newInstruments(); err == nil {
@@ -81,7 +82,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		if err != nil {
 			return err
 		}
-		observer = instruments.requests
+		observer, scimObserver = instruments.requests, instruments.scim
 	}
 	server, err := api.NewServer(api.Options{
 		Backend:       backend{store},
@@ -110,7 +111,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	server.Mount(scim.Prefix, scim.New(scim.Options{
 		Service: server.Identity(), Cluster: store.ClusterID, Now: store.Now,
 		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
-		OAuth: true,
+		OAuth: true, Observer: scimObserver,
 	}))
 	outgoing := egress.New(egress.Options{Allow: o.egressAllow})
 	defer outgoing.Close()
