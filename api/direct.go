@@ -33,6 +33,7 @@ func (s *Server) newDirect(streams grpc.ClientConnInterface) *direct {
 	d.add(&authzenv1.AuthZenService_ServiceDesc, &authzenService{server: s})
 	d.add(&ostiaryv1.OstiaryService_ServiceDesc, &ostiaryService{server: s})
 	d.add(&ostiaryv1.IdentityService_ServiceDesc, &identityService{server: s})
+	d.add(&ostiaryv1.SessionService_ServiceDesc, &sessionService{server: s})
 	return d
 }
 

@@ -24,6 +24,7 @@ const (
 	pageUsers
 	pageOrganizations
 	pageMembers
+	pageSessions
 )
 
 // pageScope is what a page token is bound to: the list, the store, and what narrows the list.

@@ -276,6 +276,7 @@ func (s *Server) newGRPCServer() *grpc.Server {
 	authzenv1.RegisterAuthZenServiceServer(server, &authzenService{server: s})
 	ostiaryv1.RegisterOstiaryServiceServer(server, &ostiaryService{server: s})
 	ostiaryv1.RegisterIdentityServiceServer(server, &identityService{server: s})
+	ostiaryv1.RegisterSessionServiceServer(server, &sessionService{server: s})
 	healthv1.RegisterHealthServer(server, &health{server: s})
 	reflection.Register(server)
 	return server
