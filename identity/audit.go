@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -196,12 +195,4 @@ func decodeAudit(d ostiary.Document) (AuditRow, error) {
 		Action: body.Action, Organization: body.Organization, Connection: body.Connection, Resource: body.Resource,
 		Method: body.Method, Path: body.Path, Attributes: body.Attributes,
 	}, err
-}
-
-// judgeAuditID refuses what cannot be the id of an audit row or of an entry of a log.
-func judgeAuditID(id string) error {
-	if _, err := ulid.ParseStrict(id); err != nil || strings.ToUpper(id) != id {
-		return invalid("%.100q is not the id of an entry", id)
-	}
-	return nil
 }

@@ -28,4 +28,6 @@ type View interface {
 	// LookUp calls found for each of the tuples that is there, in their order, until it returns false.
 	LookUp(ctx context.Context, store string, tuples []ostiary.Tuple, found func(i int, t ostiary.StoredTuple) bool) error
 	Tuples(ctx context.Context, f ostiary.Filter, after *ostiary.Tuple) iter.Seq2[ostiary.StoredTuple, error]
+	// Changes yields the changelog of a store after a place in it.
+	Changes(ctx context.Context, store string, after ostiary.Revision, afterSeq uint32) iter.Seq2[ostiary.Change, error]
 }

@@ -61,7 +61,9 @@ func (d *Directory) change(ctx context.Context, build func(v *DirectoryView, m *
 	if err != nil {
 		return ostiary.Receipt{}, err
 	}
-	return d.service.change(ctx, func(v View, m *ostiary.Mutation) error {
+	useKey, noted := d.useKey()
+	noted = noted && d.service.uses.claim(useKey, d.service.backend.Now())
+	receipt, err := d.service.change(ctx, func(v View, m *ostiary.Mutation) error {
 		c, doc, err := readConnection(v, d.connection.ID)
 		if errors.Is(err, ostiary.ErrNotFound) {
 			return ErrUnauthenticated // it was deleted while the request was under way
@@ -76,8 +78,18 @@ func (d *Directory) change(ctx context.Context, build func(v *DirectoryView, m *
 			return err
 		}
 		m.Preconditions = append(m.Preconditions, at(doc))
-		return build(&DirectoryView{view: v, connection: c, secrets: x}, m)
+		if err := build(&DirectoryView{view: v, connection: c, secrets: x}, m); err != nil {
+			return err
+		}
+		if noted && len(m.Filters)+len(m.Tuples)+len(m.Documents) > 0 {
+			return use(v, m, useKey)
+		}
+		return nil
 	})
+	if noted && (err != nil || !receipt.Changed) {
+		d.service.uses.release(useKey)
+	}
+	return receipt, err
 }
 
 // audit returns what the audit says of a change of a resource of the connection.

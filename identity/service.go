@@ -46,6 +46,9 @@ type Service struct {
 	seed    maphash.Seed
 	auditor *auditor
 	guards  guardTurns
+	uses    tokenUses
+	// requests are those that left no audit row.
+	requests requestLog
 	// collected is where collectSessions goes on: a *sessionCursor for each store.
 	collected sync.Map
 }

@@ -51,6 +51,7 @@ type Token struct {
 	Scopes       []Scope
 	CreatedNanos int64
 	ExpiryNanos  int64 // zero: never
+	UsedNanos    int64 // to about a minute; zero: never
 }
 
 type tokenBody struct {
@@ -144,6 +145,17 @@ func (s *Service) Tokens(ctx context.Context, store, connection string) (all []T
 			if err != nil {
 				return err
 			}
+			used, there, err := v.Document(tokenUseKey(connection, d.Key.Key))
+			if err != nil {
+				return err
+			}
+			if there {
+				body, err := decode[tokenUseBody](used)
+				if err != nil {
+					return err
+				}
+				t.UsedNanos = body.UsedNanos
+			}
 			all = append(all, t)
 		}
 		return nil
@@ -173,7 +185,7 @@ func (s *Service) RevokeToken(ctx context.Context, store, connection, id string)
 		}
 		for _, d := range docs {
 			if len(id) == tokenIDDigits && strings.HasPrefix(d.Key.Key, id) {
-				m.Documents = append(m.Documents, remove(d.Key))
+				m.Documents = append(m.Documents, remove(d.Key), remove(tokenUseKey(connection, d.Key.Key)))
 				return nil
 			}
 		}

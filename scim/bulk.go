@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ostiary/ostiary/identity"
 	"github.com/ostiary/ostiary/scim/query"
 	"github.com/ostiary/ostiary/scim/resource"
 	"github.com/ostiary/ostiary/scim/scimerr"
@@ -186,6 +187,8 @@ func (c *call) runOperation(op *operation, made map[string]string) *bulkResult {
 		return op.refused(noEndpoint())
 	}
 	sub := *c
+	sub.request = &identity.Request{ID: c.request.ID, Method: op.method, Path: loggedPath(parts, func(string) bool { return false })}
+	sub.ctx = identity.WithRequest(c.ctx, sub.request)
 	sub.method, sub.path, sub.params, sub.ifMatch, sub.inBulk = op.method, parts, query.Params{}, op.version, true
 	sub.body, sub.data = nil, nil
 	if o, ok := data.(*resource.Object); ok {
@@ -194,8 +197,10 @@ func (c *call) runOperation(op *operation, made map[string]string) *bulkResult {
 	a, err := sub.route()
 	if err != nil {
 		c.h.observeRefusal(err)
+		sub.noteOperation(refusalOf(err).Status, err)
 		return op.refused(err)
 	}
+	sub.noteOperation(a.status, nil)
 	r := &bulkResult{Location: a.location, Method: op.method, BulkID: op.bulkID, Version: a.tag, Status: strconv.Itoa(a.status)}
 	if r.Location == "" {
 		r.Location = c.base + "/" + strings.Join(parts, "/")

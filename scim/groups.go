@@ -30,6 +30,7 @@ func (c *call) readGroup() (*resource.Resource, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	c.request.Attributes = resource.Group.Names(body)
 	r, members, err := resource.Group.Read(body, c.dialect)
 	return r, memberIDs(members), err
 }
@@ -74,6 +75,7 @@ func (c *call) patchGroup(id string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	c.request.Attributes = p.Attributes()
 	version, err := c.expected(c.groupVersion(id))
 	if err != nil {
 		return answer{}, err

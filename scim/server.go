@@ -90,6 +90,7 @@ type call struct {
 	h       *Handler
 	ctx     context.Context
 	dir     *identity.Directory
+	request *identity.Request // what is recorded of it
 	dialect resource.Dialect
 	base    string   // the URL of the connection
 	path    []string // below it
@@ -105,17 +106,19 @@ type call struct {
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	a, err := h.serve(w, r)
+	t := newTrace(r)
+	a, err := h.serve(w, r, t)
 	if err != nil {
 		a = h.refusal(r, err)
 	}
+	h.record(t, a.status, err)
 	h.write(w, r, a)
 	h.observe(r, a, err, time.Since(began))
 	h.o.Logger.Debug("scim request", "method", r.Method, "status", a.status, "duration", time.Since(began))
 }
 
 // serve opens the connection, reads the body and answers.
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (answer, error) {
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, t *trace) (answer, error) {
 	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), Prefix)
 	if !ok {
 		return answer{}, noEndpoint()
@@ -128,16 +131,19 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (answer, error) 
 		}
 		parts[i] = text
 	}
-	ctx := identity.WithRequestID(r.Context(), r.Header.Get("X-Request-Id"))
+	t.connection = parts[0]
+	t.request.Path = loggedPath(parts[1:], r.URL.Query().Has)
+	ctx := identity.WithRequest(r.Context(), &t.request)
 	ctx, dir, err := h.o.Service.Directory(ctx, parts[0], r.Header.Get("Authorization"))
 	if err != nil {
 		return answer{}, err
 	}
+	t.ctx, t.dir = ctx, dir
 	if err := h.rates.take(dir.Connection().ID, 1, h.o.Now()); err != nil {
 		return answer{}, err
 	}
 	c := &call{
-		h: h, ctx: ctx, dir: dir, path: parts[1:], method: r.Method,
+		h: h, ctx: ctx, dir: dir, request: &t.request, path: parts[1:], method: r.Method,
 		base:    h.baseURL(r) + Prefix + parts[0],
 		ifMatch: r.Header.Get("If-Match"), ifNone: r.Header.Get("If-None-Match"),
 	}

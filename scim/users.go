@@ -25,6 +25,7 @@ func (c *call) readUser() (*resource.Resource, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.request.Attributes = resource.User.Names(body)
 	r, _, err := resource.User.Read(body, c.dialect)
 	return r, err
 }
@@ -78,6 +79,7 @@ func (c *call) patchUser(id string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	c.request.Attributes = p.Attributes()
 	version, err := c.expected(c.userVersion(id))
 	if err != nil {
 		return answer{}, err

@@ -2,6 +2,7 @@ package patch
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/ostiary/ostiary/scim/filter"
@@ -79,6 +80,21 @@ func checkSchemas(body *resource.Object) error {
 		}
 	}
 	return scimerr.Bad(scimerr.InvalidSyntax, "\"schemas\" does not name %s", resource.PatchOp)
+}
+
+// Attributes returns the names of the attributes that the request is about, sorted.
+func (p *Patch) Attributes() []string {
+	var names []string
+	for _, s := range p.steps {
+		if s.verb != expectID {
+			names = append(names, s.target.Name())
+		}
+	}
+	if !p.Members.IsZero() {
+		names = append(names, "members")
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Apply returns the resource that the request makes of r, and leaves r as it is. The errors are 400 with
