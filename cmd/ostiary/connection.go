@@ -18,7 +18,7 @@ import (
 func newConnectionCommand(a *app) *cobra.Command {
 	return a.addStoreFlag(a.addClientFlags(group("connection", "Let identity providers fill organizations over SCIM",
 		"  ostiary connection create acme --kind okta\n  ostiary connection list",
-		newConnectionCreateCommand(a), newConnectionListCommand(a), newConnectionShowCommand(a), newConnectionResumeCommand(a), newConnectionTokenCommand(a))))
+		newConnectionCreateCommand(a), newConnectionListCommand(a), newConnectionShowCommand(a), newConnectionResumeCommand(a), newConnectionTokenCommand(a), newConnectionClientCommand(a))))
 }
 
 func newConnectionCreateCommand(a *app) *cobra.Command {
