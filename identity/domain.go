@@ -108,7 +108,7 @@ func decodeDomain(d ostiary.Document) (Domain, error) {
 func readDomain(v View, store, organization, name string) (Domain, ostiary.Document, error) {
 	d, there, err := v.Document(domainKey(store, organization, name))
 	if err == nil && !there {
-		err = notFound("domain of organization "+organization, name)
+		err = fmt.Errorf("organization %q has no domain %s, 'ostiary org domain add' adds one: %w", organization, name, ostiary.ErrNotFound)
 	}
 	if err != nil {
 		return Domain{}, d, err

@@ -110,7 +110,7 @@ func (s *Service) RemoveMember(ctx context.Context, store, organization, user st
 			return err
 		}
 		if !there {
-			return notFound("member", user)
+			return fmt.Errorf("user %.100q is no member of organization %q whom an operator added: %w", user, organization, ostiary.ErrNotFound)
 		}
 		owner := memberOwner(organization, user)
 		m.Preconditions = append(m.Preconditions, at(d))
@@ -168,7 +168,7 @@ func (s *Service) BlockUser(ctx context.Context, store, organization, user strin
 			return err
 		}
 		if !belongs || g.deleted() {
-			return notFound("user of organization "+organization, user)
+			return fmt.Errorf("user %.100q does not belong to organization %q: %w", user, organization, ostiary.ErrNotFound)
 		}
 		state := g.state(organization)
 		if state.BlockedNanos != 0 {
@@ -198,6 +198,10 @@ func (s *Service) UnblockUser(ctx context.Context, store, organization, user str
 			return err
 		}
 		state := g.state(organization)
+		if state.BlockedNanos == 0 { // of an organization that is gone a block may stay
+			_, _, err := readOrganization(v, store, organization)
+			return err
+		}
 		state.BlockedNanos = 0
 		g.set(organization, state)
 		g.join(m)

@@ -65,7 +65,8 @@ func (s *Service) CreateOrganization(ctx context.Context, store, id, name string
 		return Organization{}, err
 	}
 	if id != "" && !organizationID.MatchString(id) {
-		return Organization{}, invalid("organization id %.100q is not of the form %s", id, organizationID)
+		return Organization{}, invalid("organization id %.100q may hold lower-case letters, digits, - and _, must begin with a letter or digit, and have at most 63 of them: %s",
+			id, organizationID)
 	}
 	o := Organization{Store: store, ID: id, Name: name}
 	row := &audit{store: store, organization: id, resource: id, action: "organization.create"}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/ostiary/ostiary"
@@ -83,3 +84,28 @@ func TestLastConnectionMadeTwice(t *testing.T) {
 		t.Errorf("one more than may be was made: %v", err)
 	}
 }
+
+// What is refused says what it was about, and not that it is no tuple.
+func TestRefusalsSayWhy(t *testing.T) {
+	w := newWorld(t)
+	for what, c := range map[string]struct {
+		err  error
+		want error
+		text string
+	}{
+		"an id with a space":    {second(w.service.CreateOrganization(w.ctx(), store, "a b", "A")), ostiary.ErrTupleInvalid, "lower-case letters"},
+		"a member with a type":  {second(w.service.AddMember(w.ctx(), store, "acme", "user:ann")), ostiary.ErrTupleInvalid, "without its type"},
+		"a stranger removed":    {second(w.service.RemoveMember(w.ctx(), store, "acme", "bob")), ostiary.ErrNotFound, `"bob" is no member of organization "acme"`},
+		"a stranger blocked":    {second(w.service.BlockUser(w.ctx(), store, "acme", "bob")), ostiary.ErrNotFound, `"bob" does not belong to organization "acme"`},
+		"unblocked in nowhere":  {second(w.service.UnblockUser(w.ctx(), store, "nowhere", "bob")), ostiary.ErrNotFound, `organization "nowhere"`},
+		"unblocked, as ever":    {second(w.service.UnblockUser(w.ctx(), store, "acme", "bob")), nil, ""},
+		"a domain not added":    {second(w.service.RemoveDomain(w.ctx(), store, "acme", "example.com")), ostiary.ErrNotFound, "ostiary org domain add"},
+		"an id that was a name": {second(w.service.Organization(w.ctx(), store, "Acme Corporation")), ostiary.ErrNotFound, "Acme Corporation"},
+	} {
+		if !errors.Is(c.err, c.want) || c.err != nil && (!strings.Contains(c.err.Error(), c.text) || strings.Contains(c.err.Error(), "invalid tuple")) {
+			t.Errorf("%s: %v", what, c.err)
+		}
+	}
+}
+
+func second[A any](_ A, err error) error { return err }

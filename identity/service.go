@@ -156,7 +156,11 @@ func notFound(what, id string) error {
 	return fmt.Errorf("%s %.100q: %w", what, id, ostiary.ErrNotFound)
 }
 
-// invalid is the error of input that cannot be.
-func invalid(format string, args ...any) error {
-	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ostiary.ErrTupleInvalid)
-}
+// inputError is the error of input that cannot be. It is ErrTupleInvalid, whose text it leaves out: most of
+// such input is no tuple.
+type inputError string
+
+func (e inputError) Error() string        { return string(e) }
+func (e inputError) Is(target error) bool { return target == ostiary.ErrTupleInvalid }
+
+func invalid(format string, args ...any) error { return inputError(fmt.Sprintf(format, args...)) }

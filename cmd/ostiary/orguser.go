@@ -80,6 +80,9 @@ stands in tuples, without its type.`,
 				a.printf("%s was deleted, and is denied for ever", args[0])
 				return nil
 			}
+			if len(answer.GetStandings()) == 0 {
+				a.talkf("no organization knows %s", args[0])
+			}
 			rows := make([][]string, 0, len(answer.GetStandings()))
 			for _, s := range answer.GetStandings() {
 				rows = append(rows, []string{s.GetOrganizationId(), standingText(s), cmp.Or(s.GetConnectionId(), "-")})
