@@ -124,6 +124,9 @@ func TestAssignFromModel(t *testing.T) {
 	active := `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","value":{"active":false}}]}`
 	scim("PATCH", "/Users/"+ann, active, http.StatusOK)
 	run(exitDenied, check...)
+	run(exitDone, "org", "gate", "off", "--reason", "a test")
+	run(exitDenied, check...) // by the relation itself
+	run(exitDone, "org", "gate", "on")
 	scim("PATCH", "/Users/"+ann, strings.Replace(active, "false", "true", 1), http.StatusOK)
 	run(exitDone, check...)
 
