@@ -29,6 +29,12 @@ func (a Assignable) Judge(m *model.Model, n *Names) Faults {
 			Help: "assign a relation of an application's type; 'ostiary org role add' makes roles of an organization"})
 		return l.faults
 	}
+	if slices.Contains([]string{User, Organization, Group, Role, Entitlement, Session}, a.Type) ||
+		a.Relation == InOrganization && n.InOrganization != InOrganization {
+		l.add(t, r, Fault{Reason: "has a name of the identity module that means something else in the model",
+			Help: "assign a relation whose type and name are not those of the module"})
+		return l.faults
+	}
 	if l.judgePower(t, r); len(l.faults) > 0 {
 		return l.faults
 	}

@@ -114,6 +114,11 @@ type board
     define tenant: [tenant]
     define editor: [person] and active from tenant
     define open: [person]
+    define organization: [person] and active from tenant
+type group
+  relations
+    define tenant: [tenant]
+    define editor: [person] and active from tenant
 `)
 	if faults := (gate.Assignable{Type: "board", Relation: "editor"}).Judge(m, &names); len(faults) > 0 {
 		t.Errorf("a relation that passes the gate: %v", faults)
@@ -121,5 +126,10 @@ type board
 	faults := gate.Assignable{Type: "board", Relation: "open"}.Judge(m, &names)
 	if want := "board#open lets people through who are not enabled: board#open <- [person]; join it with `and active from tenant`"; len(faults) != 1 || faults[0].String() != want {
 		t.Errorf("got %v, want %s", faults, want)
+	}
+	for _, a := range []gate.Assignable{{Type: "group", Relation: "editor"}, {Type: "board", Relation: "organization"}} {
+		if faults := a.Judge(m, &names); len(faults) != 1 || !strings.Contains(faults.Error(), "means something else in the model") {
+			t.Errorf("%s#%s: got %v", a.Type, a.Relation, faults)
+		}
 	}
 }
