@@ -40,14 +40,20 @@ func (s *Server) judgeGateAge(ctx context.Context, at moment, c openfgav1.Consis
 // gateOf returns what stands against the subject of a question, which is nothing where the store has no
 // organizations.
 func (q *question) gateOf(s ostiary.SubjectRef) (identity.Gate, error) {
+	return q.gateBy(s, func(user string) (identity.Gate, error) { return q.gate.Of(q.view, q.store, user) },
+		func(user string) (identity.Gate, error) { return q.gateNow.Of(q.present, q.store, user) })
+}
+
+// gateBy is gateOf by what reads the gates of people: in the view, and in the present where there is one.
+func (q *question) gateBy(s ostiary.SubjectRef, read, readNow func(user string) (identity.Gate, error)) (identity.Gate, error) {
 	if !q.gated || s.Type != q.names.User || s.IsUserset() || s.IsWildcard() {
 		return identity.Gate{}, nil
 	}
-	g, err := q.gate.Of(q.view, q.store, s.ID)
+	g, err := read(s.ID)
 	if err != nil || q.present == nil {
 		return g, err
 	}
-	now, err := q.gateNow.Of(q.present, q.store, s.ID)
+	now, err := readNow(s.ID)
 	if q.continued {
 		return g.With(now), err
 	}
@@ -199,17 +205,22 @@ func (q *question) passingUsers(ctx context.Context, users []ostiary.SubjectRef,
 	if !q.gated {
 		return users, nil
 	}
-	passing := users[:0]
+	read, readNow := q.gate.Reader(q.view, q.store), q.gateNow.Reader(q.present, q.store)
+	passing, organization, known := users[:0], "", false
 	for _, u := range users {
-		denied, err := q.denies(ctx, u, o)
+		g, err := q.gateBy(u, read.Of, readNow.Of)
+		if err == nil && !known && !g.IsOpen() {
+			organization, err = q.organizationOf(ctx, o)
+			known = true
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return nil, err
 		}
-		if !denied {
+		if !g.Closed(organization) {
 			passing = append(passing, u)
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
 		}
 	}
 	return passing, nil

@@ -61,6 +61,10 @@ func GateOf(v Documents, store, user string) (Gate, error) {
 	if err != nil || !there {
 		return Gate{}, err
 	}
+	return decodeGate(d)
+}
+
+func decodeGate(d ostiary.Document) (Gate, error) {
 	body, err := decode[gateBody](d)
 	if err != nil {
 		return Gate{}, err

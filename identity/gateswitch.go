@@ -169,9 +169,15 @@ func (x StoreGate) Of(v Documents, store, user string) (Gate, error) {
 	if err != nil {
 		return Gate{}, err
 	}
+	g = x.judge(g)
+	g.Waiting, err = Waits(v, store, user, x.waiting)
+	return g, err
+}
+
+// judge leaves of what stands against a person what counts while the gate is as it is.
+func (x StoreGate) judge(g Gate) Gate {
 	if x.off {
 		g.Organizations = g.blocked
 	}
-	g.Waiting, err = Waits(v, store, user, x.waiting)
-	return g, err
+	return g
 }
