@@ -79,6 +79,9 @@ func wireToken(t identity.Token) *ostiaryv1.Token {
 	if t.ExpiryNanos != 0 {
 		wire.ExpiresAt = stamp(t.ExpiryNanos)
 	}
+	if t.UsedNanos != 0 {
+		wire.LastUsedAt = stamp(t.UsedNanos)
+	}
 	return wire
 }
 

@@ -115,6 +115,9 @@ func (s *Service) CreateClient(ctx context.Context, store, connection string, c 
 		if err != nil {
 			return err
 		}
+		if c, err := decodeConnection(d); err != nil || c.Paused == PausedByDeletion {
+			return orElse(err, notFound("connection", connection))
+		}
 		n, err := v.CountDocuments(clientsOf(connection))
 		if err != nil {
 			return err

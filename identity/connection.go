@@ -110,7 +110,7 @@ func (s *Service) CreateConnection(ctx context.Context, c Connection) (Connectio
 			return err
 		}
 		row.connection, row.resource = c.ID, c.ID
-		m.Preconditions = append(m.Preconditions, at(d), at(turn), absent(connectionKey(c.ID)))
+		m.Preconditions = append(m.Preconditions, at(d), at(turn), absent(connectionKey(c.ID)), absent(goneConnectionKey(c.ID)))
 		m.Documents = append(m.Documents, put(connectionOfKey(c.Store, c.Organization, c.ID), form{bodyForm}))
 		m.Documents = append(m.Documents, put(connectionTurnKey, form{bodyForm}), put(connectionKey(c.ID), connectionBody{
 			form: form{bodyForm}, Store: c.Store, Organization: c.Organization, Name: c.Name, Kind: c.Kind, Dialect: c.Dialect,

@@ -536,21 +536,26 @@ func (d *Directory) DeleteGroup(ctx context.Context, id string, version ostiary.
 			row.action, held = "group.hold", v.heldShrinkage(id)
 			return err
 		}
-		m.Preconditions = append(m.Preconditions, at(old.document))
 		if version != 0 {
 			m.Preconditions = append(m.Preconditions, at(old.touch))
 		}
-		store, object := v.connection.Store, v.groupObject(id)
-		filters := []ostiary.Filter{{Store: store, Object: object}}
-		for _, relation := range []string{"", "member", gate.Assigned} {
-			filters = append(filters, ostiary.Filter{Store: store,
-				Subject: ostiary.SubjectRef{Type: object.Type, ID: object.ID, Relation: relation}})
-		}
-		for _, f := range filters {
-			m.Filters = append(m.Filters, ostiary.FilterDelete{Filter: f})
-		}
-		m.Documents = append(m.Documents, remove(old.document.Key), remove(old.touch.Key))
-		return v.relink(m, resourceGroup, id, old.links(), nil)
+		return v.dissolve(m, old)
 	})
 	return receipt, orElse(err, held)
+}
+
+// dissolve makes the deletion of a group part of a mutation.
+func (v *DirectoryView) dissolve(m *ostiary.Mutation, old *storedGroup) error {
+	m.Preconditions = append(m.Preconditions, at(old.document))
+	store, object := v.connection.Store, v.groupObject(old.ID)
+	filters := []ostiary.Filter{{Store: store, Object: object}}
+	for _, relation := range []string{"", "member", gate.Assigned} {
+		filters = append(filters, ostiary.Filter{Store: store,
+			Subject: ostiary.SubjectRef{Type: object.Type, ID: object.ID, Relation: relation}})
+	}
+	for _, f := range filters {
+		m.Filters = append(m.Filters, ostiary.FilterDelete{Filter: f})
+	}
+	m.Documents = append(m.Documents, remove(old.document.Key), remove(old.touch.Key))
+	return v.relink(m, resourceGroup, old.ID, old.links(), nil)
 }

@@ -28,8 +28,8 @@ func (s *Service) PauseConnection(ctx context.Context, store, id, reason string)
 	if err := judgeName("reason", reason); err != nil {
 		return c, err
 	}
-	if reason == PausedByRestore {
-		return c, invalid("the reason %q is that of a restore: say it in other words", reason)
+	if reason == PausedByRestore || reason == PausedByDeletion {
+		return c, invalid("the reason %q is the server's: say it in other words", reason)
 	}
 	row := &audit{store: store, connection: id, resource: id, action: "connection.pause"}
 	receipt, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/ostiary/ostiary"
@@ -213,6 +214,9 @@ func (s *Service) ResumeConnection(ctx context.Context, store, id string) (c Con
 		}
 		if c, err = decodeConnection(d); err != nil || c.Paused == "" {
 			return err
+		}
+		if c.Paused == PausedByDeletion {
+			return fmt.Errorf("connection %s is being deleted: %w", id, ostiary.ErrExists)
 		}
 		c.Paused, c.Version = "", 0
 		m.Preconditions = append(m.Preconditions, at(d))

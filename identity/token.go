@@ -99,6 +99,9 @@ func (s *Service) CreateToken(ctx context.Context, store, connection string, t T
 		if err != nil {
 			return err
 		}
+		if c, err := decodeConnection(d); err != nil || c.Paused == PausedByDeletion {
+			return orElse(err, notFound("connection", connection))
+		}
 		n, err := v.CountDocuments(tokensOf(connection))
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -74,17 +75,16 @@ func (h *Handler) record(t *trace, status int, err error) {
 	}
 }
 
-// loggedReason names why a request was refused; empty where SCIM has no word for it.
+// loggedReason names why a request was refused; empty where the status says all.
 func loggedReason(err error) string {
-	switch {
-	case err == nil:
+	if err == nil {
 		return ""
-	case errors.Is(err, identity.ErrHeld):
-		return "held"
-	case errors.Is(err, identity.ErrPaused):
-		return "paused"
 	}
-	return string(refusalOf(err).Type)
+	reason := reasonOf(err)
+	if reason == strconv.Itoa(refusalOf(err).Status) {
+		return ""
+	}
+	return reason
 }
 
 // noteOperation records an operation of a Bulk request that changed nothing.

@@ -58,7 +58,7 @@ func TestConnectionLog(t *testing.T) {
 		"PATCH /Users/ID [active emails.value]: user.change 0  [2 organization#enabled]",
 		"GET /Users?filter&count []:  200  []",
 		"GET /Users/… []:  404  []",
-		"GET /Users []:  401  []",
+		"GET /Users []:  401 unauthenticated []",
 		"DELETE /Users/ID []: user.delete 0  [2 organization#directory_member]",
 		"DELETE /Users/ID []:  404  []",
 		"POST /Bulk []:  200  []",

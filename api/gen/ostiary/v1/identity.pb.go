@@ -2096,6 +2096,956 @@ func (x *ResumeConnectionResponse) GetConnection() *Connection {
 	return nil
 }
 
+type PauseConnectionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// For people. Example: "an assignment is wrong".
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PauseConnectionRequest) Reset() {
+	*x = PauseConnectionRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PauseConnectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PauseConnectionRequest) ProtoMessage() {}
+
+func (x *PauseConnectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PauseConnectionRequest.ProtoReflect.Descriptor instead.
+func (*PauseConnectionRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *PauseConnectionRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *PauseConnectionRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *PauseConnectionRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type PauseConnectionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Connection    *Connection            `protobuf:"bytes,1,opt,name=connection,proto3" json:"connection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PauseConnectionResponse) Reset() {
+	*x = PauseConnectionResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PauseConnectionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PauseConnectionResponse) ProtoMessage() {}
+
+func (x *PauseConnectionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PauseConnectionResponse.ProtoReflect.Descriptor instead.
+func (*PauseConnectionResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *PauseConnectionResponse) GetConnection() *Connection {
+	if x != nil {
+		return x.Connection
+	}
+	return nil
+}
+
+// GuardLimit is what passes within 10 minutes: minimum, or percent of what there was, where that is more.
+type GuardLimit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Everything passes.
+	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
+	// Example: 20.
+	Minimum uint32 `protobuf:"varint,2,opt,name=minimum,proto3" json:"minimum,omitempty"`
+	// Up to 100. Example: 20.
+	Percent       uint32 `protobuf:"varint,3,opt,name=percent,proto3" json:"percent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GuardLimit) Reset() {
+	*x = GuardLimit{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GuardLimit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GuardLimit) ProtoMessage() {}
+
+func (x *GuardLimit) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GuardLimit.ProtoReflect.Descriptor instead.
+func (*GuardLimit) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *GuardLimit) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *GuardLimit) GetMinimum() uint32 {
+	if x != nil {
+		return x.Minimum
+	}
+	return 0
+}
+
+func (x *GuardLimit) GetPercent() uint32 {
+	if x != nil {
+		return x.Percent
+	}
+	return 0
+}
+
+type UpdateConnectionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// Absent: as it is.
+	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
+	// People who are deleted. Absent: as it is; empty: the default, 20 or 20 %.
+	Users *GuardLimit `protobuf:"bytes,4,opt,name=users,proto3" json:"users,omitempty"`
+	// Members that one group loses. Absent: as it is; empty: the default, 100 or 50 %.
+	Members       *GuardLimit `protobuf:"bytes,5,opt,name=members,proto3" json:"members,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateConnectionRequest) Reset() {
+	*x = UpdateConnectionRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateConnectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateConnectionRequest) ProtoMessage() {}
+
+func (x *UpdateConnectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateConnectionRequest.ProtoReflect.Descriptor instead.
+func (*UpdateConnectionRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *UpdateConnectionRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *UpdateConnectionRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *UpdateConnectionRequest) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *UpdateConnectionRequest) GetUsers() *GuardLimit {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *UpdateConnectionRequest) GetMembers() *GuardLimit {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+type UpdateConnectionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Connection    *Connection            `protobuf:"bytes,1,opt,name=connection,proto3" json:"connection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateConnectionResponse) Reset() {
+	*x = UpdateConnectionResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateConnectionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateConnectionResponse) ProtoMessage() {}
+
+func (x *UpdateConnectionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateConnectionResponse.ProtoReflect.Descriptor instead.
+func (*UpdateConnectionResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *UpdateConnectionResponse) GetConnection() *Connection {
+	if x != nil {
+		return x.Connection
+	}
+	return nil
+}
+
+type GetGuardRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetGuardRequest) Reset() {
+	*x = GetGuardRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetGuardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetGuardRequest) ProtoMessage() {}
+
+func (x *GetGuardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetGuardRequest.ProtoReflect.Descriptor instead.
+func (*GetGuardRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *GetGuardRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *GetGuardRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type GetGuardResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The limits that count.
+	Users   *GuardLimit `protobuf:"bytes,1,opt,name=users,proto3" json:"users,omitempty"`
+	Members *GuardLimit `protobuf:"bytes,2,opt,name=members,proto3" json:"members,omitempty"`
+	// Since when deletions of people are held. Absent: they are not.
+	HeldSince *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=held_since,proto3" json:"held_since,omitempty"`
+	// How many people are deactivated whose deletion is held.
+	HeldUsers uint64 `protobuf:"varint,4,opt,name=held_users,proto3" json:"held_users,omitempty"`
+	// Groups that a request would have shrunk too much in the last 10 minutes, at most 100.
+	HeldGroups []string `protobuf:"bytes,5,rep,name=held_groups,proto3" json:"held_groups,omitempty"`
+	// Until when everything passes. Absent: nobody has confirmed anything.
+	ConfirmedUntil *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=confirmed_until,proto3" json:"confirmed_until,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *GetGuardResponse) Reset() {
+	*x = GetGuardResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetGuardResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetGuardResponse) ProtoMessage() {}
+
+func (x *GetGuardResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetGuardResponse.ProtoReflect.Descriptor instead.
+func (*GetGuardResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *GetGuardResponse) GetUsers() *GuardLimit {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *GetGuardResponse) GetMembers() *GuardLimit {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *GetGuardResponse) GetHeldSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HeldSince
+	}
+	return nil
+}
+
+func (x *GetGuardResponse) GetHeldUsers() uint64 {
+	if x != nil {
+		return x.HeldUsers
+	}
+	return 0
+}
+
+func (x *GetGuardResponse) GetHeldGroups() []string {
+	if x != nil {
+		return x.HeldGroups
+	}
+	return nil
+}
+
+func (x *GetGuardResponse) GetConfirmedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ConfirmedUntil
+	}
+	return nil
+}
+
+type ConfirmHeldRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// Lets nothing pass, and counts anew.
+	Dismiss       bool `protobuf:"varint,3,opt,name=dismiss,proto3" json:"dismiss,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmHeldRequest) Reset() {
+	*x = ConfirmHeldRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmHeldRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmHeldRequest) ProtoMessage() {}
+
+func (x *ConfirmHeldRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmHeldRequest.ProtoReflect.Descriptor instead.
+func (*ConfirmHeldRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *ConfirmHeldRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *ConfirmHeldRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ConfirmHeldRequest) GetDismiss() bool {
+	if x != nil {
+		return x.Dismiss
+	}
+	return false
+}
+
+type ConfirmHeldResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmHeldResponse) Reset() {
+	*x = ConfirmHeldResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmHeldResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmHeldResponse) ProtoMessage() {}
+
+func (x *ConfirmHeldResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmHeldResponse.ProtoReflect.Descriptor instead.
+func (*ConfirmHeldResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{45}
+}
+
+type ReadConnectionLogRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// The first entries after this one, by its id. Empty: the newest. Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	After string `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
+	// 1 to 1,000; 0 means 100.
+	Limit         int32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadConnectionLogRequest) Reset() {
+	*x = ReadConnectionLogRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadConnectionLogRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadConnectionLogRequest) ProtoMessage() {}
+
+func (x *ReadConnectionLogRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadConnectionLogRequest.ProtoReflect.Descriptor instead.
+func (*ReadConnectionLogRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *ReadConnectionLogRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *ReadConnectionLogRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ReadConnectionLogRequest) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *ReadConnectionLogRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type ReadConnectionLogResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By time.
+	Entries       []*ConnectionLogEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadConnectionLogResponse) Reset() {
+	*x = ReadConnectionLogResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadConnectionLogResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadConnectionLogResponse) ProtoMessage() {}
+
+func (x *ReadConnectionLogResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadConnectionLogResponse.ProtoReflect.Descriptor instead.
+func (*ReadConnectionLogResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *ReadConnectionLogResponse) GetEntries() []*ConnectionLogEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+// ConnectionLogEntry is a request of a connection, or a change of it by an operator. It holds no values.
+type ConnectionLogEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	Id   string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
+	// Who asked. Example: "scim:c01m824qgqx05kcwex3kxbcecwz/3f9a1c0b7d2e".
+	Principal string `protobuf:"bytes,3,opt,name=principal,proto3" json:"principal,omitempty"`
+	RequestId string `protobuf:"bytes,4,opt,name=request_id,proto3" json:"request_id,omitempty"`
+	// What was changed. Empty: nothing. Example: "user.create".
+	Action string `protobuf:"bytes,5,opt,name=action,proto3" json:"action,omitempty"`
+	// Example: "u01m824qgqx05kcwex3kxbcecwz".
+	Resource string `protobuf:"bytes,6,opt,name=resource,proto3" json:"resource,omitempty"`
+	// Of a SCIM request. Example: "PATCH".
+	Method string `protobuf:"bytes,7,opt,name=method,proto3" json:"method,omitempty"`
+	// Below the connection, with the names of parameters. Example: "/Users/u01m824qgqx05kcwex3kxbcecwz".
+	Path string `protobuf:"bytes,8,opt,name=path,proto3" json:"path,omitempty"`
+	// The names of the attributes that the request holds. Example: ["active"].
+	Attributes []string `protobuf:"bytes,9,rep,name=attributes,proto3" json:"attributes,omitempty"`
+	// Of the change; 0: nothing was changed.
+	Revision uint64 `protobuf:"varint,10,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Of the answer, where nothing was changed. Example: 409.
+	Status int32 `protobuf:"varint,11,opt,name=status,proto3" json:"status,omitempty"`
+	// Why it was refused. Example: "uniqueness".
+	Reason string `protobuf:"bytes,12,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What became of tuples, as "+" or "-", the tuple and the owner of the grant.
+	// Example: "+ organization:acme#enabled@user:u01… scim:c01…/u01…/active".
+	Changes []string `protobuf:"bytes,13,rep,name=changes,proto3" json:"changes,omitempty"`
+	// Changes that were left out.
+	More uint64 `protobuf:"varint,14,opt,name=more,proto3" json:"more,omitempty"`
+	// The changelog is not kept that long: changes are not known any more.
+	Forgotten     bool `protobuf:"varint,15,opt,name=forgotten,proto3" json:"forgotten,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConnectionLogEntry) Reset() {
+	*x = ConnectionLogEntry{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConnectionLogEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConnectionLogEntry) ProtoMessage() {}
+
+func (x *ConnectionLogEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConnectionLogEntry.ProtoReflect.Descriptor instead.
+func (*ConnectionLogEntry) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *ConnectionLogEntry) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ConnectionLogEntry) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *ConnectionLogEntry) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *ConnectionLogEntry) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ConnectionLogEntry) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *ConnectionLogEntry) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *ConnectionLogEntry) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *ConnectionLogEntry) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *ConnectionLogEntry) GetAttributes() []string {
+	if x != nil {
+		return x.Attributes
+	}
+	return nil
+}
+
+func (x *ConnectionLogEntry) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ConnectionLogEntry) GetStatus() int32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *ConnectionLogEntry) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ConnectionLogEntry) GetChanges() []string {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ConnectionLogEntry) GetMore() uint64 {
+	if x != nil {
+		return x.More
+	}
+	return 0
+}
+
+func (x *ConnectionLogEntry) GetForgotten() bool {
+	if x != nil {
+		return x.Forgotten
+	}
+	return false
+}
+
+type DeleteConnectionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// Deletes its people and groups too.
+	WithPeople    bool `protobuf:"varint,3,opt,name=with_people,proto3" json:"with_people,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteConnectionRequest) Reset() {
+	*x = DeleteConnectionRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteConnectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteConnectionRequest) ProtoMessage() {}
+
+func (x *DeleteConnectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteConnectionRequest.ProtoReflect.Descriptor instead.
+func (*DeleteConnectionRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *DeleteConnectionRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *DeleteConnectionRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DeleteConnectionRequest) GetWithPeople() bool {
+	if x != nil {
+		return x.WithPeople
+	}
+	return false
+}
+
+type DeleteConnectionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Nothing is left. Otherwise call again.
+	Done          bool   `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
+	UsersLeft     uint64 `protobuf:"varint,2,opt,name=users_left,proto3" json:"users_left,omitempty"`
+	GroupsLeft    uint64 `protobuf:"varint,3,opt,name=groups_left,proto3" json:"groups_left,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteConnectionResponse) Reset() {
+	*x = DeleteConnectionResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteConnectionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteConnectionResponse) ProtoMessage() {}
+
+func (x *DeleteConnectionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteConnectionResponse.ProtoReflect.Descriptor instead.
+func (*DeleteConnectionResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *DeleteConnectionResponse) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *DeleteConnectionResponse) GetUsersLeft() uint64 {
+	if x != nil {
+		return x.UsersLeft
+	}
+	return 0
+}
+
+func (x *DeleteConnectionResponse) GetGroupsLeft() uint64 {
+	if x != nil {
+		return x.GroupsLeft
+	}
+	return 0
+}
+
 type ListConnectionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
@@ -2108,7 +3058,7 @@ type ListConnectionsRequest struct {
 
 func (x *ListConnectionsRequest) Reset() {
 	*x = ListConnectionsRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2120,7 +3070,7 @@ func (x *ListConnectionsRequest) String() string {
 func (*ListConnectionsRequest) ProtoMessage() {}
 
 func (x *ListConnectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[37]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2133,7 +3083,7 @@ func (x *ListConnectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListConnectionsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{37}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListConnectionsRequest) GetStoreId() string {
@@ -2159,7 +3109,7 @@ type ListConnectionsResponse struct {
 
 func (x *ListConnectionsResponse) Reset() {
 	*x = ListConnectionsResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2171,7 +3121,7 @@ func (x *ListConnectionsResponse) String() string {
 func (*ListConnectionsResponse) ProtoMessage() {}
 
 func (x *ListConnectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[38]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2184,7 +3134,7 @@ func (x *ListConnectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConnectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListConnectionsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{38}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListConnectionsResponse) GetConnections() []*Connection {
@@ -2205,14 +3155,16 @@ type Token struct {
 	// Example: "2026-01-31T09:00:00Z".
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,proto3" json:"created_at,omitempty"`
 	// Absent: never. Example: "2027-01-31T09:00:00Z".
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,proto3" json:"expires_at,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,proto3" json:"expires_at,omitempty"`
+	// To about a minute. Absent: never. Example: "2026-02-28T09:00:00Z".
+	LastUsedAt    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_used_at,proto3" json:"last_used_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2224,7 +3176,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[39]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2237,7 +3189,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{39}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Token) GetId() string {
@@ -2275,6 +3227,13 @@ func (x *Token) GetExpiresAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Token) GetLastUsedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastUsedAt
+	}
+	return nil
+}
+
 type CreateTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
@@ -2293,7 +3252,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2305,7 +3264,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[40]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2318,7 +3277,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{40}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *CreateTokenRequest) GetStoreId() string {
@@ -2367,7 +3326,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2379,7 +3338,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[41]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2392,7 +3351,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{41}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *CreateTokenResponse) GetToken() *Token {
@@ -2421,7 +3380,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[42]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2433,7 +3392,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[42]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2446,7 +3405,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{42}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListTokensRequest) GetStoreId() string {
@@ -2472,7 +3431,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[43]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2484,7 +3443,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[43]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2497,7 +3456,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{43}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -2521,7 +3480,7 @@ type RevokeTokenRequest struct {
 
 func (x *RevokeTokenRequest) Reset() {
 	*x = RevokeTokenRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[44]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2533,7 +3492,7 @@ func (x *RevokeTokenRequest) String() string {
 func (*RevokeTokenRequest) ProtoMessage() {}
 
 func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[44]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2546,7 +3505,7 @@ func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{44}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *RevokeTokenRequest) GetStoreId() string {
@@ -2578,7 +3537,7 @@ type RevokeTokenResponse struct {
 
 func (x *RevokeTokenResponse) Reset() {
 	*x = RevokeTokenResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[45]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2590,7 +3549,7 @@ func (x *RevokeTokenResponse) String() string {
 func (*RevokeTokenResponse) ProtoMessage() {}
 
 func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[45]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2603,7 +3562,7 @@ func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{45}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{59}
 }
 
 // Client is who may ask for access tokens of a connection.
@@ -2634,7 +3593,7 @@ type Client struct {
 
 func (x *Client) Reset() {
 	*x = Client{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[46]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2646,7 +3605,7 @@ func (x *Client) String() string {
 func (*Client) ProtoMessage() {}
 
 func (x *Client) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[46]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2659,7 +3618,7 @@ func (x *Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Client.ProtoReflect.Descriptor instead.
 func (*Client) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{46}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Client) GetId() string {
@@ -2749,7 +3708,7 @@ type CreateClientRequest struct {
 
 func (x *CreateClientRequest) Reset() {
 	*x = CreateClientRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[47]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2761,7 +3720,7 @@ func (x *CreateClientRequest) String() string {
 func (*CreateClientRequest) ProtoMessage() {}
 
 func (x *CreateClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[47]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2774,7 +3733,7 @@ func (x *CreateClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateClientRequest.ProtoReflect.Descriptor instead.
 func (*CreateClientRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{47}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *CreateClientRequest) GetStoreId() string {
@@ -2847,7 +3806,7 @@ type CreateClientResponse struct {
 
 func (x *CreateClientResponse) Reset() {
 	*x = CreateClientResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[48]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2859,7 +3818,7 @@ func (x *CreateClientResponse) String() string {
 func (*CreateClientResponse) ProtoMessage() {}
 
 func (x *CreateClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[48]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2872,7 +3831,7 @@ func (x *CreateClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateClientResponse.ProtoReflect.Descriptor instead.
 func (*CreateClientResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{48}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *CreateClientResponse) GetClient() *Client {
@@ -2908,7 +3867,7 @@ type ListClientsRequest struct {
 
 func (x *ListClientsRequest) Reset() {
 	*x = ListClientsRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[49]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2920,7 +3879,7 @@ func (x *ListClientsRequest) String() string {
 func (*ListClientsRequest) ProtoMessage() {}
 
 func (x *ListClientsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[49]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2933,7 +3892,7 @@ func (x *ListClientsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListClientsRequest.ProtoReflect.Descriptor instead.
 func (*ListClientsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{49}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ListClientsRequest) GetStoreId() string {
@@ -2959,7 +3918,7 @@ type ListClientsResponse struct {
 
 func (x *ListClientsResponse) Reset() {
 	*x = ListClientsResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[50]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2971,7 +3930,7 @@ func (x *ListClientsResponse) String() string {
 func (*ListClientsResponse) ProtoMessage() {}
 
 func (x *ListClientsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[50]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2984,7 +3943,7 @@ func (x *ListClientsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListClientsResponse.ProtoReflect.Descriptor instead.
 func (*ListClientsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{50}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ListClientsResponse) GetClients() []*Client {
@@ -3008,7 +3967,7 @@ type DeleteClientRequest struct {
 
 func (x *DeleteClientRequest) Reset() {
 	*x = DeleteClientRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[51]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3020,7 +3979,7 @@ func (x *DeleteClientRequest) String() string {
 func (*DeleteClientRequest) ProtoMessage() {}
 
 func (x *DeleteClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[51]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3033,7 +3992,7 @@ func (x *DeleteClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteClientRequest.ProtoReflect.Descriptor instead.
 func (*DeleteClientRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{51}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *DeleteClientRequest) GetStoreId() string {
@@ -3065,7 +4024,7 @@ type DeleteClientResponse struct {
 
 func (x *DeleteClientResponse) Reset() {
 	*x = DeleteClientResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[52]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3077,7 +4036,7 @@ func (x *DeleteClientResponse) String() string {
 func (*DeleteClientResponse) ProtoMessage() {}
 
 func (x *DeleteClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[52]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3090,7 +4049,7 @@ func (x *DeleteClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteClientResponse.ProtoReflect.Descriptor instead.
 func (*DeleteClientResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{52}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{66}
 }
 
 type Role struct {
@@ -3111,7 +4070,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[53]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3123,7 +4082,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[53]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3136,7 +4095,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{53}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Role) GetId() string {
@@ -3194,7 +4153,7 @@ type CreateRoleRequest struct {
 
 func (x *CreateRoleRequest) Reset() {
 	*x = CreateRoleRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[54]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3206,7 +4165,7 @@ func (x *CreateRoleRequest) String() string {
 func (*CreateRoleRequest) ProtoMessage() {}
 
 func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[54]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3219,7 +4178,7 @@ func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleRequest.ProtoReflect.Descriptor instead.
 func (*CreateRoleRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{54}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *CreateRoleRequest) GetStoreId() string {
@@ -3273,7 +4232,7 @@ type CreateRoleResponse struct {
 
 func (x *CreateRoleResponse) Reset() {
 	*x = CreateRoleResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[55]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3285,7 +4244,7 @@ func (x *CreateRoleResponse) String() string {
 func (*CreateRoleResponse) ProtoMessage() {}
 
 func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[55]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3298,7 +4257,7 @@ func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleResponse.ProtoReflect.Descriptor instead.
 func (*CreateRoleResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{55}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *CreateRoleResponse) GetRole() *Role {
@@ -3320,7 +4279,7 @@ type ListRolesRequest struct {
 
 func (x *ListRolesRequest) Reset() {
 	*x = ListRolesRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[56]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3332,7 +4291,7 @@ func (x *ListRolesRequest) String() string {
 func (*ListRolesRequest) ProtoMessage() {}
 
 func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[56]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3345,7 +4304,7 @@ func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesRequest.ProtoReflect.Descriptor instead.
 func (*ListRolesRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{56}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ListRolesRequest) GetStoreId() string {
@@ -3371,7 +4330,7 @@ type ListRolesResponse struct {
 
 func (x *ListRolesResponse) Reset() {
 	*x = ListRolesResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[57]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3383,7 +4342,7 @@ func (x *ListRolesResponse) String() string {
 func (*ListRolesResponse) ProtoMessage() {}
 
 func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[57]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3396,7 +4355,7 @@ func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesResponse.ProtoReflect.Descriptor instead.
 func (*ListRolesResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{57}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ListRolesResponse) GetRoles() []*Role {
@@ -3428,7 +4387,7 @@ type Domain struct {
 
 func (x *Domain) Reset() {
 	*x = Domain{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[58]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3440,7 +4399,7 @@ func (x *Domain) String() string {
 func (*Domain) ProtoMessage() {}
 
 func (x *Domain) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[58]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3453,7 +4412,7 @@ func (x *Domain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Domain.ProtoReflect.Descriptor instead.
 func (*Domain) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{58}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Domain) GetName() string {
@@ -3519,7 +4478,7 @@ type AddDomainRequest struct {
 
 func (x *AddDomainRequest) Reset() {
 	*x = AddDomainRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[59]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3531,7 +4490,7 @@ func (x *AddDomainRequest) String() string {
 func (*AddDomainRequest) ProtoMessage() {}
 
 func (x *AddDomainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[59]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3544,7 +4503,7 @@ func (x *AddDomainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddDomainRequest.ProtoReflect.Descriptor instead.
 func (*AddDomainRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{59}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *AddDomainRequest) GetStoreId() string {
@@ -3577,7 +4536,7 @@ type AddDomainResponse struct {
 
 func (x *AddDomainResponse) Reset() {
 	*x = AddDomainResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[60]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3589,7 +4548,7 @@ func (x *AddDomainResponse) String() string {
 func (*AddDomainResponse) ProtoMessage() {}
 
 func (x *AddDomainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[60]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3602,7 +4561,7 @@ func (x *AddDomainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddDomainResponse.ProtoReflect.Descriptor instead.
 func (*AddDomainResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{60}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *AddDomainResponse) GetDomain() *Domain {
@@ -3628,7 +4587,7 @@ type VerifyDomainRequest struct {
 
 func (x *VerifyDomainRequest) Reset() {
 	*x = VerifyDomainRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[61]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3640,7 +4599,7 @@ func (x *VerifyDomainRequest) String() string {
 func (*VerifyDomainRequest) ProtoMessage() {}
 
 func (x *VerifyDomainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[61]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3653,7 +4612,7 @@ func (x *VerifyDomainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyDomainRequest.ProtoReflect.Descriptor instead.
 func (*VerifyDomainRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{61}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *VerifyDomainRequest) GetStoreId() string {
@@ -3693,7 +4652,7 @@ type VerifyDomainResponse struct {
 
 func (x *VerifyDomainResponse) Reset() {
 	*x = VerifyDomainResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[62]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3705,7 +4664,7 @@ func (x *VerifyDomainResponse) String() string {
 func (*VerifyDomainResponse) ProtoMessage() {}
 
 func (x *VerifyDomainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[62]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3718,7 +4677,7 @@ func (x *VerifyDomainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyDomainResponse.ProtoReflect.Descriptor instead.
 func (*VerifyDomainResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{62}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *VerifyDomainResponse) GetDomain() *Domain {
@@ -3740,7 +4699,7 @@ type ListDomainsRequest struct {
 
 func (x *ListDomainsRequest) Reset() {
 	*x = ListDomainsRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[63]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3752,7 +4711,7 @@ func (x *ListDomainsRequest) String() string {
 func (*ListDomainsRequest) ProtoMessage() {}
 
 func (x *ListDomainsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[63]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3765,7 +4724,7 @@ func (x *ListDomainsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDomainsRequest.ProtoReflect.Descriptor instead.
 func (*ListDomainsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{63}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ListDomainsRequest) GetStoreId() string {
@@ -3791,7 +4750,7 @@ type ListDomainsResponse struct {
 
 func (x *ListDomainsResponse) Reset() {
 	*x = ListDomainsResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[64]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3803,7 +4762,7 @@ func (x *ListDomainsResponse) String() string {
 func (*ListDomainsResponse) ProtoMessage() {}
 
 func (x *ListDomainsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[64]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3816,7 +4775,7 @@ func (x *ListDomainsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDomainsResponse.ProtoReflect.Descriptor instead.
 func (*ListDomainsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{64}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *ListDomainsResponse) GetDomains() []*Domain {
@@ -3840,7 +4799,7 @@ type RemoveDomainRequest struct {
 
 func (x *RemoveDomainRequest) Reset() {
 	*x = RemoveDomainRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[65]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3852,7 +4811,7 @@ func (x *RemoveDomainRequest) String() string {
 func (*RemoveDomainRequest) ProtoMessage() {}
 
 func (x *RemoveDomainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[65]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3865,7 +4824,7 @@ func (x *RemoveDomainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveDomainRequest.ProtoReflect.Descriptor instead.
 func (*RemoveDomainRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{65}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *RemoveDomainRequest) GetStoreId() string {
@@ -3897,7 +4856,7 @@ type RemoveDomainResponse struct {
 
 func (x *RemoveDomainResponse) Reset() {
 	*x = RemoveDomainResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[66]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3909,7 +4868,7 @@ func (x *RemoveDomainResponse) String() string {
 func (*RemoveDomainResponse) ProtoMessage() {}
 
 func (x *RemoveDomainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[66]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3922,7 +4881,7 @@ func (x *RemoveDomainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveDomainResponse.ProtoReflect.Descriptor instead.
 func (*RemoveDomainResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{66}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{80}
 }
 
 type DiscoverRequest struct {
@@ -3937,7 +4896,7 @@ type DiscoverRequest struct {
 
 func (x *DiscoverRequest) Reset() {
 	*x = DiscoverRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[67]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3949,7 +4908,7 @@ func (x *DiscoverRequest) String() string {
 func (*DiscoverRequest) ProtoMessage() {}
 
 func (x *DiscoverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[67]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3962,7 +4921,7 @@ func (x *DiscoverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscoverRequest.ProtoReflect.Descriptor instead.
 func (*DiscoverRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{67}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *DiscoverRequest) GetStoreId() string {
@@ -3995,7 +4954,7 @@ type DiscoverResponse struct {
 
 func (x *DiscoverResponse) Reset() {
 	*x = DiscoverResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[68]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4007,7 +4966,7 @@ func (x *DiscoverResponse) String() string {
 func (*DiscoverResponse) ProtoMessage() {}
 
 func (x *DiscoverResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[68]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4020,7 +4979,7 @@ func (x *DiscoverResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscoverResponse.ProtoReflect.Descriptor instead.
 func (*DiscoverResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{68}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *DiscoverResponse) GetStoreId() string {
@@ -4065,7 +5024,7 @@ type DiscoveredConnection struct {
 
 func (x *DiscoveredConnection) Reset() {
 	*x = DiscoveredConnection{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[69]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4077,7 +5036,7 @@ func (x *DiscoveredConnection) String() string {
 func (*DiscoveredConnection) ProtoMessage() {}
 
 func (x *DiscoveredConnection) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[69]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4090,7 +5049,7 @@ func (x *DiscoveredConnection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscoveredConnection.ProtoReflect.Descriptor instead.
 func (*DiscoveredConnection) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{69}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *DiscoveredConnection) GetId() string {
@@ -4129,7 +5088,7 @@ type GateOff struct {
 
 func (x *GateOff) Reset() {
 	*x = GateOff{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[70]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4141,7 +5100,7 @@ func (x *GateOff) String() string {
 func (*GateOff) ProtoMessage() {}
 
 func (x *GateOff) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[70]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4154,7 +5113,7 @@ func (x *GateOff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateOff.ProtoReflect.Descriptor instead.
 func (*GateOff) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{70}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *GateOff) GetSince() *timestamppb.Timestamp {
@@ -4188,7 +5147,7 @@ type GetGateRequest struct {
 
 func (x *GetGateRequest) Reset() {
 	*x = GetGateRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[71]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4200,7 +5159,7 @@ func (x *GetGateRequest) String() string {
 func (*GetGateRequest) ProtoMessage() {}
 
 func (x *GetGateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[71]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4213,7 +5172,7 @@ func (x *GetGateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGateRequest.ProtoReflect.Descriptor instead.
 func (*GetGateRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{71}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *GetGateRequest) GetStoreId() string {
@@ -4233,7 +5192,7 @@ type GetGateResponse struct {
 
 func (x *GetGateResponse) Reset() {
 	*x = GetGateResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[72]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4245,7 +5204,7 @@ func (x *GetGateResponse) String() string {
 func (*GetGateResponse) ProtoMessage() {}
 
 func (x *GetGateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[72]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4258,7 +5217,7 @@ func (x *GetGateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGateResponse.ProtoReflect.Descriptor instead.
 func (*GetGateResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{72}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *GetGateResponse) GetOff() *GateOff {
@@ -4280,7 +5239,7 @@ type TurnGateOffRequest struct {
 
 func (x *TurnGateOffRequest) Reset() {
 	*x = TurnGateOffRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[73]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4292,7 +5251,7 @@ func (x *TurnGateOffRequest) String() string {
 func (*TurnGateOffRequest) ProtoMessage() {}
 
 func (x *TurnGateOffRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[73]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4305,7 +5264,7 @@ func (x *TurnGateOffRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnGateOffRequest.ProtoReflect.Descriptor instead.
 func (*TurnGateOffRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{73}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *TurnGateOffRequest) GetStoreId() string {
@@ -4331,7 +5290,7 @@ type TurnGateOffResponse struct {
 
 func (x *TurnGateOffResponse) Reset() {
 	*x = TurnGateOffResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[74]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4343,7 +5302,7 @@ func (x *TurnGateOffResponse) String() string {
 func (*TurnGateOffResponse) ProtoMessage() {}
 
 func (x *TurnGateOffResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[74]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4356,7 +5315,7 @@ func (x *TurnGateOffResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnGateOffResponse.ProtoReflect.Descriptor instead.
 func (*TurnGateOffResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{74}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *TurnGateOffResponse) GetOff() *GateOff {
@@ -4376,7 +5335,7 @@ type TurnGateOnRequest struct {
 
 func (x *TurnGateOnRequest) Reset() {
 	*x = TurnGateOnRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[75]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4388,7 +5347,7 @@ func (x *TurnGateOnRequest) String() string {
 func (*TurnGateOnRequest) ProtoMessage() {}
 
 func (x *TurnGateOnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[75]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4401,7 +5360,7 @@ func (x *TurnGateOnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnGateOnRequest.ProtoReflect.Descriptor instead.
 func (*TurnGateOnRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{75}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *TurnGateOnRequest) GetStoreId() string {
@@ -4419,7 +5378,7 @@ type TurnGateOnResponse struct {
 
 func (x *TurnGateOnResponse) Reset() {
 	*x = TurnGateOnResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[76]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4431,7 +5390,7 @@ func (x *TurnGateOnResponse) String() string {
 func (*TurnGateOnResponse) ProtoMessage() {}
 
 func (x *TurnGateOnResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[76]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4444,7 +5403,7 @@ func (x *TurnGateOnResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnGateOnResponse.ProtoReflect.Descriptor instead.
 func (*TurnGateOnResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{76}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{90}
 }
 
 var File_ostiary_v1_identity_proto protoreflect.FileDescriptor
@@ -4589,12 +5548,93 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\x18ResumeConnectionResponse\x126\n" +
 	"\n" +
 	"connection\x18\x01 \x01(\v2\x16.ostiary.v1.ConnectionR\n" +
-	"connection\"^\n" +
+	"connection\"\\\n" +
+	"\x16PauseConnectionRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"Q\n" +
+	"\x17PauseConnectionResponse\x126\n" +
+	"\n" +
+	"connection\x18\x01 \x01(\v2\x16.ostiary.v1.ConnectionR\n" +
+	"connection\"R\n" +
+	"\n" +
+	"GuardLimit\x12\x10\n" +
+	"\x03off\x18\x01 \x01(\bR\x03off\x12\x18\n" +
+	"\aminimum\x18\x02 \x01(\rR\aminimum\x12\x18\n" +
+	"\apercent\x18\x03 \x01(\rR\apercent\"\xc7\x01\n" +
+	"\x17UpdateConnectionRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x17\n" +
+	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x12,\n" +
+	"\x05users\x18\x04 \x01(\v2\x16.ostiary.v1.GuardLimitR\x05users\x120\n" +
+	"\amembers\x18\x05 \x01(\v2\x16.ostiary.v1.GuardLimitR\amembersB\a\n" +
+	"\x05_name\"R\n" +
+	"\x18UpdateConnectionResponse\x126\n" +
+	"\n" +
+	"connection\x18\x01 \x01(\v2\x16.ostiary.v1.ConnectionR\n" +
+	"connection\"=\n" +
+	"\x0fGetGuardRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xb6\x02\n" +
+	"\x10GetGuardResponse\x12,\n" +
+	"\x05users\x18\x01 \x01(\v2\x16.ostiary.v1.GuardLimitR\x05users\x120\n" +
+	"\amembers\x18\x02 \x01(\v2\x16.ostiary.v1.GuardLimitR\amembers\x12:\n" +
+	"\n" +
+	"held_since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"held_since\x12\x1e\n" +
+	"\n" +
+	"held_users\x18\x04 \x01(\x04R\n" +
+	"held_users\x12 \n" +
+	"\vheld_groups\x18\x05 \x03(\tR\vheld_groups\x12D\n" +
+	"\x0fconfirmed_until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x0fconfirmed_until\"Z\n" +
+	"\x12ConfirmHeldRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x18\n" +
+	"\adismiss\x18\x03 \x01(\bR\adismiss\"\x15\n" +
+	"\x13ConfirmHeldResponse\"r\n" +
+	"\x18ReadConnectionLogRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\x12\x14\n" +
+	"\x05limit\x18\x04 \x01(\x05R\x05limit\"U\n" +
+	"\x19ReadConnectionLogResponse\x128\n" +
+	"\aentries\x18\x01 \x03(\v2\x1e.ostiary.v1.ConnectionLogEntryR\aentries\"\xaa\x03\n" +
+	"\x12ConnectionLogEntry\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1c\n" +
+	"\tprincipal\x18\x03 \x01(\tR\tprincipal\x12\x1e\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tR\n" +
+	"request_id\x12\x16\n" +
+	"\x06action\x18\x05 \x01(\tR\x06action\x12\x1a\n" +
+	"\bresource\x18\x06 \x01(\tR\bresource\x12\x16\n" +
+	"\x06method\x18\a \x01(\tR\x06method\x12\x12\n" +
+	"\x04path\x18\b \x01(\tR\x04path\x12\x1e\n" +
+	"\n" +
+	"attributes\x18\t \x03(\tR\n" +
+	"attributes\x12\x1a\n" +
+	"\brevision\x18\n" +
+	" \x01(\x04R\brevision\x12\x16\n" +
+	"\x06status\x18\v \x01(\x05R\x06status\x12\x16\n" +
+	"\x06reason\x18\f \x01(\tR\x06reason\x12\x18\n" +
+	"\achanges\x18\r \x03(\tR\achanges\x12\x12\n" +
+	"\x04more\x18\x0e \x01(\x04R\x04more\x12\x1c\n" +
+	"\tforgotten\x18\x0f \x01(\bR\tforgotten\"g\n" +
+	"\x17DeleteConnectionRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12 \n" +
+	"\vwith_people\x18\x03 \x01(\bR\vwith_people\"p\n" +
+	"\x18DeleteConnectionResponse\x12\x12\n" +
+	"\x04done\x18\x01 \x01(\bR\x04done\x12\x1e\n" +
+	"\n" +
+	"users_left\x18\x02 \x01(\x04R\n" +
+	"users_left\x12 \n" +
+	"\vgroups_left\x18\x03 \x01(\x04R\vgroups_left\"^\n" +
 	"\x16ListConnectionsRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\"S\n" +
 	"\x17ListConnectionsResponse\x128\n" +
-	"\vconnections\x18\x01 \x03(\v2\x16.ostiary.v1.ConnectionR\vconnections\"\xbb\x01\n" +
+	"\vconnections\x18\x01 \x03(\v2\x16.ostiary.v1.ConnectionR\vconnections\"\xfb\x01\n" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -4604,7 +5644,8 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"created_at\x12:\n" +
 	"\n" +
 	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expires_at\"\xbe\x01\n" +
+	"expires_at\x12>\n" +
+	"\flast_used_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\flast_used_at\"\xbe\x01\n" +
 	"\x12CreateTokenRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12$\n" +
 	"\rconnection_id\x18\x02 \x01(\tR\rconnection_id\x12\x12\n" +
@@ -4739,7 +5780,7 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\x03off\x18\x01 \x01(\v2\x13.ostiary.v1.GateOffR\x03off\"/\n" +
 	"\x11TurnGateOnRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\"\x14\n" +
-	"\x12TurnGateOnResponse2\xb5\x15\n" +
+	"\x12TurnGateOnResponse2\xc8\x19\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\x12CreateOrganization\x12%.ostiary.v1.CreateOrganizationRequest\x1a&.ostiary.v1.CreateOrganizationResponse\x12Z\n" +
 	"\x0fGetOrganization\x12\".ostiary.v1.GetOrganizationRequest\x1a#.ostiary.v1.GetOrganizationResponse\x12`\n" +
@@ -4759,7 +5800,13 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\x10CreateConnection\x12#.ostiary.v1.CreateConnectionRequest\x1a$.ostiary.v1.CreateConnectionResponse\x12T\n" +
 	"\rGetConnection\x12 .ostiary.v1.GetConnectionRequest\x1a!.ostiary.v1.GetConnectionResponse\x12Z\n" +
 	"\x0fListConnections\x12\".ostiary.v1.ListConnectionsRequest\x1a#.ostiary.v1.ListConnectionsResponse\x12]\n" +
-	"\x10ResumeConnection\x12#.ostiary.v1.ResumeConnectionRequest\x1a$.ostiary.v1.ResumeConnectionResponse\x12N\n" +
+	"\x10ResumeConnection\x12#.ostiary.v1.ResumeConnectionRequest\x1a$.ostiary.v1.ResumeConnectionResponse\x12Z\n" +
+	"\x0fPauseConnection\x12\".ostiary.v1.PauseConnectionRequest\x1a#.ostiary.v1.PauseConnectionResponse\x12]\n" +
+	"\x10UpdateConnection\x12#.ostiary.v1.UpdateConnectionRequest\x1a$.ostiary.v1.UpdateConnectionResponse\x12E\n" +
+	"\bGetGuard\x12\x1b.ostiary.v1.GetGuardRequest\x1a\x1c.ostiary.v1.GetGuardResponse\x12N\n" +
+	"\vConfirmHeld\x12\x1e.ostiary.v1.ConfirmHeldRequest\x1a\x1f.ostiary.v1.ConfirmHeldResponse\x12`\n" +
+	"\x11ReadConnectionLog\x12$.ostiary.v1.ReadConnectionLogRequest\x1a%.ostiary.v1.ReadConnectionLogResponse\x12]\n" +
+	"\x10DeleteConnection\x12#.ostiary.v1.DeleteConnectionRequest\x1a$.ostiary.v1.DeleteConnectionResponse\x12N\n" +
 	"\vCreateToken\x12\x1e.ostiary.v1.CreateTokenRequest\x1a\x1f.ostiary.v1.CreateTokenResponse\x12K\n" +
 	"\n" +
 	"ListTokens\x12\x1d.ostiary.v1.ListTokensRequest\x1a\x1e.ostiary.v1.ListTokensResponse\x12N\n" +
@@ -4792,7 +5839,7 @@ func file_ostiary_v1_identity_proto_rawDescGZIP() []byte {
 	return file_ostiary_v1_identity_proto_rawDescData
 }
 
-var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
+var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 91)
 var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*Organization)(nil),               // 0: ostiary.v1.Organization
 	(*CreateOrganizationRequest)(nil),  // 1: ostiary.v1.CreateOrganizationRequest
@@ -4831,155 +5878,192 @@ var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*GetConnectionResponse)(nil),      // 34: ostiary.v1.GetConnectionResponse
 	(*ResumeConnectionRequest)(nil),    // 35: ostiary.v1.ResumeConnectionRequest
 	(*ResumeConnectionResponse)(nil),   // 36: ostiary.v1.ResumeConnectionResponse
-	(*ListConnectionsRequest)(nil),     // 37: ostiary.v1.ListConnectionsRequest
-	(*ListConnectionsResponse)(nil),    // 38: ostiary.v1.ListConnectionsResponse
-	(*Token)(nil),                      // 39: ostiary.v1.Token
-	(*CreateTokenRequest)(nil),         // 40: ostiary.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),        // 41: ostiary.v1.CreateTokenResponse
-	(*ListTokensRequest)(nil),          // 42: ostiary.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),         // 43: ostiary.v1.ListTokensResponse
-	(*RevokeTokenRequest)(nil),         // 44: ostiary.v1.RevokeTokenRequest
-	(*RevokeTokenResponse)(nil),        // 45: ostiary.v1.RevokeTokenResponse
-	(*Client)(nil),                     // 46: ostiary.v1.Client
-	(*CreateClientRequest)(nil),        // 47: ostiary.v1.CreateClientRequest
-	(*CreateClientResponse)(nil),       // 48: ostiary.v1.CreateClientResponse
-	(*ListClientsRequest)(nil),         // 49: ostiary.v1.ListClientsRequest
-	(*ListClientsResponse)(nil),        // 50: ostiary.v1.ListClientsResponse
-	(*DeleteClientRequest)(nil),        // 51: ostiary.v1.DeleteClientRequest
-	(*DeleteClientResponse)(nil),       // 52: ostiary.v1.DeleteClientResponse
-	(*Role)(nil),                       // 53: ostiary.v1.Role
-	(*CreateRoleRequest)(nil),          // 54: ostiary.v1.CreateRoleRequest
-	(*CreateRoleResponse)(nil),         // 55: ostiary.v1.CreateRoleResponse
-	(*ListRolesRequest)(nil),           // 56: ostiary.v1.ListRolesRequest
-	(*ListRolesResponse)(nil),          // 57: ostiary.v1.ListRolesResponse
-	(*Domain)(nil),                     // 58: ostiary.v1.Domain
-	(*AddDomainRequest)(nil),           // 59: ostiary.v1.AddDomainRequest
-	(*AddDomainResponse)(nil),          // 60: ostiary.v1.AddDomainResponse
-	(*VerifyDomainRequest)(nil),        // 61: ostiary.v1.VerifyDomainRequest
-	(*VerifyDomainResponse)(nil),       // 62: ostiary.v1.VerifyDomainResponse
-	(*ListDomainsRequest)(nil),         // 63: ostiary.v1.ListDomainsRequest
-	(*ListDomainsResponse)(nil),        // 64: ostiary.v1.ListDomainsResponse
-	(*RemoveDomainRequest)(nil),        // 65: ostiary.v1.RemoveDomainRequest
-	(*RemoveDomainResponse)(nil),       // 66: ostiary.v1.RemoveDomainResponse
-	(*DiscoverRequest)(nil),            // 67: ostiary.v1.DiscoverRequest
-	(*DiscoverResponse)(nil),           // 68: ostiary.v1.DiscoverResponse
-	(*DiscoveredConnection)(nil),       // 69: ostiary.v1.DiscoveredConnection
-	(*GateOff)(nil),                    // 70: ostiary.v1.GateOff
-	(*GetGateRequest)(nil),             // 71: ostiary.v1.GetGateRequest
-	(*GetGateResponse)(nil),            // 72: ostiary.v1.GetGateResponse
-	(*TurnGateOffRequest)(nil),         // 73: ostiary.v1.TurnGateOffRequest
-	(*TurnGateOffResponse)(nil),        // 74: ostiary.v1.TurnGateOffResponse
-	(*TurnGateOnRequest)(nil),          // 75: ostiary.v1.TurnGateOnRequest
-	(*TurnGateOnResponse)(nil),         // 76: ostiary.v1.TurnGateOnResponse
-	(*timestamppb.Timestamp)(nil),      // 77: google.protobuf.Timestamp
+	(*PauseConnectionRequest)(nil),     // 37: ostiary.v1.PauseConnectionRequest
+	(*PauseConnectionResponse)(nil),    // 38: ostiary.v1.PauseConnectionResponse
+	(*GuardLimit)(nil),                 // 39: ostiary.v1.GuardLimit
+	(*UpdateConnectionRequest)(nil),    // 40: ostiary.v1.UpdateConnectionRequest
+	(*UpdateConnectionResponse)(nil),   // 41: ostiary.v1.UpdateConnectionResponse
+	(*GetGuardRequest)(nil),            // 42: ostiary.v1.GetGuardRequest
+	(*GetGuardResponse)(nil),           // 43: ostiary.v1.GetGuardResponse
+	(*ConfirmHeldRequest)(nil),         // 44: ostiary.v1.ConfirmHeldRequest
+	(*ConfirmHeldResponse)(nil),        // 45: ostiary.v1.ConfirmHeldResponse
+	(*ReadConnectionLogRequest)(nil),   // 46: ostiary.v1.ReadConnectionLogRequest
+	(*ReadConnectionLogResponse)(nil),  // 47: ostiary.v1.ReadConnectionLogResponse
+	(*ConnectionLogEntry)(nil),         // 48: ostiary.v1.ConnectionLogEntry
+	(*DeleteConnectionRequest)(nil),    // 49: ostiary.v1.DeleteConnectionRequest
+	(*DeleteConnectionResponse)(nil),   // 50: ostiary.v1.DeleteConnectionResponse
+	(*ListConnectionsRequest)(nil),     // 51: ostiary.v1.ListConnectionsRequest
+	(*ListConnectionsResponse)(nil),    // 52: ostiary.v1.ListConnectionsResponse
+	(*Token)(nil),                      // 53: ostiary.v1.Token
+	(*CreateTokenRequest)(nil),         // 54: ostiary.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),        // 55: ostiary.v1.CreateTokenResponse
+	(*ListTokensRequest)(nil),          // 56: ostiary.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),         // 57: ostiary.v1.ListTokensResponse
+	(*RevokeTokenRequest)(nil),         // 58: ostiary.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),        // 59: ostiary.v1.RevokeTokenResponse
+	(*Client)(nil),                     // 60: ostiary.v1.Client
+	(*CreateClientRequest)(nil),        // 61: ostiary.v1.CreateClientRequest
+	(*CreateClientResponse)(nil),       // 62: ostiary.v1.CreateClientResponse
+	(*ListClientsRequest)(nil),         // 63: ostiary.v1.ListClientsRequest
+	(*ListClientsResponse)(nil),        // 64: ostiary.v1.ListClientsResponse
+	(*DeleteClientRequest)(nil),        // 65: ostiary.v1.DeleteClientRequest
+	(*DeleteClientResponse)(nil),       // 66: ostiary.v1.DeleteClientResponse
+	(*Role)(nil),                       // 67: ostiary.v1.Role
+	(*CreateRoleRequest)(nil),          // 68: ostiary.v1.CreateRoleRequest
+	(*CreateRoleResponse)(nil),         // 69: ostiary.v1.CreateRoleResponse
+	(*ListRolesRequest)(nil),           // 70: ostiary.v1.ListRolesRequest
+	(*ListRolesResponse)(nil),          // 71: ostiary.v1.ListRolesResponse
+	(*Domain)(nil),                     // 72: ostiary.v1.Domain
+	(*AddDomainRequest)(nil),           // 73: ostiary.v1.AddDomainRequest
+	(*AddDomainResponse)(nil),          // 74: ostiary.v1.AddDomainResponse
+	(*VerifyDomainRequest)(nil),        // 75: ostiary.v1.VerifyDomainRequest
+	(*VerifyDomainResponse)(nil),       // 76: ostiary.v1.VerifyDomainResponse
+	(*ListDomainsRequest)(nil),         // 77: ostiary.v1.ListDomainsRequest
+	(*ListDomainsResponse)(nil),        // 78: ostiary.v1.ListDomainsResponse
+	(*RemoveDomainRequest)(nil),        // 79: ostiary.v1.RemoveDomainRequest
+	(*RemoveDomainResponse)(nil),       // 80: ostiary.v1.RemoveDomainResponse
+	(*DiscoverRequest)(nil),            // 81: ostiary.v1.DiscoverRequest
+	(*DiscoverResponse)(nil),           // 82: ostiary.v1.DiscoverResponse
+	(*DiscoveredConnection)(nil),       // 83: ostiary.v1.DiscoveredConnection
+	(*GateOff)(nil),                    // 84: ostiary.v1.GateOff
+	(*GetGateRequest)(nil),             // 85: ostiary.v1.GetGateRequest
+	(*GetGateResponse)(nil),            // 86: ostiary.v1.GetGateResponse
+	(*TurnGateOffRequest)(nil),         // 87: ostiary.v1.TurnGateOffRequest
+	(*TurnGateOffResponse)(nil),        // 88: ostiary.v1.TurnGateOffResponse
+	(*TurnGateOnRequest)(nil),          // 89: ostiary.v1.TurnGateOnRequest
+	(*TurnGateOnResponse)(nil),         // 90: ostiary.v1.TurnGateOnResponse
+	(*timestamppb.Timestamp)(nil),      // 91: google.protobuf.Timestamp
 }
 var file_ostiary_v1_identity_proto_depIdxs = []int32{
-	77, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
+	91, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 1: ostiary.v1.CreateOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 2: ostiary.v1.GetOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 3: ostiary.v1.ListOrganizationsResponse.organizations:type_name -> ostiary.v1.Organization
-	70, // 4: ostiary.v1.ListOrganizationsResponse.gate_off:type_name -> ostiary.v1.GateOff
+	84, // 4: ostiary.v1.ListOrganizationsResponse.gate_off:type_name -> ostiary.v1.GateOff
 	11, // 5: ostiary.v1.VerifyOrganizationResponse.findings:type_name -> ostiary.v1.Finding
-	77, // 6: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
+	91, // 6: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
 	16, // 7: ostiary.v1.ListMembersResponse.members:type_name -> ostiary.v1.Member
 	29, // 8: ostiary.v1.GetUserResponse.standings:type_name -> ostiary.v1.Standing
-	77, // 9: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
-	77, // 10: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
+	91, // 9: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
+	91, // 10: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
 	30, // 11: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
 	30, // 12: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
 	30, // 13: ostiary.v1.ResumeConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	30, // 14: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
-	77, // 15: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
-	77, // 16: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	77, // 17: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
-	39, // 18: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
-	39, // 19: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
-	77, // 20: ostiary.v1.Client.created_at:type_name -> google.protobuf.Timestamp
-	77, // 21: ostiary.v1.Client.last_used_at:type_name -> google.protobuf.Timestamp
-	46, // 22: ostiary.v1.CreateClientResponse.client:type_name -> ostiary.v1.Client
-	46, // 23: ostiary.v1.ListClientsResponse.clients:type_name -> ostiary.v1.Client
-	53, // 24: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
-	53, // 25: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
-	77, // 26: ostiary.v1.Domain.added_at:type_name -> google.protobuf.Timestamp
-	77, // 27: ostiary.v1.Domain.verified_at:type_name -> google.protobuf.Timestamp
-	58, // 28: ostiary.v1.AddDomainResponse.domain:type_name -> ostiary.v1.Domain
-	58, // 29: ostiary.v1.VerifyDomainResponse.domain:type_name -> ostiary.v1.Domain
-	58, // 30: ostiary.v1.ListDomainsResponse.domains:type_name -> ostiary.v1.Domain
-	69, // 31: ostiary.v1.DiscoverResponse.connections:type_name -> ostiary.v1.DiscoveredConnection
-	77, // 32: ostiary.v1.GateOff.since:type_name -> google.protobuf.Timestamp
-	70, // 33: ostiary.v1.GetGateResponse.off:type_name -> ostiary.v1.GateOff
-	70, // 34: ostiary.v1.TurnGateOffResponse.off:type_name -> ostiary.v1.GateOff
-	1,  // 35: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
-	3,  // 36: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
-	5,  // 37: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
-	7,  // 38: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
-	9,  // 39: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
-	12, // 40: ostiary.v1.IdentityService.SetMapping:input_type -> ostiary.v1.SetMappingRequest
-	14, // 41: ostiary.v1.IdentityService.GetMapping:input_type -> ostiary.v1.GetMappingRequest
-	17, // 42: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
-	19, // 43: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
-	21, // 44: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
-	23, // 45: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
-	25, // 46: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
-	27, // 47: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
-	31, // 48: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
-	33, // 49: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
-	37, // 50: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
-	35, // 51: ostiary.v1.IdentityService.ResumeConnection:input_type -> ostiary.v1.ResumeConnectionRequest
-	40, // 52: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
-	42, // 53: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
-	44, // 54: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
-	47, // 55: ostiary.v1.IdentityService.CreateClient:input_type -> ostiary.v1.CreateClientRequest
-	49, // 56: ostiary.v1.IdentityService.ListClients:input_type -> ostiary.v1.ListClientsRequest
-	51, // 57: ostiary.v1.IdentityService.DeleteClient:input_type -> ostiary.v1.DeleteClientRequest
-	54, // 58: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
-	56, // 59: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
-	59, // 60: ostiary.v1.IdentityService.AddDomain:input_type -> ostiary.v1.AddDomainRequest
-	61, // 61: ostiary.v1.IdentityService.VerifyDomain:input_type -> ostiary.v1.VerifyDomainRequest
-	63, // 62: ostiary.v1.IdentityService.ListDomains:input_type -> ostiary.v1.ListDomainsRequest
-	65, // 63: ostiary.v1.IdentityService.RemoveDomain:input_type -> ostiary.v1.RemoveDomainRequest
-	67, // 64: ostiary.v1.IdentityService.Discover:input_type -> ostiary.v1.DiscoverRequest
-	71, // 65: ostiary.v1.IdentityService.GetGate:input_type -> ostiary.v1.GetGateRequest
-	73, // 66: ostiary.v1.IdentityService.TurnGateOff:input_type -> ostiary.v1.TurnGateOffRequest
-	75, // 67: ostiary.v1.IdentityService.TurnGateOn:input_type -> ostiary.v1.TurnGateOnRequest
-	2,  // 68: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
-	4,  // 69: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
-	6,  // 70: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
-	8,  // 71: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
-	10, // 72: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
-	13, // 73: ostiary.v1.IdentityService.SetMapping:output_type -> ostiary.v1.SetMappingResponse
-	15, // 74: ostiary.v1.IdentityService.GetMapping:output_type -> ostiary.v1.GetMappingResponse
-	18, // 75: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
-	20, // 76: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
-	22, // 77: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
-	24, // 78: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
-	26, // 79: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
-	28, // 80: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
-	32, // 81: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
-	34, // 82: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
-	38, // 83: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
-	36, // 84: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
-	41, // 85: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
-	43, // 86: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
-	45, // 87: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
-	48, // 88: ostiary.v1.IdentityService.CreateClient:output_type -> ostiary.v1.CreateClientResponse
-	50, // 89: ostiary.v1.IdentityService.ListClients:output_type -> ostiary.v1.ListClientsResponse
-	52, // 90: ostiary.v1.IdentityService.DeleteClient:output_type -> ostiary.v1.DeleteClientResponse
-	55, // 91: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
-	57, // 92: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
-	60, // 93: ostiary.v1.IdentityService.AddDomain:output_type -> ostiary.v1.AddDomainResponse
-	62, // 94: ostiary.v1.IdentityService.VerifyDomain:output_type -> ostiary.v1.VerifyDomainResponse
-	64, // 95: ostiary.v1.IdentityService.ListDomains:output_type -> ostiary.v1.ListDomainsResponse
-	66, // 96: ostiary.v1.IdentityService.RemoveDomain:output_type -> ostiary.v1.RemoveDomainResponse
-	68, // 97: ostiary.v1.IdentityService.Discover:output_type -> ostiary.v1.DiscoverResponse
-	72, // 98: ostiary.v1.IdentityService.GetGate:output_type -> ostiary.v1.GetGateResponse
-	74, // 99: ostiary.v1.IdentityService.TurnGateOff:output_type -> ostiary.v1.TurnGateOffResponse
-	76, // 100: ostiary.v1.IdentityService.TurnGateOn:output_type -> ostiary.v1.TurnGateOnResponse
-	68, // [68:101] is the sub-list for method output_type
-	35, // [35:68] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	30, // 14: ostiary.v1.PauseConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	39, // 15: ostiary.v1.UpdateConnectionRequest.users:type_name -> ostiary.v1.GuardLimit
+	39, // 16: ostiary.v1.UpdateConnectionRequest.members:type_name -> ostiary.v1.GuardLimit
+	30, // 17: ostiary.v1.UpdateConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	39, // 18: ostiary.v1.GetGuardResponse.users:type_name -> ostiary.v1.GuardLimit
+	39, // 19: ostiary.v1.GetGuardResponse.members:type_name -> ostiary.v1.GuardLimit
+	91, // 20: ostiary.v1.GetGuardResponse.held_since:type_name -> google.protobuf.Timestamp
+	91, // 21: ostiary.v1.GetGuardResponse.confirmed_until:type_name -> google.protobuf.Timestamp
+	48, // 22: ostiary.v1.ReadConnectionLogResponse.entries:type_name -> ostiary.v1.ConnectionLogEntry
+	91, // 23: ostiary.v1.ConnectionLogEntry.time:type_name -> google.protobuf.Timestamp
+	30, // 24: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
+	91, // 25: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	91, // 26: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	91, // 27: ostiary.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	91, // 28: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
+	53, // 29: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
+	53, // 30: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
+	91, // 31: ostiary.v1.Client.created_at:type_name -> google.protobuf.Timestamp
+	91, // 32: ostiary.v1.Client.last_used_at:type_name -> google.protobuf.Timestamp
+	60, // 33: ostiary.v1.CreateClientResponse.client:type_name -> ostiary.v1.Client
+	60, // 34: ostiary.v1.ListClientsResponse.clients:type_name -> ostiary.v1.Client
+	67, // 35: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
+	67, // 36: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
+	91, // 37: ostiary.v1.Domain.added_at:type_name -> google.protobuf.Timestamp
+	91, // 38: ostiary.v1.Domain.verified_at:type_name -> google.protobuf.Timestamp
+	72, // 39: ostiary.v1.AddDomainResponse.domain:type_name -> ostiary.v1.Domain
+	72, // 40: ostiary.v1.VerifyDomainResponse.domain:type_name -> ostiary.v1.Domain
+	72, // 41: ostiary.v1.ListDomainsResponse.domains:type_name -> ostiary.v1.Domain
+	83, // 42: ostiary.v1.DiscoverResponse.connections:type_name -> ostiary.v1.DiscoveredConnection
+	91, // 43: ostiary.v1.GateOff.since:type_name -> google.protobuf.Timestamp
+	84, // 44: ostiary.v1.GetGateResponse.off:type_name -> ostiary.v1.GateOff
+	84, // 45: ostiary.v1.TurnGateOffResponse.off:type_name -> ostiary.v1.GateOff
+	1,  // 46: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
+	3,  // 47: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
+	5,  // 48: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
+	7,  // 49: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
+	9,  // 50: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
+	12, // 51: ostiary.v1.IdentityService.SetMapping:input_type -> ostiary.v1.SetMappingRequest
+	14, // 52: ostiary.v1.IdentityService.GetMapping:input_type -> ostiary.v1.GetMappingRequest
+	17, // 53: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
+	19, // 54: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
+	21, // 55: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
+	23, // 56: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
+	25, // 57: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
+	27, // 58: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
+	31, // 59: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
+	33, // 60: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
+	51, // 61: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
+	35, // 62: ostiary.v1.IdentityService.ResumeConnection:input_type -> ostiary.v1.ResumeConnectionRequest
+	37, // 63: ostiary.v1.IdentityService.PauseConnection:input_type -> ostiary.v1.PauseConnectionRequest
+	40, // 64: ostiary.v1.IdentityService.UpdateConnection:input_type -> ostiary.v1.UpdateConnectionRequest
+	42, // 65: ostiary.v1.IdentityService.GetGuard:input_type -> ostiary.v1.GetGuardRequest
+	44, // 66: ostiary.v1.IdentityService.ConfirmHeld:input_type -> ostiary.v1.ConfirmHeldRequest
+	46, // 67: ostiary.v1.IdentityService.ReadConnectionLog:input_type -> ostiary.v1.ReadConnectionLogRequest
+	49, // 68: ostiary.v1.IdentityService.DeleteConnection:input_type -> ostiary.v1.DeleteConnectionRequest
+	54, // 69: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
+	56, // 70: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
+	58, // 71: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
+	61, // 72: ostiary.v1.IdentityService.CreateClient:input_type -> ostiary.v1.CreateClientRequest
+	63, // 73: ostiary.v1.IdentityService.ListClients:input_type -> ostiary.v1.ListClientsRequest
+	65, // 74: ostiary.v1.IdentityService.DeleteClient:input_type -> ostiary.v1.DeleteClientRequest
+	68, // 75: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
+	70, // 76: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
+	73, // 77: ostiary.v1.IdentityService.AddDomain:input_type -> ostiary.v1.AddDomainRequest
+	75, // 78: ostiary.v1.IdentityService.VerifyDomain:input_type -> ostiary.v1.VerifyDomainRequest
+	77, // 79: ostiary.v1.IdentityService.ListDomains:input_type -> ostiary.v1.ListDomainsRequest
+	79, // 80: ostiary.v1.IdentityService.RemoveDomain:input_type -> ostiary.v1.RemoveDomainRequest
+	81, // 81: ostiary.v1.IdentityService.Discover:input_type -> ostiary.v1.DiscoverRequest
+	85, // 82: ostiary.v1.IdentityService.GetGate:input_type -> ostiary.v1.GetGateRequest
+	87, // 83: ostiary.v1.IdentityService.TurnGateOff:input_type -> ostiary.v1.TurnGateOffRequest
+	89, // 84: ostiary.v1.IdentityService.TurnGateOn:input_type -> ostiary.v1.TurnGateOnRequest
+	2,  // 85: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
+	4,  // 86: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
+	6,  // 87: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
+	8,  // 88: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
+	10, // 89: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
+	13, // 90: ostiary.v1.IdentityService.SetMapping:output_type -> ostiary.v1.SetMappingResponse
+	15, // 91: ostiary.v1.IdentityService.GetMapping:output_type -> ostiary.v1.GetMappingResponse
+	18, // 92: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
+	20, // 93: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
+	22, // 94: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
+	24, // 95: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
+	26, // 96: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
+	28, // 97: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
+	32, // 98: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
+	34, // 99: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
+	52, // 100: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
+	36, // 101: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
+	38, // 102: ostiary.v1.IdentityService.PauseConnection:output_type -> ostiary.v1.PauseConnectionResponse
+	41, // 103: ostiary.v1.IdentityService.UpdateConnection:output_type -> ostiary.v1.UpdateConnectionResponse
+	43, // 104: ostiary.v1.IdentityService.GetGuard:output_type -> ostiary.v1.GetGuardResponse
+	45, // 105: ostiary.v1.IdentityService.ConfirmHeld:output_type -> ostiary.v1.ConfirmHeldResponse
+	47, // 106: ostiary.v1.IdentityService.ReadConnectionLog:output_type -> ostiary.v1.ReadConnectionLogResponse
+	50, // 107: ostiary.v1.IdentityService.DeleteConnection:output_type -> ostiary.v1.DeleteConnectionResponse
+	55, // 108: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
+	57, // 109: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
+	59, // 110: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
+	62, // 111: ostiary.v1.IdentityService.CreateClient:output_type -> ostiary.v1.CreateClientResponse
+	64, // 112: ostiary.v1.IdentityService.ListClients:output_type -> ostiary.v1.ListClientsResponse
+	66, // 113: ostiary.v1.IdentityService.DeleteClient:output_type -> ostiary.v1.DeleteClientResponse
+	69, // 114: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
+	71, // 115: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
+	74, // 116: ostiary.v1.IdentityService.AddDomain:output_type -> ostiary.v1.AddDomainResponse
+	76, // 117: ostiary.v1.IdentityService.VerifyDomain:output_type -> ostiary.v1.VerifyDomainResponse
+	78, // 118: ostiary.v1.IdentityService.ListDomains:output_type -> ostiary.v1.ListDomainsResponse
+	80, // 119: ostiary.v1.IdentityService.RemoveDomain:output_type -> ostiary.v1.RemoveDomainResponse
+	82, // 120: ostiary.v1.IdentityService.Discover:output_type -> ostiary.v1.DiscoverResponse
+	86, // 121: ostiary.v1.IdentityService.GetGate:output_type -> ostiary.v1.GetGateResponse
+	88, // 122: ostiary.v1.IdentityService.TurnGateOff:output_type -> ostiary.v1.TurnGateOffResponse
+	90, // 123: ostiary.v1.IdentityService.TurnGateOn:output_type -> ostiary.v1.TurnGateOnResponse
+	85, // [85:124] is the sub-list for method output_type
+	46, // [46:85] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_identity_proto_init() }
@@ -4987,13 +6071,14 @@ func file_ostiary_v1_identity_proto_init() {
 	if File_ostiary_v1_identity_proto != nil {
 		return
 	}
+	file_ostiary_v1_identity_proto_msgTypes[40].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_identity_proto_rawDesc), len(file_ostiary_v1_identity_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   77,
+			NumMessages:   91,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

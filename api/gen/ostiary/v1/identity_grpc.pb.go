@@ -36,6 +36,12 @@ const (
 	IdentityService_GetConnection_FullMethodName      = "/ostiary.v1.IdentityService/GetConnection"
 	IdentityService_ListConnections_FullMethodName    = "/ostiary.v1.IdentityService/ListConnections"
 	IdentityService_ResumeConnection_FullMethodName   = "/ostiary.v1.IdentityService/ResumeConnection"
+	IdentityService_PauseConnection_FullMethodName    = "/ostiary.v1.IdentityService/PauseConnection"
+	IdentityService_UpdateConnection_FullMethodName   = "/ostiary.v1.IdentityService/UpdateConnection"
+	IdentityService_GetGuard_FullMethodName           = "/ostiary.v1.IdentityService/GetGuard"
+	IdentityService_ConfirmHeld_FullMethodName        = "/ostiary.v1.IdentityService/ConfirmHeld"
+	IdentityService_ReadConnectionLog_FullMethodName  = "/ostiary.v1.IdentityService/ReadConnectionLog"
+	IdentityService_DeleteConnection_FullMethodName   = "/ostiary.v1.IdentityService/DeleteConnection"
 	IdentityService_CreateToken_FullMethodName        = "/ostiary.v1.IdentityService/CreateToken"
 	IdentityService_ListTokens_FullMethodName         = "/ostiary.v1.IdentityService/ListTokens"
 	IdentityService_RevokeToken_FullMethodName        = "/ostiary.v1.IdentityService/RevokeToken"
@@ -120,6 +126,25 @@ type IdentityServiceClient interface {
 	// ResumeConnection says that a connection that is paused may go on. After a restore its people are denied
 	// until then: resume it once its provider has sent everybody. A connection that is not paused stays as it is.
 	ResumeConnection(ctx context.Context, in *ResumeConnectionRequest, opts ...grpc.CallOption) (*ResumeConnectionResponse, error)
+	// PauseConnection lets a connection take nothing but deactivations, until ResumeConnection. One that is paused
+	// stays so, for the reason that it has.
+	PauseConnection(ctx context.Context, in *PauseConnectionRequest, opts ...grpc.CallOption) (*PauseConnectionResponse, error)
+	// UpdateConnection changes the name of a connection, or what the mass guard lets pass.
+	UpdateConnection(ctx context.Context, in *UpdateConnectionRequest, opts ...grpc.CallOption) (*UpdateConnectionResponse, error)
+	// GetGuard returns what the mass guard holds of a connection.
+	GetGuard(ctx context.Context, in *GetGuardRequest, opts ...grpc.CallOption) (*GetGuardResponse, error)
+	// ConfirmHeld lets what the mass guard holds of a connection pass for an hour, when its provider sends it
+	// again; or dismisses it.
+	ConfirmHeld(ctx context.Context, in *ConfirmHeldRequest, opts ...grpc.CallOption) (*ConfirmHeldResponse, error)
+	// ReadConnectionLog returns what a connection has asked for, by time and without values: each change, on
+	// whatever node, with what became of tuples; and the newest requests of this node that changed nothing or
+	// were refused.
+	// Limits: 1,000 entries, and 1,000 changes of tuples of each.
+	ReadConnectionLog(ctx context.Context, in *ReadConnectionLogRequest, opts ...grpc.CallOption) (*ReadConnectionLogResponse, error)
+	// DeleteConnection deletes a connection. With its people it deletes some at a time, and is called until it is
+	// done; from the first call on its provider is not let in.
+	// Errors: ALREADY_EXISTS where it manages people or groups, unless these are to be deleted too.
+	DeleteConnection(ctx context.Context, in *DeleteConnectionRequest, opts ...grpc.CallOption) (*DeleteConnectionResponse, error)
 	// CreateToken makes a token of a connection. The answer holds its text, which is not stored and cannot be
 	// shown again. Several live at once, so that one can be replaced without a gap.
 	// Errors: RESOURCE_EXHAUSTED where the connection has 10. A retry makes another token.
@@ -345,6 +370,66 @@ func (c *identityServiceClient) ResumeConnection(ctx context.Context, in *Resume
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ResumeConnectionResponse)
 	err := c.cc.Invoke(ctx, IdentityService_ResumeConnection_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) PauseConnection(ctx context.Context, in *PauseConnectionRequest, opts ...grpc.CallOption) (*PauseConnectionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PauseConnectionResponse)
+	err := c.cc.Invoke(ctx, IdentityService_PauseConnection_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) UpdateConnection(ctx context.Context, in *UpdateConnectionRequest, opts ...grpc.CallOption) (*UpdateConnectionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateConnectionResponse)
+	err := c.cc.Invoke(ctx, IdentityService_UpdateConnection_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) GetGuard(ctx context.Context, in *GetGuardRequest, opts ...grpc.CallOption) (*GetGuardResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetGuardResponse)
+	err := c.cc.Invoke(ctx, IdentityService_GetGuard_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) ConfirmHeld(ctx context.Context, in *ConfirmHeldRequest, opts ...grpc.CallOption) (*ConfirmHeldResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ConfirmHeldResponse)
+	err := c.cc.Invoke(ctx, IdentityService_ConfirmHeld_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) ReadConnectionLog(ctx context.Context, in *ReadConnectionLogRequest, opts ...grpc.CallOption) (*ReadConnectionLogResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReadConnectionLogResponse)
+	err := c.cc.Invoke(ctx, IdentityService_ReadConnectionLog_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) DeleteConnection(ctx context.Context, in *DeleteConnectionRequest, opts ...grpc.CallOption) (*DeleteConnectionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteConnectionResponse)
+	err := c.cc.Invoke(ctx, IdentityService_DeleteConnection_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -577,6 +662,25 @@ type IdentityServiceServer interface {
 	// ResumeConnection says that a connection that is paused may go on. After a restore its people are denied
 	// until then: resume it once its provider has sent everybody. A connection that is not paused stays as it is.
 	ResumeConnection(context.Context, *ResumeConnectionRequest) (*ResumeConnectionResponse, error)
+	// PauseConnection lets a connection take nothing but deactivations, until ResumeConnection. One that is paused
+	// stays so, for the reason that it has.
+	PauseConnection(context.Context, *PauseConnectionRequest) (*PauseConnectionResponse, error)
+	// UpdateConnection changes the name of a connection, or what the mass guard lets pass.
+	UpdateConnection(context.Context, *UpdateConnectionRequest) (*UpdateConnectionResponse, error)
+	// GetGuard returns what the mass guard holds of a connection.
+	GetGuard(context.Context, *GetGuardRequest) (*GetGuardResponse, error)
+	// ConfirmHeld lets what the mass guard holds of a connection pass for an hour, when its provider sends it
+	// again; or dismisses it.
+	ConfirmHeld(context.Context, *ConfirmHeldRequest) (*ConfirmHeldResponse, error)
+	// ReadConnectionLog returns what a connection has asked for, by time and without values: each change, on
+	// whatever node, with what became of tuples; and the newest requests of this node that changed nothing or
+	// were refused.
+	// Limits: 1,000 entries, and 1,000 changes of tuples of each.
+	ReadConnectionLog(context.Context, *ReadConnectionLogRequest) (*ReadConnectionLogResponse, error)
+	// DeleteConnection deletes a connection. With its people it deletes some at a time, and is called until it is
+	// done; from the first call on its provider is not let in.
+	// Errors: ALREADY_EXISTS where it manages people or groups, unless these are to be deleted too.
+	DeleteConnection(context.Context, *DeleteConnectionRequest) (*DeleteConnectionResponse, error)
 	// CreateToken makes a token of a connection. The answer holds its text, which is not stored and cannot be
 	// shown again. Several live at once, so that one can be replaced without a gap.
 	// Errors: RESOURCE_EXHAUSTED where the connection has 10. A retry makes another token.
@@ -688,6 +792,24 @@ func (UnimplementedIdentityServiceServer) ListConnections(context.Context, *List
 }
 func (UnimplementedIdentityServiceServer) ResumeConnection(context.Context, *ResumeConnectionRequest) (*ResumeConnectionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResumeConnection not implemented")
+}
+func (UnimplementedIdentityServiceServer) PauseConnection(context.Context, *PauseConnectionRequest) (*PauseConnectionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PauseConnection not implemented")
+}
+func (UnimplementedIdentityServiceServer) UpdateConnection(context.Context, *UpdateConnectionRequest) (*UpdateConnectionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateConnection not implemented")
+}
+func (UnimplementedIdentityServiceServer) GetGuard(context.Context, *GetGuardRequest) (*GetGuardResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetGuard not implemented")
+}
+func (UnimplementedIdentityServiceServer) ConfirmHeld(context.Context, *ConfirmHeldRequest) (*ConfirmHeldResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ConfirmHeld not implemented")
+}
+func (UnimplementedIdentityServiceServer) ReadConnectionLog(context.Context, *ReadConnectionLogRequest) (*ReadConnectionLogResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReadConnectionLog not implemented")
+}
+func (UnimplementedIdentityServiceServer) DeleteConnection(context.Context, *DeleteConnectionRequest) (*DeleteConnectionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteConnection not implemented")
 }
 func (UnimplementedIdentityServiceServer) CreateToken(context.Context, *CreateTokenRequest) (*CreateTokenResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateToken not implemented")
@@ -1064,6 +1186,114 @@ func _IdentityService_ResumeConnection_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _IdentityService_PauseConnection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PauseConnectionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).PauseConnection(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_PauseConnection_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).PauseConnection(ctx, req.(*PauseConnectionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_UpdateConnection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateConnectionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).UpdateConnection(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_UpdateConnection_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).UpdateConnection(ctx, req.(*UpdateConnectionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_GetGuard_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetGuardRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).GetGuard(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_GetGuard_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).GetGuard(ctx, req.(*GetGuardRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_ConfirmHeld_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ConfirmHeldRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).ConfirmHeld(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_ConfirmHeld_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).ConfirmHeld(ctx, req.(*ConfirmHeldRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_ReadConnectionLog_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReadConnectionLogRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).ReadConnectionLog(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_ReadConnectionLog_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).ReadConnectionLog(ctx, req.(*ReadConnectionLogRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_DeleteConnection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteConnectionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).DeleteConnection(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_DeleteConnection_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).DeleteConnection(ctx, req.(*DeleteConnectionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _IdentityService_CreateToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateTokenRequest)
 	if err := dec(in); err != nil {
@@ -1426,6 +1656,30 @@ var IdentityService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResumeConnection",
 			Handler:    _IdentityService_ResumeConnection_Handler,
+		},
+		{
+			MethodName: "PauseConnection",
+			Handler:    _IdentityService_PauseConnection_Handler,
+		},
+		{
+			MethodName: "UpdateConnection",
+			Handler:    _IdentityService_UpdateConnection_Handler,
+		},
+		{
+			MethodName: "GetGuard",
+			Handler:    _IdentityService_GetGuard_Handler,
+		},
+		{
+			MethodName: "ConfirmHeld",
+			Handler:    _IdentityService_ConfirmHeld_Handler,
+		},
+		{
+			MethodName: "ReadConnectionLog",
+			Handler:    _IdentityService_ReadConnectionLog_Handler,
+		},
+		{
+			MethodName: "DeleteConnection",
+			Handler:    _IdentityService_DeleteConnection_Handler,
 		},
 		{
 			MethodName: "CreateToken",
