@@ -32,6 +32,9 @@ type logStore struct {
 	// for those after it, and would refuse for ever what the leader sends if it got no answer.
 	gone      atomic.Uint64
 	installed atomic.Pointer[raft.SnapshotMeta]
+	// forgotten is, while not zero, the index of an installed snapshot's entry that replaces what raft takes
+	// for the end of the log (receiver.forget): it is in nobody's log, and its content is not known.
+	forgotten atomic.Uint64
 	// newest is the newest raft snapshot, by whose term raft judges what a leader sends behind it, also
 	// where the log begins right behind it with entries that this leader does not have. Nil means none.
 	newest *atomic.Pointer[raft.SnapshotMeta]
@@ -60,6 +63,10 @@ func (s *logStore) LastIndex() (uint64, error) { return s.log.LastIndex(), nil }
 
 // GetLog reads one entry, or raft.ErrLogNotFound. It does not return when the entry is damaged.
 func (s *logStore) GetLog(index uint64, out *raft.Log) error {
+	if index > 0 && index == s.forgotten.Load() {
+		*out = raft.Log{Index: index, Type: raft.LogNoop} // of no term
+		return nil
+	}
 	data, err := s.log.Get(index)
 	if errors.Is(err, wal.ErrNotFound) {
 		return s.answerGone(index, out)
@@ -118,6 +125,9 @@ func (s *logStore) StoreLog(entry *raft.Log) error { return s.StoreLogs([]*raft.
 
 // StoreLogs appends entries with one fsync. They are durable when it returns.
 func (s *logStore) StoreLogs(entries []*raft.Log) error {
+	if len(entries) == 1 && entries[0].Index > 0 && entries[0].Index == s.forgotten.Load() {
+		return nil
+	}
 	records := make([]wal.Record, len(entries))
 	for i, entry := range entries {
 		records[i] = wal.Record{Index: entry.Index, Data: appendLog(make([]byte, 0, logHeaderBytes+len(entry.Extensions)+len(entry.Data)), entry)}

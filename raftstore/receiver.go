@@ -49,11 +49,72 @@ func (r *receiver) run(n *network) {
 		if answered {
 			continue
 		}
+		if request, ok := rpc.Command.(*raft.InstallSnapshotRequest); ok {
+			r.install(n, rpc, request)
+			continue
+		}
 		select {
 		case r.rpcs <- rpc:
 		case <-n.ctx.Done():
 			return
 		}
+	}
+}
+
+// install lets raft install a raft snapshot, and then forget what it takes for the end of its log: raft
+// empties the log and keeps in mind which entry was the last. Where that was one of a leader before, at or
+// behind the snapshot's own, raft would refuse for ever what follows the snapshot, and vote for a candidate
+// that lacks what it has just got. Nothing else reaches raft meanwhile.
+func (r *receiver) install(n *network, rpc raft.RPC, request *raft.InstallSnapshotRequest) {
+	answer, ok := r.ask(n, raft.RPC{Command: request, Reader: rpc.Reader})
+	if !ok {
+		return
+	}
+	if response, is := answer.Response.(*raft.InstallSnapshotResponse); is && answer.Error == nil && response.Success {
+		r.forget(n, request)
+	}
+	rpc.Respond(answer.Response, answer.Error)
+}
+
+// forget gives raft the snapshot's own entry, in the form of a leader's message, as one that replaces whatever
+// it takes for the end of its log. The log store neither finds it nor stores it.
+func (r *receiver) forget(n *network, request *raft.InstallSnapshotRequest) {
+	r.logs.forgotten.Store(request.LastLogIndex)
+	defer r.logs.forgotten.Store(0)
+	header, term := request.RPCHeader, request.Term
+	for n.ctx.Err() == nil {
+		answer, ok := r.ask(n, raft.RPC{Command: &raft.AppendEntriesRequest{
+			RPCHeader: header, Term: term,
+			Entries: []*raft.Log{{Index: request.LastLogIndex, Term: request.LastLogTerm, Type: raft.LogNoop}},
+		}})
+		response, is := answer.Response.(*raft.AppendEntriesResponse)
+		if !ok || is && response.Success {
+			return
+		}
+		// Raft has come to a later term, in which this is nobody's message.
+		header = raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}
+		now, err := r.logs.GetUint64([]byte("CurrentTerm"))
+		if err != nil || now == term {
+			return
+		}
+		term = now
+	}
+}
+
+// ask gives raft an RPC and returns what it answers, or false when the node closes.
+func (r *receiver) ask(n *network, rpc raft.RPC) (raft.RPCResponse, bool) {
+	answers := make(chan raft.RPCResponse, 1)
+	rpc.RespChan = answers
+	select {
+	case r.rpcs <- rpc:
+	case <-n.ctx.Done():
+		return raft.RPCResponse{}, false
+	}
+	select {
+	case answer := <-answers:
+		return answer, true
+	case <-n.ctx.Done():
+		return raft.RPCResponse{}, false
 	}
 }
 

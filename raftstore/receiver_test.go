@@ -136,3 +136,46 @@ func TestEntryOfTheRaftSnapshot(t *testing.T) {
 		t.Errorf("got %+v, error %v", entry, err)
 	}
 }
+
+// TestRaftForgetsTheLogBeforeASnapshot: raft takes the last entry of the log that it has emptied for its own. It
+// gets the snapshot's entry in its place, of which the log keeps nothing, before anything else reaches it.
+func TestRaftForgetsTheLogBeforeASnapshot(t *testing.T) {
+	r := receiverOf(t)
+	r.rpcs = make(chan raft.RPC)
+	n := &network{ctx: t.Context()}
+	answers := make(chan raft.RPCResponse, 1)
+	request := &raft.InstallSnapshotRequest{Term: 5, LastLogIndex: 30, LastLogTerm: 4}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.install(n, raft.RPC{RespChan: answers, Reader: strings.NewReader("an image"), Command: request}, request)
+	}()
+	installing := <-r.rpcs
+	if installing.Command != any(request) {
+		t.Fatalf("raft gets %+v", installing.Command)
+	}
+	installing.Respond(&raft.InstallSnapshotResponse{Term: 5, Success: true}, nil)
+	for _, term := range []uint64{5, 6} { // the first is answered by a raft that has come to a later term
+		forgetting := <-r.rpcs
+		got, ok := forgetting.Command.(*raft.AppendEntriesRequest)
+		if !ok || got.Term != term || got.PrevLogEntry != 0 || len(got.Entries) != 1 || got.Entries[0].Index != 30 || got.Entries[0].Term != 4 || got.LeaderCommitIndex != 0 {
+			t.Fatalf("in term %d raft gets %+v", term, forgetting.Command)
+		}
+		var entry raft.Log
+		if err := r.logs.GetLog(30, &entry); err != nil || entry.Term == 4 {
+			t.Errorf("raft finds %+v, error %v; it would keep what it has", entry, err)
+		}
+		if err := errors.Join(r.logs.StoreLogs(got.Entries), r.logs.SetUint64([]byte("CurrentTerm"), 6)); err != nil {
+			t.Error(err)
+		}
+		forgetting.Respond(&raft.AppendEntriesResponse{Term: 6, Success: term == 6}, nil)
+	}
+	<-ended
+	if response, ok := (<-answers).Response.(*raft.InstallSnapshotResponse); !ok || !response.Success {
+		t.Errorf("the leader gets %+v", response)
+	}
+	var entry raft.Log
+	if err := r.logs.GetLog(30, &entry); r.logs.log.LastIndex() != 0 || !errors.Is(err, raft.ErrLogNotFound) {
+		t.Errorf("the log ends at %d and has %+v, error %v", r.logs.log.LastIndex(), entry, err)
+	}
+}
