@@ -117,11 +117,14 @@ func decode[T interface{ version() int }](d ostiary.Document) (T, error) {
 // documentsPerRead is how many documents of a list are read at a time.
 const documentsPerRead = 500
 
+// firstRead is how many are read at first: a page takes no more of a list.
+const firstRead = 101
+
 // each returns the documents of a collection after a key.
 func each(ctx context.Context, v View, collection, after string) iter.Seq2[ostiary.Document, error] {
 	return func(yield func(ostiary.Document, error) bool) {
-		for {
-			docs, err := v.Documents(collection, after, documentsPerRead, false)
+		for limit := firstRead; ; limit = documentsPerRead {
+			docs, err := v.Documents(collection, after, limit, false)
 			if err == nil {
 				err = ctx.Err()
 			}
@@ -134,7 +137,7 @@ func each(ctx context.Context, v View, collection, after string) iter.Seq2[ostia
 					return
 				}
 			}
-			if len(docs) < documentsPerRead {
+			if len(docs) < limit {
 				return
 			}
 			after = docs[len(docs)-1].Key.Key

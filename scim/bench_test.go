@@ -3,23 +3,27 @@ package scim_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/raftstore"
 	"github.com/ostiary/ostiary/scim"
 )
 
+// newBenchWorld starts a server on a real folder, so that every change waits for its fsync.
 func newBenchWorld(b *testing.B) *world {
-	return newWorld(b, func(o *scim.Options, _ *identity.Connection) { o.RequestsPerSecond = -1 })
+	b.Helper()
+	return newWorldIn(b, raftstore.Options{Dir: b.TempDir()}, func(o *scim.Options, _ *identity.Connection) { o.RequestsPerSecond = -1 })
 }
 
-// BenchmarkCreateUser makes users from 16 clients, over HTTP, on a store in memory.
+// BenchmarkCreateUser makes users from 32 clients a core, over HTTP.
 func BenchmarkCreateUser(b *testing.B) {
 	w := newBenchWorld(b)
 	var n atomic.Int64
 	b.ReportAllocs()
-	b.SetParallelism(8)
+	b.SetParallelism(32)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			i := n.Add(1)
@@ -28,6 +32,7 @@ func BenchmarkCreateUser(b *testing.B) {
 				"emails":[{"value":"user%d@example.com","type":"work","primary":true}]}`, userSchema, i, i, i)).want(201)
 		}
 	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "users/s")
 }
 
 // BenchmarkGroupPatch adds and removes 50 members.
@@ -54,38 +59,59 @@ func BenchmarkGroupPut(b *testing.B) {
 	}
 }
 
-// BenchmarkListUsers reads pages of 100 of 10,000 users, the first and one from the middle.
+// BenchmarkListUsers reads pages of 100 of 100,000 users (10,000 with -short): the first, one from the middle by
+// its number, and the one after the first by cursor.
 func BenchmarkListUsers(b *testing.B) {
 	w := newBenchWorld(b)
-	w.manyUsers(10_000)
-	for _, start := range []int{1, 5000} {
-		b.Run(fmt.Sprintf("start=%d", start), func(b *testing.B) {
+	n := 100_000
+	if testing.Short() {
+		n = 10_000
+	}
+	w.manyUsers(n)
+	next := w.send("GET", "/Users?count=100&cursor=", "").want(200).json()["nextCursor"].(string)
+	for _, page := range []struct{ name, query string }{
+		{"first", ""}, {"middle", fmt.Sprint("&startIndex=", n/2)}, {"cursor", "&cursor=" + next},
+	} {
+		b.Run(page.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				w.send("GET", fmt.Sprintf("/Users?count=100&startIndex=%d", start), "").want(200)
+				w.send("GET", "/Users?count=100"+page.query, "").want(200)
 			}
 		})
 	}
 }
 
-// manyUsers makes users by Bulk requests and returns their ids.
+// manyUsers makes users by Bulk requests, several at once, and returns their ids.
 func (w *world) manyUsers(n int) []string {
 	w.t.Helper()
-	var ids []string
-	for from := 0; from < n; from += 1000 {
-		var operations []string
-		for i := from; i < min(n, from+1000); i++ {
-			operations = append(operations, fmt.Sprintf(`{"method":"POST","path":"/Users","bulkId":"%d","data":{%s,"userName":"many%d"}}`, i, userSchema, i))
-		}
-		r := w.send("POST", "/Bulk", `{`+bulkSchema+`,"Operations":[`+strings.Join(operations, ",")+`]}`).want(200).json()
-		for _, op := range r["Operations"].([]any) {
-			m := op.(map[string]any)
-			if m["status"] != "201" {
-				w.t.Fatalf("got %v", m)
+	const each = 500
+	ids := make([]string, n)
+	var group sync.WaitGroup
+	turns := make(chan struct{}, 8)
+	for from := 0; from < n; from += each {
+		turns <- struct{}{}
+		group.Go(func() {
+			defer func() { <-turns }()
+			var operations []string
+			for i := from; i < min(n, from+each); i++ {
+				operations = append(operations, fmt.Sprintf(`{"method":"POST","path":"/Users","bulkId":"%d","data":{%s,"userName":"many%d"}}`, i, userSchema, i))
 			}
-			location := m["location"].(string)
-			ids = append(ids, location[strings.LastIndexByte(location, '/')+1:])
-		}
+			r := w.send("POST", "/Bulk", `{`+bulkSchema+`,"Operations":[`+strings.Join(operations, ",")+`]}`)
+			if r.status != 200 {
+				w.t.Errorf("got %d: %s", r.status, r.body)
+				return
+			}
+			for i, op := range r.json()["Operations"].([]any) {
+				location, _ := op.(map[string]any)["location"].(string)
+				if ids[from+i] = location[strings.LastIndexByte(location, '/')+1:]; ids[from+i] == "" {
+					w.t.Errorf("got %v", op)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if w.t.Failed() {
+		w.t.FailNow()
 	}
 	return ids
 }

@@ -44,7 +44,12 @@ type world struct {
 // nil.
 func newWorld(t testing.TB, configure func(*scim.Options, *identity.Connection)) *world {
 	t.Helper()
-	raft, err := raftstore.Open(t.Context(), raftstore.Options{Dir: "data", FS: vfs.NewMem(), CollectionInterval: time.Hour})
+	return newWorldIn(t, raftstore.Options{Dir: "data", FS: vfs.NewMem(), CollectionInterval: time.Hour}, configure)
+}
+
+func newWorldIn(t testing.TB, data raftstore.Options, configure func(*scim.Options, *identity.Connection)) *world {
+	t.Helper()
+	raft, err := raftstore.Open(t.Context(), data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +115,9 @@ func (w *world) role(r identity.Role) identity.Role {
 	return r
 }
 
+// client keeps as many connections as tests and benchmarks have requests under way.
+var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+
 // reply is an answer of the server.
 type reply struct {
 	t      testing.TB
@@ -134,7 +142,7 @@ func (w *world) send(method, path, body string, headers ...string) reply {
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	began := time.Now()
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := client.Do(r)
 	if err != nil {
 		w.t.Fatal(err)
 	}
