@@ -2,7 +2,7 @@
 // database of its own. It knows nothing of what the records mean.
 //
 // Records have consecutive indexes. They are added at the end, and removed at the front or at the
-// end. The bytes on disk are described in docs/format/wal.md.
+// end. The bytes on disk are described in docs/format/log.md.
 //
 // # Invariants
 //

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestFormatPage finds every example of docs/format/wal.md, drawn as in docs/format/keys.md.
+// TestFormatPage finds every example of docs/format/log.md, drawn as in docs/format/keys.md.
 func TestFormatPage(t *testing.T) {
-	page, err := os.ReadFile("../../docs/format/wal.md")
+	page, err := os.ReadFile("../../docs/format/log.md")
 	if err != nil {
 		t.Fatal(err)
 	}
