@@ -17,6 +17,8 @@
 //	I6. Each change leaves one audit row, in its own mutation, which holds no values.
 //	I7. What ends a person's access to an organization ends the person's sessions in it, in the same revision,
 //	    and lets nobody in who has authenticated before (docs/adr/0011-sessions.md).
+//	I8. Nothing but words.go knows what a store's model calls the parts of identity: the rest is written in the
+//	    names of the identity module.
 //
 // # Concurrency
 //

@@ -220,3 +220,32 @@ func TestNoOrganizationOverTuplesOfMappedRelations(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// What was computed under the old names is not written under them once the names have changed.
+func TestChangesRestOnTheMapping(t *testing.T) {
+	w := newEmptyWorld(t)
+	must(t)(w.service.SetMapping(w.ctx(), store, renamed()))
+	w.begin()
+	w.user("ann")
+	ctx, d := w.directory()
+	group := w.group("All")
+	first := true
+	must(t)(d.ChangeGroup(ctx, group.ID, 0, func(g identity.Group) (identity.GroupChange, error) {
+		if first { // the view was taken, and nothing is proposed yet
+			first = false
+			to := renamed()
+			to.Assignable = []gate.Assignable{{Kind: gate.KindRole, Type: "document", Relation: "editor"}}
+			must(t)(w.service.SetMapping(w.ctx(), store, to))
+			return identity.GroupChange{GroupInput: identity.GroupInput{DisplayName: "First"}}, nil
+		}
+		return identity.GroupChange{GroupInput: identity.GroupInput{DisplayName: "Again"}}, nil
+	}))
+	v, err := d.View(ctx, ostiary.Freshness{Linearizable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if g, err := v.Group(ctx, group.ID); err != nil || g.DisplayName != "Again" {
+		t.Errorf("got %+v, %v", g, err)
+	}
+}

@@ -236,7 +236,13 @@ func (w *words) modelMutation(store string, m *ostiary.Mutation) error {
 type mappedView struct {
 	View
 	mu    sync.Mutex
-	known map[string]*words // by store; guarded by mu
+	known map[string]knownWords // by store; guarded by mu
+}
+
+// knownWords are words with the document that they are of.
+type knownWords struct {
+	*words
+	document ostiary.Document
 }
 
 // mappedBackend gives views in the names of the identity module.
@@ -253,18 +259,23 @@ func (b mappedBackend) View(ctx context.Context, f ostiary.Freshness) (View, err
 
 // words returns those of a store.
 func (v *mappedView) words(store string) (*words, error) {
+	w, err := v.wordsOf(store)
+	return w.words, err
+}
+
+func (v *mappedView) wordsOf(store string) (knownWords, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if w, known := v.known[store]; known {
 		return w, nil
 	}
-	mapping, _, err := MappingOf(v.View, store)
+	mapping, d, err := MappingOf(v.View, store)
 	if err != nil {
-		return nil, err
+		return knownWords{}, err
 	}
-	w := newWords(&mapping.Names)
+	w := knownWords{newWords(&mapping.Names), d}
 	if v.known == nil {
-		v.known = map[string]*words{}
+		v.known = map[string]knownWords{}
 	}
 	v.known[store] = w
 	return w, nil
@@ -326,20 +337,21 @@ func (v *mappedView) Tuples(ctx context.Context, f ostiary.Filter, after *ostiar
 }
 
 // inModelNames puts what a mutation says of tuples in the names of the models of their stores, as a view of
-// this package shows them.
+// this package shows them. The mutation rests on their mappings.
 func inModelNames(v View, m *ostiary.Mutation) error {
 	mapped, ok := v.(*mappedView)
 	if !ok {
 		return nil
 	}
 	for store := range storesOf(m) {
-		w, err := mapped.words(store)
-		if err == nil && w != nil {
+		w, err := mapped.wordsOf(store)
+		if err == nil && w.words != nil {
 			err = w.modelMutation(store, m)
 		}
 		if err != nil {
 			return err
 		}
+		m.Preconditions = append(m.Preconditions, RestOnMapping(w.document))
 	}
 	return nil
 }
