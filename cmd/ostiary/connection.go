@@ -18,7 +18,8 @@ import (
 func newConnectionCommand(a *app) *cobra.Command {
 	return a.addStoreFlag(a.addClientFlags(group("connection", "Let identity providers fill organizations over SCIM",
 		"  ostiary connection create acme --kind okta\n  ostiary connection list",
-		newConnectionCreateCommand(a), newConnectionListCommand(a), newConnectionShowCommand(a), newConnectionResumeCommand(a), newConnectionTokenCommand(a), newConnectionClientCommand(a))))
+		newConnectionCreateCommand(a), newConnectionListCommand(a), newConnectionShowCommand(a), newConnectionUpdateCommand(a), newConnectionLogCommand(a),
+		newConnectionPauseCommand(a), newConnectionResumeCommand(a), newConnectionConfirmCommand(a), newConnectionDeleteCommand(a), newConnectionTokenCommand(a), newConnectionClientCommand(a))))
 }
 
 func newConnectionCreateCommand(a *app) *cobra.Command {
@@ -136,7 +137,17 @@ func newConnectionShowCommand(a *app) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("show the connection %q: %w", args[0], err)
 			}
-			return a.printConnections(answer, answer.GetConnection())
+			if err := a.printConnections(answer, answer.GetConnection()); err != nil || a.json() {
+				return err
+			}
+			guard, err := c.GetGuard(ctx, &ostiaryv1.GetGuardRequest{StoreId: c.store, Id: args[0]})
+			if err != nil {
+				return fmt.Errorf("show what is held of the connection %q: %w", args[0], err)
+			}
+			for _, line := range guardLines(args[0], guard) {
+				a.printf("%s", line)
+			}
+			return nil
 		}),
 	}
 }
@@ -204,9 +215,13 @@ func newTokenListCommand(a *app) *cobra.Command {
 				if t.GetExpiresAt() != nil {
 					expires = dateOf(t.GetExpiresAt())
 				}
-				rows = append(rows, []string{t.GetId(), t.GetName(), strings.Join(t.GetScopes(), ","), dateOf(t.GetCreatedAt()), expires})
+				used := "never"
+				if t.GetLastUsedAt() != nil {
+					used = dateOf(t.GetLastUsedAt())
+				}
+				rows = append(rows, []string{t.GetId(), t.GetName(), strings.Join(t.GetScopes(), ","), dateOf(t.GetCreatedAt()), expires, used})
 			}
-			return a.printTable([]string{"ID", "NAME", "SCOPES", "CREATED", "EXPIRES"}, rows)
+			return a.printTable([]string{"ID", "NAME", "SCOPES", "CREATED", "EXPIRES", "LAST USED"}, rows)
 		}),
 	}
 }

@@ -96,7 +96,31 @@ func TestConnectionCommands(t *testing.T) {
 	if first == nil {
 		t.Fatal("the first token is not listed")
 	}
+	if got := run(exitDone, "connection", "log", url[2]); !strings.Contains(got, "POST /Users (active, roles, userName) user.create "+id) ||
+		!strings.Contains(got, "    - organization:acme#enabled@user:"+id+" scim:"+url[2]+"/"+id+"/active") || strings.Contains(got, "ann@") {
+		t.Errorf("logged:\n%s", got)
+	}
+	run(exitDone, "connection", "update", url[2], "--guard-deletes", "1", "--guard-members", "off")
+	other := regexp.MustCompile(`u[0-9a-z]{26}`).FindString(scim(token, "POST", "/Users",
+		`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"bob"}`, http.StatusCreated))
+	run(exitDone, "connection", "pause", url[2])
+	scim(token, "DELETE", "/Users/"+other, "", http.StatusServiceUnavailable)
+	run(exitDone, "connection", "resume", url[2])
+	scim(token, "DELETE", "/Users/"+other, "", http.StatusNoContent)
+	scim(token, "DELETE", "/Users/"+id, "", http.StatusTooManyRequests)
+	run(exitDenied, "check", "document:2#viewer@user:"+id)
+	if got := run(exitDone, "connection", "show", url[2]); !strings.Contains(got, "HELD") || !strings.Contains(got, "1 people are deactivated") {
+		t.Errorf("shown:\n%s", got)
+	}
+	run(exitDone, "connection", "confirm", url[2])
+	if got := run(exitDone, "connection", "show", url[2]); !strings.Contains(got, "everything passes until") {
+		t.Errorf("shown:\n%s", got)
+	}
 	run(exitDone, "connection", "token", "revoke", url[2], first[1])
 	scim(token, "GET", "/Users/"+id, "", http.StatusUnauthorized)
 	scim(second, "GET", "/Users/"+id, "", http.StatusOK)
+	run(exitFailed, "connection", "delete", url[2])
+	run(exitDone, "connection", "delete", url[2], "--with-people")
+	scim(second, "GET", "/Users/"+id, "", http.StatusUnauthorized)
+	run(exitDenied, "check", "document:2#viewer@user:"+id)
 }
