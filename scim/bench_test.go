@@ -15,7 +15,10 @@ import (
 // newBenchWorld starts a server on a real folder, so that every change waits for its fsync.
 func newBenchWorld(b *testing.B) *world {
 	b.Helper()
-	return newWorldIn(b, raftstore.Options{Dir: b.TempDir()}, func(o *scim.Options, _ *identity.Connection) { o.RequestsPerSecond = -1 })
+	return newWorldIn(b, raftstore.Options{Dir: b.TempDir()}, func(o *scim.Options, c *identity.Connection) {
+		o.RequestsPerSecond = -1
+		c.Guard = identity.Guard{Users: identity.GuardLimit{Off: true}, Members: identity.GuardLimit{Off: true}}
+	})
 }
 
 // BenchmarkCreateUser makes users from 32 clients a core, over HTTP.
