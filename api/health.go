@@ -19,7 +19,9 @@ import (
 // watchInterval is how often a health watch looks again.
 const watchInterval = time.Second
 
-// health answers grpc.health.v1 for the whole server and for each service. It needs no authentication.
+// health answers grpc.health.v1 for the whole server, for each service, and for the role of the node in its
+// cluster: a service named ostiary.leader, ostiary.follower or ostiary.learner is served by a node that serves
+// and has that role. It needs no authentication.
 type health struct {
 	healthv1.UnimplementedHealthServer
 	server  *Server
@@ -36,13 +38,20 @@ func (s *Server) serving() bool {
 }
 
 func (h *health) status(service string) (healthv1.HealthCheckResponse_ServingStatus, bool) {
+	asRole := true
 	switch service {
+	case "ostiary.leader", "ostiary.follower", "ostiary.learner":
+		role := "leader"
+		if h.server.role != nil {
+			role = h.server.role()
+		}
+		asRole = service == "ostiary."+role
 	case "", openfgav1.OpenFGAService_ServiceDesc.ServiceName, authzenv1.AuthZenService_ServiceDesc.ServiceName,
 		ostiaryv1.OstiaryService_ServiceDesc.ServiceName:
 	default:
 		return healthv1.HealthCheckResponse_SERVICE_UNKNOWN, false
 	}
-	if h.server.serving() {
+	if asRole && h.server.serving() {
 		return healthv1.HealthCheckResponse_SERVING, true
 	}
 	return healthv1.HealthCheckResponse_NOT_SERVING, true

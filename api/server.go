@@ -86,6 +86,8 @@ type Options struct {
 	// while the backend refuses writes for want of disk space; /readyz says so.
 	Backup   BackupFunc
 	Writable func() error
+	// Role says what this node is in its cluster: leader, follower, learner or candidate. Nil: a leader.
+	Role func() string
 	// OnServing, where it is set, is called by Serve once it answers on both listeners.
 	OnServing func()
 }
@@ -102,6 +104,7 @@ type Server struct {
 	limits        Limits
 	cors          CORS
 	onServing     func()
+	role          func() string
 	backup        BackupFunc
 	writable      func() error
 	backupStall   time.Duration // tests lower it
@@ -153,6 +156,7 @@ func NewServer(o Options) (*Server, error) {
 		limits:        limits,
 		cors:          o.CORS,
 		onServing:     o.OnServing,
+		role:          o.Role,
 		backup:        o.Backup,
 		writable:      o.Writable,
 		backupStall:   defaultBackupStall,

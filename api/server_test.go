@@ -41,12 +41,22 @@ func TestHealth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := start(t, func(o *api.Options) { o.Authenticator = authenticator })
+	h := start(t, func(o *api.Options) {
+		o.Authenticator, o.Role = authenticator, func() string { return "learner" }
+	})
 	client := healthv1.NewHealthClient(h.conn)
 	for _, service := range []string{"", "openfga.v1.OpenFGAService", "ostiary.v1.OstiaryService"} {
 		got, err := client.Check(t.Context(), &healthv1.HealthCheckRequest{Service: service})
 		if err != nil || got.GetStatus() != healthv1.HealthCheckResponse_SERVING {
 			t.Errorf("service %q: got %v, %v", service, got, err)
+		}
+	}
+	for service, want := range map[string]healthv1.HealthCheckResponse_ServingStatus{
+		"ostiary.leader": healthv1.HealthCheckResponse_NOT_SERVING, "ostiary.follower": healthv1.HealthCheckResponse_NOT_SERVING,
+		"ostiary.learner": healthv1.HealthCheckResponse_SERVING,
+	} {
+		if got, err := client.Check(t.Context(), &healthv1.HealthCheckRequest{Service: service}); err != nil || got.GetStatus() != want {
+			t.Errorf("a learner says of %q: %v, %v", service, got, err)
 		}
 	}
 	if _, err := client.Check(t.Context(), &healthv1.HealthCheckRequest{Service: "nope"}); status.Code(err) != codes.NotFound {

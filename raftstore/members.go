@@ -77,6 +77,15 @@ func (s *Store) Status() (NodeStatus, error) {
 	return status, nil
 }
 
+// Role returns leader, follower, learner or candidate; a node alone leads.
+func (s *Store) Role() string {
+	status, err := s.Status()
+	if err != nil {
+		return "candidate"
+	}
+	return status.Role
+}
+
 // members returns the newest configuration and its index.
 func (s *Store) members() (index uint64, members []Member, err error) {
 	future := s.raft.GetConfiguration()

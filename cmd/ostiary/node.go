@@ -94,6 +94,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		CORS:          o.cors,
 		Backup:        backUp(store),
 		Writable:      store.Writable,
+		Role:          store.Role,
 		OnServing:     o.ready,
 
 		AuthZENBaseURL: o.authzenBaseURL,
