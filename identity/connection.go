@@ -37,6 +37,10 @@ type Connection struct {
 	Version      ostiary.Revision
 }
 
+// UniqueGroupNames reports whether no two groups of the connection may have the same displayName: Entra ID finds
+// groups by it, and IPSIE asks for it. Kind and dialect of a connection never change.
+func (c Connection) UniqueGroupNames() bool { return c.Kind == KindEntra || c.Dialect == DialectStrict }
+
 type connectionBody struct {
 	form
 	Store        string `json:"store"`

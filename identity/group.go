@@ -23,7 +23,7 @@ type Group struct {
 
 // GroupInput is what an identity provider says of a group, but for the members.
 type GroupInput struct {
-	DisplayName string // required; need not be unique
+	DisplayName string // required; unique whatever its case where Connection.UniqueGroupNames says so
 	ExternalID  string // unique in the connection, exactly; may be empty
 	Body        []byte // the rest of the resource, in whatever form. It is not looked into.
 }
@@ -71,8 +71,11 @@ func (in GroupInput) equal(other GroupInput) bool {
 	return in.DisplayName == other.DisplayName && in.ExternalID == other.ExternalID && bytes.Equal(in.Body, other.Body)
 }
 
-func (in GroupInput) links() []link {
+func (v *DirectoryView) groupLinks(in GroupInput) []link {
 	links := []link{{KeyDisplayName, in.DisplayName}}
+	if v.connection.UniqueGroupNames() {
+		links = append(links, link{keyGroupName, in.DisplayName})
+	}
 	if in.ExternalID != "" {
 		links = append(links, link{KeyExternalID, in.ExternalID})
 	}
@@ -252,7 +255,8 @@ func (v *DirectoryView) GroupsOf(ctx context.Context, member string) ([]Group, e
 	return groups, nil
 }
 
-// CreateGroup makes a group with a new id and its members. An external id that is taken is ErrExists.
+// CreateGroup makes a group with a new id and its members. An external id that is taken is ErrExists, and so is
+// a name where names are unique.
 func (d *Directory) CreateGroup(ctx context.Context, in GroupInput, members []string) (Group, error) {
 	if err := in.judge(); err != nil {
 		return Group{}, err
@@ -273,7 +277,7 @@ func (d *Directory) CreateGroup(ctx context.Context, in GroupInput, members []st
 		m.Documents = append(m.Documents, v.putGroup(g))
 		m.Tuples = append(m.Tuples, touch(c.Store, v.groupObject(g.ID), gate.InOrganization,
 			ostiary.SubjectRef{Type: gate.Organization, ID: c.Organization}, c.owner(g.ID, "organization")))
-		if err := v.relink(m, resourceGroup, g.ID, nil, in.links()); err != nil {
+		if err := v.relink(m, resourceGroup, g.ID, nil, v.groupLinks(in)); err != nil {
 			return err
 		}
 		_, _, err = v.changeMembers(ctx, m, g.ID, GroupChange{Add: members})
@@ -346,7 +350,7 @@ func (d *Directory) ChangeGroup(
 		if !same {
 			g.GroupInput, g.ModifiedNanos = c.GroupInput, m.TimeNanos
 			m.Documents = append(m.Documents, v.putGroup(g))
-			if err := v.relink(m, resourceGroup, id, old.links(), c.links()); err != nil {
+			if err := v.relink(m, resourceGroup, id, v.groupLinks(old.GroupInput), v.groupLinks(c.GroupInput)); err != nil {
 				return err
 			}
 			moved = true
@@ -557,5 +561,5 @@ func (v *DirectoryView) dissolve(m *ostiary.Mutation, old *storedGroup) error {
 		m.Filters = append(m.Filters, ostiary.FilterDelete{Filter: f})
 	}
 	m.Documents = append(m.Documents, remove(old.document.Key), remove(old.touch.Key))
-	return v.relink(m, resourceGroup, old.ID, old.links(), nil)
+	return v.relink(m, resourceGroup, old.ID, v.groupLinks(old.GroupInput), nil)
 }

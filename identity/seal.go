@@ -114,6 +114,7 @@ const (
 	KeyExternalID  Key = "external_id"  // exact
 	KeyEmail       Key = "email"        // of a user; several users may have it
 	KeyDisplayName Key = "display_name" // of a group; several groups may have it
+	keyGroupName   Key = "group_name"   // of a group, where no two may have the same displayName
 )
 
 // linkTo returns the key of the link by which a resource of a connection is found. Links that several
@@ -134,7 +135,7 @@ func (x *secrets) linkPrefix(connection, resource string, key Key, value string)
 	return resource + ":" + string(key) + ":" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)) + ":"
 }
 
-func (k Key) unique() bool { return k == KeyUserName || k == KeyExternalID }
+func (k Key) unique() bool { return k == KeyUserName || k == KeyExternalID || k == keyGroupName }
 
 // normal returns the form in which values are compared.
 func (k Key) normal(value string) string {

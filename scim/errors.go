@@ -97,5 +97,8 @@ func isPassing(err error) bool {
 // said returns what an error says beside the sentinel that it wraps.
 func said(err, sentinel error) string {
 	text := strings.TrimSuffix(err.Error(), ": "+sentinel.Error())
-	return strings.ReplaceAll(strings.ReplaceAll(text, "user_name", "userName"), "external_id", "externalId")
+	return attributeNames.Replace(text)
 }
+
+// attributeNames puts the names of attributes in the place of those of keys.
+var attributeNames = strings.NewReplacer("user_name", "userName", "external_id", "externalId", "group_name", "displayName")
