@@ -41,6 +41,10 @@ type Connection struct {
 // groups by it, and IPSIE asks for it. Kind and dialect of a connection never change.
 func (c Connection) UniqueGroupNames() bool { return c.Kind == KindEntra || c.Dialect == DialectStrict }
 
+// TakesAccessTokensAlone reports whether only OAuth access tokens open the connection, as IPSIE asks for, and none
+// that an operator made.
+func (c Connection) TakesAccessTokensAlone() bool { return c.Dialect == DialectStrict }
+
 type connectionBody struct {
 	form
 	Store        string `json:"store"`

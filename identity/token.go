@@ -78,7 +78,7 @@ func tokenHash(text string) string {
 }
 
 // CreateToken makes a token of a connection and returns its text, which is shown this once. No scopes are
-// all of them. ID and CreatedNanos of t are set by it.
+// all of them. ID and CreatedNanos of t are set by it. A connection that takes access tokens alone has no tokens.
 func (s *Service) CreateToken(ctx context.Context, store, connection string, t Token) (Token, string, error) {
 	if err := judgeName("token", t.Name); err != nil {
 		return t, "", err
@@ -99,8 +99,13 @@ func (s *Service) CreateToken(ctx context.Context, store, connection string, t T
 		if err != nil {
 			return err
 		}
-		if c, err := decodeConnection(d); err != nil || c.Paused == PausedByDeletion {
+		c, err := decodeConnection(d)
+		switch {
+		case err != nil || c.Paused == PausedByDeletion:
 			return orElse(err, notFound("connection", connection))
+		case c.TakesAccessTokensAlone():
+			return invalid("connection %s is of dialect %s, which takes OAuth access tokens alone: make a client of it instead "+
+				"('ostiary connection client create %s --issuer https://…', or one with a secret without --issuer)", connection, c.Dialect, connection)
 		}
 		n, err := v.CountDocuments(tokensOf(connection))
 		if err != nil {
@@ -197,8 +202,8 @@ func (s *Service) RevokeToken(ctx context.Context, store, connection, id string)
 }
 
 // Directory returns what a request of an identity provider may read and change: the connection that its
-// path names, opened by the value of its header Authorization: a token, or an access token that IssueToken
-// made. The context that is returned carries the token, or the client, as principal.
+// path names, opened by the value of its header Authorization: an access token that IssueToken made, or, where
+// the connection takes them, a token. The context that is returned carries the token, or the client, as principal.
 func (s *Service) Directory(ctx context.Context, connection, authorization string) (context.Context, *Directory, error) {
 	scheme, text, ok := strings.Cut(authorization, " ")
 	if !ok || !strings.EqualFold(scheme, "bearer") || !hasKind(connection, kindConnection) {
@@ -216,6 +221,9 @@ func (s *Service) Directory(ctx context.Context, connection, authorization strin
 		c, err := openConnection(v, connection)
 		if err != nil {
 			return err
+		}
+		if c.TakesAccessTokensAlone() && !isAccess(text) {
+			return ErrUnauthenticated
 		}
 		d = &Directory{service: s, connection: c, scopes: token.scopes, token: token}
 		ctx = ostiary.WithPrincipal(ctx, ostiary.Principal{Kind: "scim", Name: c.ID + "/" + token.id})

@@ -96,10 +96,27 @@ func (w *world) operator() context.Context {
 	return ostiary.WithPrincipal(w.t.Context(), ostiary.Principal{Kind: "preshared", Name: "test"})
 }
 
-// token makes a token with scopes, or with all of them.
+// token makes a token with scopes, or with all of them: an access token where the connection takes no others.
 func (w *world) token(scopes ...identity.Scope) string {
 	w.t.Helper()
+	if w.connection.TakesAccessTokensAlone() {
+		return w.accessToken(scopes...)
+	}
 	_, text, err := w.service.CreateToken(w.operator(), store, w.connection.ID, identity.Token{Name: "test", Scopes: scopes})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return "Bearer " + text
+}
+
+// accessToken makes a client, and an access token of it.
+func (w *world) accessToken(scopes ...identity.Scope) string {
+	w.t.Helper()
+	c, _, err := w.service.CreateClient(w.operator(), store, w.connection.ID, identity.Client{Name: "test", Method: identity.ClientSecret, Scopes: scopes})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	text, err := w.service.IssueToken(w.t.Context(), c, c.Scopes, "")
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package scim_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -290,5 +291,42 @@ func TestALSecErrors(t *testing.T) {
 	}
 	if !logged {
 		t.Error("the changelog does not name the token that made the user")
+	}
+}
+
+// AL-AUTH-1: access tokens open a connection, and nothing that an operator made, even if it was kept somehow.
+func TestStrictTakesAccessTokensAlone(t *testing.T) {
+	w := newStrictWorld(t)
+	if _, _, err := w.service.CreateToken(w.operator(), store, w.connection.ID, identity.Token{Name: "x"}); !errors.Is(err, ostiary.ErrTupleInvalid) ||
+		!strings.Contains(err.Error(), "connection client create "+w.connection.ID) {
+		t.Errorf("a token was made: %v", err)
+	}
+	compat := w.connect(identity.Connection{Store: store, Organization: "acme", Name: "B", Kind: identity.KindGeneric})
+	v, err := w.raft.View(t.Context(), ostiary.Freshness{Linearizable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	tokens, err := v.Documents("token/"+compat.connection.ID, "", 2, false)
+	if err != nil || len(tokens) != 1 {
+		t.Fatalf("%d tokens, %v", len(tokens), err)
+	}
+	m := &ostiary.Mutation{TimeNanos: w.raft.Now(), Principal: ostiary.Principal{Kind: "preshared", Name: "test"}, Documents: []ostiary.DocumentChange{
+		{Key: ostiary.DocumentKey{Collection: "token/" + w.connection.ID, Key: tokens[0].Key.Key}, Body: tokens[0].Body}}}
+	if _, err := w.raft.Propose(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	compat.send("GET", "/Users", "").want(200)
+	w.send("GET", "/Users", "").want(200)
+	w.bearer = compat.bearer
+	r := w.send("GET", "/Users", "")
+	r.refused(401, "")
+	if got := r.header.Get("WWW-Authenticate"); got != `Bearer realm="scim", scope="scim", error="invalid_token"` {
+		t.Errorf("the challenge is %q", got)
+	}
+	w.bearer = w.token()
+	schemes, _ := w.send("GET", "/ServiceProviderConfig", "").want(200).json()["authenticationSchemes"].([]any)
+	if got := fmt.Sprint(schemes); len(schemes) != 1 || !strings.Contains(got, "type:oauth2") || !strings.Contains(got, "primary:true") {
+		t.Errorf("the schemes are %v", got)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
+	"github.com/ostiary/ostiary/identity"
 )
 
 func newConnectionCommand(a *app) *cobra.Command {
@@ -28,7 +29,9 @@ func newConnectionCreateCommand(a *app) *cobra.Command {
 		Use:   "create ORG",
 		Short: "Create a connection and its first token, and print what to paste",
 		Long: `Create a connection of an organization and its first token, and print what the administrator of the
-identity provider pastes. The token is shown this once; 'ostiary connection token create' makes another.`,
+identity provider pastes. The token is shown this once; 'ostiary connection token create' makes another.
+A connection of dialect ipsie-strict takes OAuth access tokens alone and has no such token:
+'ostiary connection client create' then makes a client of it.`,
 		Example: `  ostiary connection create acme --kind okta
   ostiary connection create acme --kind entra --name "Entra ID of Acme"`,
 		Args: cobra.ExactArgs(1),
@@ -42,6 +45,9 @@ identity provider pastes. The token is shown this once; 'ostiary connection toke
 				return fmt.Errorf("create a connection of %q: %w", args[0], err)
 			}
 			connection := made.GetConnection()
+			if connection.GetDialect() == identity.DialectStrict {
+				return a.printStrict(connection)
+			}
 			token, err := c.CreateToken(ctx,
 				&ostiaryv1.CreateTokenRequest{StoreId: c.store, ConnectionId: connection.GetId(), Name: "first"})
 			if err != nil {
@@ -59,9 +65,7 @@ identity provider pastes. The token is shown this once; 'ostiary connection toke
 			for _, line := range pasteLines(connection, token.GetSecret()) {
 				a.printf("%s", line)
 			}
-			if strings.HasPrefix(connection.GetScimUrl(), "/") {
-				a.talkf("the server does not know its own URL: put https://HOST before the path, or start it with --authzen-base-url")
-			}
+			a.talkOfURL(connection)
 			return nil
 		}),
 	}
@@ -71,6 +75,28 @@ identity provider pastes. The token is shown this once; 'ostiary connection toke
 	_ = cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions([]string{"okta", "entra", "generic"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("dialect", cobra.FixedCompletions([]string{"compat", "ipsie-strict"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// printStrict prints what there is to know of a connection that takes OAuth access tokens alone.
+func (a *app) printStrict(c *ostiaryv1.Connection) error {
+	a.talkf("a connection of dialect %s takes OAuth access tokens alone: make a client by 'ostiary connection client create %s "+
+		"--issuer https://…', or one with a secret without --issuer", c.GetDialect(), c.GetId())
+	a.talkOfURL(c)
+	if a.json() {
+		return a.printJSON(struct {
+			ID      string `json:"id"`
+			SCIMURL string `json:"scim_url"`
+		}{c.GetId(), c.GetScimUrl()})
+	}
+	a.printf("SCIM 2.0 base URL  %s", c.GetScimUrl())
+	return nil
+}
+
+// talkOfURL says what is missing from the URL of a connection whose server does not know its own.
+func (a *app) talkOfURL(c *ostiaryv1.Connection) {
+	if strings.HasPrefix(c.GetScimUrl(), "/") {
+		a.talkf("the server does not know its own URL: put https://HOST before the path, or start it with --authzen-base-url")
+	}
 }
 
 // pasteLines says in the words of the identity provider's own forms what to enter where.
@@ -165,7 +191,8 @@ func newTokenCreateCommand(a *app) *cobra.Command {
 		Use:   "create CONNECTION",
 		Short: "Make a token of a connection, and print it this once",
 		Long: `Make a token of a connection, and print it this once: what is stored is its hash. Several live at once, so
-that one can be replaced without a gap.`,
+that one can be replaced without a gap. Connections of dialect ipsie-strict have clients instead, and no
+tokens: 'ostiary connection client create'.`,
 		Example: `  ostiary connection token create c01m824qgqx05kcwex3kxbcecwz --name "Okta, autumn"
   ostiary connection token create c01m824qgqx05kcwex3kxbcecwz --scopes users:r,groups:r --expires-in 720h`,
 		Args: cobra.ExactArgs(1),

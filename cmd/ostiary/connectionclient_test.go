@@ -110,3 +110,35 @@ func TestEgressAllow(t *testing.T) {
 		}
 	}
 }
+
+// A connection of IPSIE's dialect has no tokens, and its commands say what there is instead.
+func TestStrictConnectionCommands(t *testing.T) {
+	grpcAddr, _ := startNodeHTTP(t, api.Anonymous(), func(o *nodeOptions) { o.authzenBaseURL = "https://authz.example.test" })
+	c := newCLI(t, grpcAddr)
+	run := func(want int, args ...string) (out, said string) {
+		t.Helper()
+		code, out, said := c.run(args...)
+		if code != want {
+			t.Fatalf("ostiary %s: exit code %d, not %d: %s%s", strings.Join(args, " "), code, want, out, said)
+		}
+		return out, said
+	}
+	run(exitDone, "store", "create", "acme", "--use")
+	run(exitDone, "org", "create", "Acme", "--id", "acme")
+	out, said := run(exitDone, "connection", "create", "acme", "--dialect", "ipsie-strict")
+	id := regexp.MustCompile(`https://authz\.example\.test/scim/v2/(c[0-9a-z]{26})\n`).FindStringSubmatch(out)
+	if id == nil || strings.Contains(out, "ostiary_") || !strings.Contains(said, "ostiary connection client create "+id[1]) {
+		t.Fatalf("printed:\n%s%s", out, said)
+	}
+	if _, said := run(exitFailed, "connection", "token", "create", id[1]); !strings.Contains(said, "ostiary connection client create "+id[1]) {
+		t.Errorf("said: %s", said)
+	}
+	if out, _ := run(exitDone, "connection", "client", "create", id[1]); !strings.Contains(out, "Client secret") {
+		t.Errorf("printed:\n%s", out)
+	}
+	var answer map[string]string
+	out, _ = run(exitDone, "connection", "create", "acme", "--dialect", "ipsie-strict", "--output", "json")
+	if err := json.Unmarshal([]byte(out), &answer); err != nil || len(answer) != 2 || answer["scim_url"] == "" {
+		t.Errorf("got %s: %v", out, err)
+	}
+}

@@ -93,9 +93,12 @@ func (f Features) Config() []byte {
 		grants{Supported: true, Roles: true, Typed: true, Types: append([]string{}, f.RoleTypes...)},
 		grants{Supported: true, Entitlements: true, Typed: true, Types: append([]string{}, f.EntitlementTypes...)},
 	}
-	schemes := []scheme{{"oauthbearertoken", "Bearer token", "A token of the connection in the Authorization header.", true}}
-	if f.OAuth {
-		schemes = append(schemes, scheme{"oauth2", "OAuth 2.0", "An access token from the client credentials grant.", false})
+	var schemes []scheme
+	if !f.Strict { // tokens that operators make open no connection of the strict dialect
+		schemes = append(schemes, scheme{"oauthbearertoken", "Bearer token", "A token of the connection in the Authorization header.", true})
+	}
+	if f.OAuth || f.Strict {
+		schemes = append(schemes, scheme{"oauth2", "OAuth 2.0", "An access token from the client credentials grant.", f.Strict})
 	}
 	return document(struct {
 		Schemas    []string             `json:"schemas"`
