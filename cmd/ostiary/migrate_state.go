@@ -90,6 +90,21 @@ func readMigration(path string) (*migration, error) {
 	return m, nil
 }
 
+// finished returns an error unless everything of every store in the file was copied: a question about what is
+// still to come would differ everywhere.
+func (m *migration) finished() error {
+	if len(m.Stores) == 0 {
+		return fmt.Errorf("the import in %s has copied no store: let 'ostiary import openfga --url %s --server %s' end first", m.path, m.Source, m.Target)
+	}
+	for _, s := range m.Stores {
+		if s.Target == "" || !s.Tuples.Done {
+			return fmt.Errorf("the import in %s is not finished: of store %q (%s) %d of %d tuples are copied: run 'ostiary import openfga --url %s --server %s' again until it ends",
+				m.path, s.Name, s.Source, s.Tuples.Copied, s.Tuples.Total, m.Source, m.Target)
+		}
+	}
+	return nil
+}
+
 // save replaces the state file in one step.
 func (m *migration) save() error {
 	data, err := json.MarshalIndent(m, "", "  ")

@@ -224,15 +224,20 @@ fga.mod, or the model of a store file, become one model; its JSON form says whic
 
 func newExplainCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:               "explain CODE",
-		Short:             "Tell more about a fault that the model compiler reports",
-		Example:           "  ostiary explain " + exampleCode(),
-		Args:              cobra.ExactArgs(1),
+		Use:   "explain [CODE]",
+		Short: "Tell more about a fault that the model compiler reports",
+		Long: `Tell more about a fault that the model compiler reports, by its code or its name. Without one, list the
+codes.`,
+		Example:           "  ostiary explain " + exampleCode() + "\n  ostiary explain",
+		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.FixedCompletions(dsl.Codes(), cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return a.listCodes()
+			}
 			text, ok := dsl.Explain(args[0])
 			if !ok {
-				return usagef("there is no code %q; the codes are %s", args[0], strings.Join(dsl.Codes(), ", "))
+				return usagef("there is no code %q; 'ostiary explain' lists them", args[0])
 			}
 			if a.json() {
 				return a.printJSON(map[string]string{"code": args[0], "text": text})
@@ -241,6 +246,26 @@ func newExplainCommand(a *app) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// listCodes prints each code with its name, the first line of its explanation.
+func (a *app) listCodes() error {
+	type named struct {
+		Code string `json:"code"`
+		Name string `json:"name"`
+	}
+	var all []named
+	var rows [][]string
+	for _, code := range dsl.Codes() {
+		text, _ := dsl.Explain(code)
+		line, _, _ := strings.Cut(text, "\n")
+		name := strings.TrimSpace(strings.TrimPrefix(line, code))
+		all, rows = append(all, named{code, name}), append(rows, []string{code, name})
+	}
+	if a.json() {
+		return a.printJSON(all)
+	}
+	return a.printTable([]string{"CODE", "NAME"}, rows)
 }
 
 // exampleCode is a code that exists, for the help text.

@@ -86,7 +86,10 @@ func usageForArgs(cmd *cobra.Command) {
 			if _, ok := err.(*usageError); err == nil || ok {
 				return err
 			}
-			return usagef("%v; usage: %s", err, cmd.UseLine())
+			if len(args) > 0 && strings.HasPrefix(err.Error(), "unknown command") { // cobra.NoArgs
+				err = fmt.Errorf("%s takes no arguments, and got %q", cmd.CommandPath(), args[0])
+			}
+			return usagef("%v; usage: %s; see '%s --help'", err, cmd.UseLine(), cmd.CommandPath())
 		}
 	}
 	for _, child := range cmd.Commands() {

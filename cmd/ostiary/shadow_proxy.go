@@ -85,6 +85,9 @@ func newShadow(flags shadowFlags) (*shadow, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := state.finished(); err != nil {
+			return nil, err
+		}
 		s.ids = newIDMap(state, state.Source == secondary.String())
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()

@@ -317,6 +317,14 @@ func TestShadowPrimaryAway(t *testing.T) {
 func TestShadowUsage(t *testing.T) {
 	run := newCLI(t, "127.0.0.1:1")
 	ok := []string{"--primary", "http://127.0.0.1:1", "--secondary", "http://127.0.0.1:2"}
+	state := func(stores string) string {
+		file := filepath.Join(t.TempDir(), "state.json")
+		text := fmt.Sprintf(`{"version": 1, "source": "http://127.0.0.1:2", "target": "127.0.0.1:1", "stores": %s}`, stores)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
 	for _, row := range []struct {
 		args []string
 		code int
@@ -328,6 +336,10 @@ func TestShadowUsage(t *testing.T) {
 		{append(slices.Clone(ok), "--sample", "NaN"), exitUsage, "--sample NaN"},
 		{append(slices.Clone(ok), "--concurrency", "0", "--list-limit", "0"), exitUsage, "--concurrency 0 is not"},
 		{append(slices.Clone(ok), "--ids", "/nothing/here"), exitFailed, "read the state of the import"},
+		{append(slices.Clone(ok), "--ids", state(`[]`)), exitFailed, "has copied no store"},
+		{append(slices.Clone(ok), "--ids", state(`[{"source_id": "S", "target_id": "", "name": "acme"}]`)), exitFailed, "is not finished"},
+		{append(slices.Clone(ok), "--ids", state(`[{"source_id": "S", "target_id": "T", "name": "acme", "tuples": {"total": 9, "copied": 4}}]`)), exitFailed,
+			`store "acme" (S) 4 of 9 tuples are copied: run 'ostiary import openfga --url http://127.0.0.1:2 --server 127.0.0.1:1' again`},
 		{append(slices.Clone(ok), "--listen", "nowhere"), exitFailed, "--listen"},
 	} {
 		code, out, err := run.run(append([]string{"shadow"}, row.args...)...)
