@@ -48,7 +48,7 @@ func Lint(m *model.Model, n *Names) Faults {
 	l := &linter{model: m, names: n, around: map[place]step{}}
 	if m.Relation(n.Organization.Type, n.Organization.Enabled) == nil {
 		return Faults{{Type: n.Organization.Type, Relation: n.Organization.Enabled, Reason: "does not exist",
-			Help: "a store with organizations needs the identity module, which 'ostiary org init' writes, or a mapping: 'ostiary org mapping'"}}
+			Help: "a store with organizations needs the identity module, which 'ostiary org init' writes, or a mapping from before its first organization ('ostiary org mapping set')"}}
 	}
 	l.solve()
 	for _, t := range m.Types {
