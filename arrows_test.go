@@ -17,6 +17,7 @@ const module = "github.com/ostiary/ostiary"
 var allowed = map[string][]string{
 	"":                       {}, // the root vocabulary package
 	"egress":                 {},
+	"rate":                   {},
 	"keyset":                 {}, // over egress, which it is handed
 	"dsl/model":              {},
 	"dsl/condition":          {"dsl/model"},
@@ -34,14 +35,14 @@ var allowed = map[string][]string{
 	"raftstore":              {"", "storage", "storage/wal"},
 	"api/gen":                {},
 	"api/metrics":            {},
-	"api":                    {"", "api/gen", "dsl", "dsl/model", "dsl/condition", "dsl/gate", "engine", "identity", "egress", "keyset"},
-	"oauth":                  {"", "identity", "keyset"},
+	"api":                    {"", "api/gen", "dsl", "dsl/model", "dsl/condition", "dsl/gate", "engine", "identity", "egress", "keyset", "rate"},
+	"oauth":                  {"", "identity", "keyset", "rate"},
 	"scim/filter":            {},
 	"scim/scimerr":           {},
 	"scim/resource":          {"scim/filter", "scim/scimerr"},
 	"scim/patch":             {"scim/filter", "scim/resource", "scim/scimerr"},
 	"scim/query":             {"scim/filter", "scim/resource", "scim/scimerr"},
-	"scim":                   {"", "identity", "scim/filter", "scim/patch", "scim/query", "scim/resource", "scim/scimerr"},
+	"scim":                   {"", "identity", "rate", "scim/filter", "scim/patch", "scim/query", "scim/resource", "scim/scimerr"},
 	"bench/workload":         {"", "dsl", "dsl/model"},
 	"bench":                  {"", "dsl", "bench/workload"},
 }
@@ -57,7 +58,7 @@ var sole = map[string][]string{
 }
 
 // plain lists the trees that import nothing but the standard library (and what allowed says).
-var plain = []string{"", "egress", "dsl/model", "scim/filter", "scim/scimerr", "scim/patch", "scim/query", "bench/workload"}
+var plain = []string{"", "egress", "rate", "dsl/model", "scim/filter", "scim/scimerr", "scim/patch", "scim/query", "bench/workload"}
 
 // forbidden lists modules that a tree must never reach, test files excepted.
 var forbidden = map[string][]string{

@@ -23,6 +23,7 @@ import (
 	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
 	"github.com/ostiary/ostiary/engine"
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/rate"
 )
 
 // Backend is the replicated store that a Server answers from. It is safe for concurrent use.
@@ -116,7 +117,7 @@ type Server struct {
 	lastRevision   atomic.Pointer[revisionText]
 	ids            *idSource
 	turns          *turns                  // of heavy lists
-	discoveries    *rates                  // of callers
+	discoveries    *rate.Limit             // of callers
 	modelTurn      chan struct{}           // full while a model is written
 	decoding       chan struct{}           // holds one for each body that is being decoded
 	sealKey        atomic.Pointer[pageKey] // see storedPageKey
@@ -166,7 +167,7 @@ func NewServer(o Options) (*Server, error) {
 			JudgeModel: judgeLatestModel, JudgeMapping: judgeMapping, LookUpTXT: o.LookUpTXT, Keys: o.IdentityKeys}),
 		models:      newModelCache(limits.MaxCachedModels),
 		ids:         newIDSource(),
-		discoveries: newRates(limits.MaxDiscoveries),
+		discoveries: rate.New(float64(limits.MaxDiscoveries)),
 		turns:       newTurns(limits.MaxHeavyLists, limits.MaxWaitingLists),
 		modelTurn:   make(chan struct{}, 1),
 		decoding:    make(chan struct{}, maxBodiesDecoding),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ostiary/ostiary/identity"
 	"github.com/ostiary/ostiary/keyset"
+	"github.com/ostiary/ostiary/rate"
 )
 
 // The paths under which a Handler answers. Issuers with a path of their own append it to MetadataPath.
@@ -43,8 +44,8 @@ const (
 // Handler answers requests for tokens and metadata.
 type Handler struct {
 	o       Options
-	hosts   *rates
-	clients *rates
+	hosts   *rate.Limit
+	clients *rate.Limit
 }
 
 // New returns a Handler.
@@ -55,7 +56,7 @@ func New(o Options) *Handler {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{o: o, hosts: newRates(hostsPerSecond), clients: newRates(clientsPerSecond)}
+	return &Handler{o: o, hosts: rate.New(hostsPerSecond), clients: rate.New(clientsPerSecond)}
 }
 
 // ServeHTTP answers one request.

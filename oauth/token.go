@@ -24,7 +24,7 @@ const (
 // token answers a request with a token, or says why there is none.
 func (h *Handler) token(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	now := h.o.Now()
-	if !h.hosts.take(hostOf(r), now) {
+	if h.hosts.Take(hostOf(r), 1, now) > 0 {
 		return nil, tooMany()
 	}
 	form, err := readForm(w, r)
@@ -49,7 +49,7 @@ func (h *Handler) token(w http.ResponseWriter, r *http.Request) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	if !h.clients.take(shown.client.ID, now) {
+	if h.clients.Take(shown.client.ID, 1, now) > 0 {
 		return nil, tooMany()
 	}
 	ctx := identity.WithRequestID(r.Context(), r.Header.Get("X-Request-Id"))

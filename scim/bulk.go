@@ -49,7 +49,7 @@ func (c *call) bulk() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := c.h.rates.take(c.dir.Connection().ID, len(operations)-1, c.h.o.Now()); err != nil {
+	if err := c.h.spend(c.dir.Connection().ID, len(operations)-1); err != nil {
 		return answer{}, err
 	}
 	c.runBulk(operations, limit)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/rate"
 	"github.com/ostiary/ostiary/scim/query"
 	"github.com/ostiary/ostiary/scim/resource"
 	"github.com/ostiary/ostiary/scim/scimerr"
@@ -74,7 +75,7 @@ func (o Options) withDefaults() Options {
 // Handler answers requests below Prefix.
 type Handler struct {
 	o     Options
-	rates *rates
+	rates *rate.Limit   // of connections
 	lists chan struct{} // holds one for each list that reads many resources
 	bulks chan struct{} // holds one for each Bulk request
 }
@@ -82,7 +83,7 @@ type Handler struct {
 // New returns a Handler.
 func New(o Options) *Handler {
 	o = o.withDefaults()
-	return &Handler{o: o, rates: newRates(o.RequestsPerSecond), lists: make(chan struct{}, maxLists), bulks: make(chan struct{}, maxBulks)}
+	return &Handler{o: o, rates: rate.New(float64(o.RequestsPerSecond)), lists: make(chan struct{}, maxLists), bulks: make(chan struct{}, maxBulks)}
 }
 
 // call is one request, or one operation of a Bulk request.
@@ -139,7 +140,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, t *trace) (answe
 		return answer{}, err
 	}
 	t.ctx, t.dir = ctx, dir
-	if err := h.rates.take(dir.Connection().ID, 1, h.o.Now()); err != nil {
+	if err := h.spend(dir.Connection().ID, 1); err != nil {
 		return answer{}, err
 	}
 	c := &call{

@@ -1,0 +1,66 @@
+// Package rate bounds how often something is done for each of many: callers, connections, addresses.
+//
+// A name has a bucket that fills at a rate and holds two seconds of it, so that after a pause twice as much
+// passes at once. Limits are of this process: each node of a cluster has its own.
+//
+// # Not here
+//
+// What is answered to who must wait, and whom a bucket stands for (packages api, scim, oauth).
+package rate
+
+import (
+	"sync"
+	"time"
+)
+
+// Limit bounds how often something is done for each name. Make one with New. It is safe for concurrent use.
+type Limit struct {
+	perSecond float64
+
+	mu      sync.Mutex
+	buckets map[string]bucket
+}
+
+type bucket struct {
+	level float64
+	nanos int64 // when the level was right
+}
+
+// maxBuckets bounds the buckets. Where there are more, all are full again.
+const maxBuckets = 10_000
+
+// New returns a limit. A negative rate bounds nothing; a rate of zero lets nothing pass.
+func New(perSecond float64) *Limit {
+	return &Limit{perSecond: perSecond, buckets: map[string]bucket{}}
+}
+
+// Take counts n more for a name, and returns 0, or where nothing is left how long to wait until something is.
+// Who asks for more than is left is let through when anything is left, and those that follow pay for it. The
+// time is in nanoseconds since 1970 UTC; one that goes back fills nothing.
+func (l *Limit) Take(name string, n int, nowNanos int64) (wait time.Duration) {
+	if l.perSecond < 0 {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	full := 2 * l.perSecond
+	b, there := l.buckets[name]
+	if !there {
+		if len(l.buckets) >= maxBuckets {
+			clear(l.buckets)
+		}
+		b = bucket{full, nowNanos}
+	}
+	b.level = min(full, b.level+time.Duration(max(nowNanos-b.nanos, 0)).Seconds()*l.perSecond)
+	b.nanos = max(nowNanos, b.nanos)
+	switch {
+	case b.level >= 1:
+		b.level -= float64(n)
+	case l.perSecond == 0:
+		wait = time.Hour
+	default:
+		wait = max(1, time.Duration((1-b.level)/l.perSecond*float64(time.Second)))
+	}
+	l.buckets[name] = b
+	return wait
+}

@@ -1,0 +1,78 @@
+package rate_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/ostiary/ostiary/rate"
+)
+
+const second = int64(time.Second)
+
+// taken returns how many of up to n pass at a moment.
+func taken(l *rate.Limit, name string, n int, nowNanos int64) (passed int) {
+	for range n {
+		if l.Take(name, 1, nowNanos) == 0 {
+			passed++
+		}
+	}
+	return passed
+}
+
+func TestTake(t *testing.T) {
+	l, now := rate.New(5), 7*second
+	if got := taken(l, "a", 20, now); got != 10 {
+		t.Errorf("%d passed at once, want two seconds of it", got)
+	}
+	if got := taken(l, "b", 20, now); got != 10 {
+		t.Errorf("%d of another name passed", got)
+	}
+	wait := l.Take("a", 1, now)
+	if wait != time.Second/5 {
+		t.Errorf("the wait is %v", wait)
+	}
+	if got := taken(l, "a", 20, now+int64(wait)); got != 1 {
+		t.Errorf("%d passed after the wait", got)
+	}
+	if got := taken(l, "a", 20, now-second); got != 0 {
+		t.Errorf("%d passed when the clock went back", got)
+	}
+	if got := taken(l, "a", 20, now+100*second); got != 10 {
+		t.Errorf("%d passed after a pause", got)
+	}
+}
+
+// Who asks for more than is left passes once, and those that follow pay for it.
+func TestTakeMoreThanIsLeft(t *testing.T) {
+	l := rate.New(5)
+	if wait := l.Take("a", 100, second); wait != 0 {
+		t.Fatalf("the first waits %v", wait)
+	}
+	if got := taken(l, "a", 5, 18*second); got != 0 {
+		t.Errorf("%d passed before the 90 were paid", got)
+	}
+	if got := taken(l, "a", 20, 20*second); got != 5 {
+		t.Errorf("%d passed afterwards", got)
+	}
+}
+
+func TestRatesThatAreNone(t *testing.T) {
+	if got := taken(rate.New(-1), "a", 1000, second); got != 1000 {
+		t.Errorf("%d passed where nothing is bounded", got)
+	}
+	none := rate.New(0)
+	if none.Take("a", 1, second) == 0 || none.Take("a", 1, 1000*second) == 0 {
+		t.Error("something passed at a rate of zero")
+	}
+}
+
+// The names that are kept are bounded; who is forgotten has a full bucket.
+func TestManyNames(t *testing.T) {
+	l := rate.New(1)
+	for i := range 50_000 {
+		if wait := l.Take(fmt.Sprint(i), 1, second); wait != 0 {
+			t.Fatalf("name %d waits %v at its first time", i, wait)
+		}
+	}
+}
