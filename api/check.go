@@ -71,7 +71,7 @@ func (s *Server) askAt(
 		return nil, err
 	}
 	if f.organizations {
-		if err := m.judgeGate(f.names); err != nil {
+		if err := m.judgeGate(f.mapping); err != nil {
 			return nil, err
 		}
 		if err := s.judgeGateAge(ctx, at, c); err != nil {
@@ -79,7 +79,7 @@ func (s *Server) askAt(
 		}
 	}
 	q = &question{view: v, model: m, reader: v.Reader(store, now), nowNanos: now, store: store, gated: f.organizations, gate: f.gate}
-	q.names = f.names
+	q.names = &f.mapping.Names
 	if at != (moment{}) {
 		err = s.seePresent(ctx, q, at)
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc/codes"
@@ -18,18 +19,23 @@ import (
 // mappingFile is what diagnostics call a mapping that came over the wire, or is stored.
 const mappingFile = "mapping"
 
-// judgement is whether a model lets people around the gate, by the names of its parts.
+// judgement is whether a model lets people around the gate, by the mapping of its store.
 type judgement struct {
-	names  *gate.Names
-	faults gate.Faults
+	mapping *gate.Mapping
+	faults  gate.Faults
 }
 
-// judgeGate refuses a model that lets people around the gate. The names of a store hardly ever change, so the
-// last judgement is kept.
-func (m *authModel) judgeGate(n *gate.Names) error {
+// judgeGate refuses a model that lets people around the gate, also by what identity providers assign. The mapping
+// of a store hardly ever changes, so the last judgement is kept.
+func (m *authModel) judgeGate(mapping *gate.Mapping) error {
 	j := m.judged.Load()
-	if j == nil || j.names != n && *j.names != *n {
-		j = &judgement{n, gate.Lint(m.Model, n)}
+	switch {
+	case j != nil && j.mapping == mapping:
+	case j != nil && j.mapping.Names == mapping.Names && slices.Equal(j.mapping.Assignable, mapping.Assignable):
+		j = &judgement{mapping, j.faults} // so that the next question compares less
+		m.judged.Store(j)
+	default:
+		j = &judgement{mapping, mapping.Lint(m.Model)}
 		m.judged.Store(j)
 	}
 	if len(j.faults) == 0 {
@@ -69,7 +75,7 @@ func judgeLatestModel(_ context.Context, v identity.View, store string) ([]ostia
 	if err := judgeFit(mapping, d, m.Model); err != nil {
 		return nil, err
 	}
-	return append(rest, identity.RestOnMapping(d)), m.judgeGate(&mapping.Names)
+	return append(rest, identity.RestOnMapping(d)), m.judgeGate(mapping)
 }
 
 // judgeMapping judges a mapping that is to become a store's, by its latest model: that it has what the mapping
@@ -90,7 +96,7 @@ func judgeMapping(_ context.Context, v identity.View, store string, mapping *gat
 	if err != nil || !on {
 		return rest, err
 	}
-	return rest, m.judgeGate(&mapping.Names)
+	return rest, m.judgeGate(mapping)
 }
 
 // misfit returns what a mapping names and a model does not have, or nil.

@@ -16,7 +16,7 @@ const maxCachedStores = 10_000
 type storeFacts struct {
 	document      ostiary.Document // its own; nobody changes the body
 	latestModel   string           // its id; empty where no model was written
-	names         *gate.Names      // of the parts of identity
+	mapping       *gate.Mapping    // of identity onto the model
 	organizations bool             // there are some, or were: there is a gate
 	gate          identity.StoreGate
 }
@@ -85,7 +85,7 @@ func (s *Server) facts(v View, store string) (storeFacts, error) {
 	if err != nil {
 		return storeFacts{}, err
 	}
-	f.names = &mapping.Names
+	f.mapping = mapping
 	if e != nil && e.count.Add(1) <= maxCachedStores {
 		e.stores.Store(store, f)
 	}

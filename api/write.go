@@ -151,7 +151,7 @@ func (s *Server) writeMutation(
 	if err != nil {
 		return nil, err
 	}
-	if err := judgeManaged(v, f.names, req.GetStoreId(), m); err != nil {
+	if err := judgeManaged(v, &f.mapping.Names, req.GetStoreId(), m); err != nil {
 		return nil, err
 	}
 	o.mark(m)

@@ -15,6 +15,7 @@
 //	G3. No other type refers to a raw relation, in a type restriction or by tuple-to-userset.
 //	G4. A relation of an application's type that Assignable.Judge lets identity providers assign holds a person
 //	    only while that person is enabled in the organization of the object, and makes nobody owner or admin.
+//	    Mapping.Lint is Lint with this for all that a mapping lets be assigned.
 //
 // # Not here
 //
