@@ -100,10 +100,27 @@ func (t through) bound() map[string]any {
 	return bound
 }
 
-// opens reports whether the session opens what belongs to the organization of an object.
+// opens reports whether the session opens an object: one of its own organization, or of none. One of several
+// others is not of none.
 func (q *question) opens(ctx context.Context, t through, o ostiary.ObjectRef) (bool, error) {
 	organization, err := q.organizationOf(ctx, o)
-	return organization == "" || organization == t.session.Organization, err
+	if err != nil || organization != "" {
+		return organization == t.session.Organization, err
+	}
+	none := true
+	for stored, err := range q.view.Tuples(ctx, ostiary.Filter{Store: q.store, Object: o, Relation: q.names.Belonging(o.Type)}, nil) {
+		if err != nil {
+			return false, err
+		}
+		if _, live := stored.Edge(q.nowNanos); !live || stored.Subject.Type != q.names.Organization.Type {
+			continue
+		}
+		if stored.Subject == (ostiary.SubjectRef{Type: q.names.Organization.Type, ID: t.session.Organization}) {
+			return true, nil
+		}
+		none = false
+	}
+	return none, nil
 }
 
 // enter puts the person of the session that a check names into its place, and reports false where the session

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -312,5 +313,25 @@ func TestSessionIsItsPerson(t *testing.T) {
 		Object: &openfgav1.Object{Type: "vault", Id: "1"}, UserFilters: []*openfgav1.UserTypeFilter{{Type: "session"}}})
 	if status.Code(err) != codes.Code(openfgav1.ErrorCode_validation_error) {
 		t.Errorf("list of sessions: %v", err)
+	}
+}
+
+// What belongs to several organizations is not of none: a session of another opens nothing of it.
+func TestSessionAndSeveralOrganizations(t *testing.T) {
+	w, ann := newSessionWorld(t)
+	w.organization("beta")
+	w.organization("gamma")
+	s := "session:" + w.logIn(identity.SessionInput{User: ann})
+	for object, organizations := range map[string][]string{"vault:none": nil, "vault:own": {"acme"}, "vault:shared": {"acme", "beta"},
+		"vault:other": {"beta"}, "vault:others": {"beta", "gamma"}} {
+		for _, o := range organizations {
+			w.grant(object, "organization", "organization:"+o, "", nil)
+		}
+		w.grant(object, "opener", "user:"+ann, "", nil)
+		allowed, reason := true, ""
+		if strings.HasPrefix(object, "vault:other") {
+			allowed, reason = false, "session_inactive"
+		}
+		w.wantAnswer(s, object, allowed, reason)
 	}
 }
