@@ -274,6 +274,12 @@ func judgeScopes(asked []Scope) ([]Scope, error) {
 	if len(asked) == 0 {
 		return Scopes(), nil
 	}
+	if slices.Contains(asked, ScopeRevoke) {
+		if len(asked) > 1 {
+			return nil, invalid("scope %s goes with no other: make another token for the rest", ScopeRevoke)
+		}
+		return asked, nil
+	}
 	var scopes []Scope
 	for _, scope := range asked {
 		if !slices.Contains(Scopes(), scope) {
