@@ -22,10 +22,18 @@ var (
 	loggedID       = regexp.MustCompile(`^[a-z][0-9a-z]{26}$`)
 )
 
+// maxLoggedParts bounds the parts of a path that are recorded: no endpoint has more, and what is sent may have
+// thousands.
+const maxLoggedParts = 3
+
 // loggedPath returns a path below a connection, and the names of its parameters, as they are recorded.
 func loggedPath(parts []string, params func(name string) bool) string {
 	var b strings.Builder
-	for _, part := range parts {
+	for i, part := range parts {
+		if i == maxLoggedParts {
+			b.WriteString("/…")
+			break
+		}
 		b.WriteByte('/')
 		if !slices.Contains(loggedSegments, part) && !loggedID.MatchString(part) {
 			part = "…"

@@ -137,3 +137,18 @@ func TestTokenLastUsed(t *testing.T) {
 		t.Errorf("one change made %d revisions: %+v, %v", w.revision()-before, tokens, err)
 	}
 }
+
+// What is remembered of a request is small, however long its path is.
+func TestLogOfLongPaths(t *testing.T) {
+	w := newWorld(t, nil)
+	w.send("GET", "/Users"+strings.Repeat("/x", 20_000), "").want(404)
+	got := []string{}
+	for _, e := range w.log(identity.LogQuery{}) {
+		if e.Method == "GET" {
+			got = append(got, e.Path)
+		}
+	}
+	if want := []string{"/Users/…/…/…"}; !slices.Equal(got, want) {
+		t.Errorf("got %.200q, want %q", got, want)
+	}
+}
