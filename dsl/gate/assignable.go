@@ -17,7 +17,8 @@ var never = []string{"owner", "admin"}
 //   - the objects of its type belong to organizations, by a relation that holds nothing else;
 //   - it holds people only while they are enabled in the organization of the object, so that an assignment is
 //     worth nothing to who is deactivated, or where the object is moved to another organization;
-//   - it is neither owner nor admin, and neither of the two is made of it.
+//   - it is neither owner nor admin, and neither of the two is made of it, of the same type or of organizations:
+//     what other types make of it is the application's.
 func (a Assignable) Judge(m *model.Model, n *Names) Faults {
 	l := &linter{model: m, names: n, around: map[place]step{}, assignable: a.Type}
 	t, r := m.Type(a.Type), m.Relation(a.Type, a.Relation)
@@ -62,35 +63,54 @@ func (l *linter) closed(at place) bool {
 }
 
 // judgePower refuses the relations that nobody gets by assignment, and what makes people such.
-func (l *linter) judgePower(t *model.Type, r *model.Relation) {
+func (l *linter) judgePower(a *model.Type, r *model.Relation) {
 	if slices.Contains(never, r.Name) {
-		l.add(t, r, Fault{Reason: "is never assigned", Help: "who is owner or admin is for the application to say"})
+		l.add(a, r, Fault{Reason: "is never assigned", Help: "who is owner or admin is for the application to say"})
 		return
 	}
-	for _, power := range never {
-		if made := t.Relation(power); made != nil && l.madeOf(t, made.Rewrite, r.Name, map[string]bool{power: true}) {
-			l.add(t, r, Fault{Reason: fmt.Sprintf("would make people %s, which is never assigned", power),
-				Help: fmt.Sprintf("leave it out of `define %s`", power)})
+	made := place{a.Name, r.Name}
+	for _, t := range l.model.Types {
+		if t != a && t.Name != l.names.Organization.Type {
+			continue
+		}
+		for _, power := range never {
+			at := place{t.Name, power}
+			if p := t.Relation(power); p != nil && l.madeOf(t, p.Rewrite, made, map[place]bool{at: true}) {
+				what := power
+				if t != a {
+					what += " of an " + t.Name
+				}
+				l.add(a, r, Fault{Reason: fmt.Sprintf("would make people %s, which is never assigned", what),
+					Help: fmt.Sprintf("leave it out of `define %s`", power)})
+			}
 		}
 	}
 }
 
-// madeOf reports whether a rewrite may hold people because a relation of the same object does.
-func (l *linter) madeOf(t *model.Type, rw model.Rewrite, relation string, seen map[string]bool) bool {
+// madeOf reports whether a rewrite of a relation of a type may hold people because another relation does, of the
+// same object or of those that it leads to.
+func (l *linter) madeOf(t *model.Type, rw model.Rewrite, other place, seen map[place]bool) bool {
 	any := func(children ...model.Rewrite) bool {
-		return slices.ContainsFunc(children, func(child model.Rewrite) bool { return l.madeOf(t, child, relation, seen) })
+		return slices.ContainsFunc(children, func(child model.Rewrite) bool { return l.madeOf(t, child, other, seen) })
+	}
+	follow := func(typ, relation string) bool {
+		at := place{typ, relation}
+		if at == other {
+			return l.model.Relation(typ, relation) != nil
+		}
+		t, r := l.model.Type(typ), l.model.Relation(typ, relation)
+		if r == nil || seen[at] {
+			return false
+		}
+		seen[at] = true
+		return l.madeOf(t, r.Rewrite, other, seen)
 	}
 	switch rw := rw.(type) {
 	case model.ComputedUserset:
-		if rw.Relation == relation {
-			return true
-		}
-		next := t.Relation(rw.Relation)
-		if next == nil || seen[rw.Relation] {
-			return false
-		}
-		seen[rw.Relation] = true
-		return any(next.Rewrite)
+		return follow(t.Name, rw.Relation)
+	case model.TupleToUserset:
+		tupleset := t.Relation(rw.Tupleset)
+		return tupleset != nil && slices.ContainsFunc(tupleset.Restrictions, func(to model.Restriction) bool { return follow(to.Type, rw.Computed) })
 	case model.Union:
 		return any(rw.Children...)
 	case model.Intersection:

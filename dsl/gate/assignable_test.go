@@ -33,6 +33,24 @@ type workspace
     define admin: ([user] and enabled from organization) or steward or owner
     define outsider: [user] and enabled from organization
     define guest: outsider but not admin
+type nested
+  relations
+    define organization: [organization]
+    define parent: [nested, workspace]
+    define editor: [user] and enabled from organization
+    define lead: [user] and enabled from organization
+    define chief: lead or chief from parent
+    define admin: ([user] and enabled from organization) or chief from parent
+    define owner: [user] but not editor
+type hub
+  relations
+    define organization: [organization]
+    define keeper: [user] and enabled from organization
+    define opener: [user] and enabled from organization
+type paper
+  relations
+    define hub: [hub]
+    define owner: [user] or opener from hub
 type folder
   relations
     define organization: [organization, workspace]
@@ -55,6 +73,10 @@ type drawer
 		"workspace#grouped":         "workspace#grouped does not accept user directly",
 		"workspace#organization":    "workspace#organization does not accept user directly",
 		"workspace#manager":         "workspace#manager would make people admin, which is never assigned",
+		"nested#editor":             "",
+		"nested#lead":               "nested#lead would make people admin, which is never assigned",
+		"hub#keeper":                "hub#keeper would make people admin of an organization, which is never assigned",
+		"hub#opener":                "",
 		"workspace#owner":           "workspace#owner is never assigned",
 		"workspace#admin":           "workspace#admin is never assigned",
 		"workspace#other":           "workspace#other does not exist",
@@ -71,7 +93,8 @@ type drawer
 		"session#subject":           "session#subject is of a type that identity itself is made of",
 		"organization#no_such_part": "organization#no_such_part does not exist",
 	}
-	m := compile(t, identity(t), app)
+	const admin = "    define admin: ([user, group#member] and enabled) or owner"
+	m := compile(t, strings.Replace(identity(t), admin, "    define hub: [hub]\n"+admin+" or (keeper from hub and enabled)", 1), app)
 	for name, want := range tests {
 		typ, relation, _ := strings.Cut(name, "#")
 		faults := gate.Assignable{Kind: gate.KindEntitlement, Type: typ, Relation: relation}.Judge(m, gate.Default())
