@@ -24,7 +24,7 @@ func newConnectionCommand(a *app) *cobra.Command {
 }
 
 func newConnectionCreateCommand(a *app) *cobra.Command {
-	request := &ostiaryv1.CreateConnectionRequest{}
+	request, guard := &ostiaryv1.CreateConnectionRequest{}, guardFlags{}
 	cmd := &cobra.Command{
 		Use:   "create ORG",
 		Short: "Create a connection and its first token, and print what to paste",
@@ -33,10 +33,15 @@ identity provider pastes. The token is shown this once; 'ostiary connection toke
 A connection of dialect ipsie-strict takes OAuth access tokens alone and has no such token:
 'ostiary connection client create' then makes a client of it.`,
 		Example: `  ostiary connection create acme --kind okta
-  ostiary connection create acme --kind entra --name "Entra ID of Acme"`,
+  ostiary connection create acme --kind entra --name "Entra ID of Acme"
+  ostiary connection create acme --guard-deletes 50,10%`,
 		Args: cobra.ExactArgs(1),
 		RunE: a.withIdentity(func(ctx context.Context, c identityClient, args []string) error {
 			request.StoreId, request.OrganizationId = c.store, args[0]
+			limits, err := guard.limits()
+			if err != nil {
+				return err
+			}
 			if request.Name == "" {
 				request.Name = request.Kind
 			}
@@ -45,6 +50,13 @@ A connection of dialect ipsie-strict takes OAuth access tokens alone and has no 
 				return fmt.Errorf("create a connection of %q: %w", args[0], err)
 			}
 			connection := made.GetConnection()
+			if limits.GetUsers() != nil || limits.GetMembers() != nil { // before anybody is let in
+				limits.StoreId, limits.Id = c.store, connection.GetId()
+				if _, err := c.UpdateConnection(ctx, limits); err != nil {
+					return fmt.Errorf("set what the mass guard lets pass of connection %s (it is there, with the default and no token; "+
+						"'ostiary connection update %[1]s' tries again): %w", connection.GetId(), err)
+				}
+			}
 			if connection.GetDialect() == identity.DialectStrict {
 				return a.printStrict(connection)
 			}
@@ -72,6 +84,7 @@ A connection of dialect ipsie-strict takes OAuth access tokens alone and has no 
 	cmd.Flags().StringVar(&request.Kind, "kind", "generic", "which identity provider: okta, entra or generic")
 	cmd.Flags().StringVar(&request.Name, "name", "", "name for people (default: the kind)")
 	cmd.Flags().StringVar(&request.Dialect, "dialect", "", "compat, or ipsie-strict (default compat)")
+	guard.add(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions([]string{"okta", "entra", "generic"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("dialect", cobra.FixedCompletions([]string{"compat", "ipsie-strict"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

@@ -41,9 +41,15 @@ func TestConnectionCommands(t *testing.T) {
 	if got := run(exitDone, "connection", "show", url[2]); !strings.Contains(got, "compat") {
 		t.Errorf("shown:\n%s", got)
 	}
-	if got := run(exitDone, "connection", "create", "acme", "--kind", "entra"); !strings.Contains(got, "Tenant URL") {
-		t.Errorf("printed for Entra ID:\n%s", got)
+	entra := run(exitDone, "connection", "create", "acme", "--kind", "entra", "--guard-deletes", "7,1%", "--guard-members", "off")
+	if !strings.Contains(entra, "Tenant URL") {
+		t.Errorf("printed for Entra ID:\n%s", entra)
 	}
+	if got := run(exitDone, "connection", "show", regexp.MustCompile(`c[0-9a-z]{26}`).FindString(entra)); !strings.Contains(got,
+		"pass: 7 (or 1 %) deletions of people, any number of members") {
+		t.Errorf("shown of Entra ID:\n%s", got)
+	}
+	run(exitUsage, "connection", "create", "acme", "--guard-deletes", "many")
 
 	scim := func(token, method, path, body string, want int) string {
 		t.Helper()

@@ -61,7 +61,8 @@ people beyond the limit, who are deactivated meanwhile, and groups that lose mos
 }
 
 func newConnectionUpdateCommand(a *app) *cobra.Command {
-	var name, users, members string
+	var name string
+	var guard guardFlags
 	cmd := &cobra.Command{
 		Use:   "update CONNECTION",
 		Short: "Change the name of a connection, or what the mass guard lets pass",
@@ -72,16 +73,13 @@ of the members that one group loses; "off" lets everything pass.`,
   ostiary connection update c01m824qgqx05kcwex3kxbcecwz --guard-members off`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			request := &ostiaryv1.UpdateConnectionRequest{Id: args[0]}
+			request, err := guard.limits()
+			if err != nil {
+				return err
+			}
+			request.Id = args[0]
 			if cmd.Flags().Changed("name") {
 				request.Name = &name
-			}
-			var err error
-			if request.Users, err = parseGuard("--guard-deletes", users); err != nil {
-				return err
-			}
-			if request.Members, err = parseGuard("--guard-members", members); err != nil {
-				return err
 			}
 			if request.Name == nil && request.GetUsers() == nil && request.GetMembers() == nil {
 				return usagef("say what to change: --name, --guard-deletes or --guard-members")
@@ -94,9 +92,26 @@ of the members that one group loses; "off" lets everything pass.`,
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "name for people")
-	cmd.Flags().StringVar(&users, "guard-deletes", "", "people that may be deleted: 20,20%, default or off")
-	cmd.Flags().StringVar(&members, "guard-members", "", "members that one group may lose: 100,50%, default or off")
+	guard.add(cmd)
 	return cmd
+}
+
+// guardFlags say what the mass guard lets pass.
+type guardFlags struct{ users, members string }
+
+func (g *guardFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&g.users, "guard-deletes", "", "people that may be deleted: 20,20%, default or off")
+	cmd.Flags().StringVar(&g.members, "guard-members", "", "members that one group may lose: 100,50%, default or off")
+}
+
+// limits returns a request that sets them, and nothing else.
+func (g *guardFlags) limits() (*ostiaryv1.UpdateConnectionRequest, error) {
+	users, err := parseGuard("--guard-deletes", g.users)
+	if err != nil {
+		return nil, err
+	}
+	members, err := parseGuard("--guard-members", g.members)
+	return &ostiaryv1.UpdateConnectionRequest{Users: users, Members: members}, err
 }
 
 // parseGuard reads a limit of the mass guard; nil where none is given.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -43,6 +44,9 @@ cluster, ask the node that the provider reaches.`,
 			seen := map[string]bool{}
 			for {
 				newest, err := a.logOnce(ctx, c, request, seen)
+				if follow && ctx.Err() != nil {
+					return nil // interrupted
+				}
 				if err != nil || !follow {
 					return err
 				}
@@ -53,7 +57,7 @@ cluster, ask the node that the provider reaches.`,
 				select {
 				case <-ctx.Done():
 					return nil
-				case <-time.After(logPeriod):
+				case <-time.After(cmp.Or(a.followEvery, logPeriod)):
 				}
 			}
 		}),
