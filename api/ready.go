@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 )
 
@@ -21,8 +22,12 @@ func (s *Server) readiness() readiness {
 		return readiness{Status: "NOT_SERVING", Writes: "REFUSED", Reason: "the server is shutting down"}
 	default:
 	}
-	if s.backend.Ready() != nil {
-		return readiness{Status: "NOT_SERVING", Writes: "REFUSED", Reason: "the node does not serve now: its log says why"}
+	if err := s.backend.Ready(); err != nil {
+		reason := "the node does not serve now: its log says why"
+		if told := (interface{ Reason() string })(nil); errors.As(err, &told) {
+			reason = told.Reason()
+		}
+		return readiness{Status: "NOT_SERVING", Writes: "REFUSED", Reason: reason}
 	}
 	if s.writable != nil {
 		if err := s.writable(); err != nil {

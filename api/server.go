@@ -36,7 +36,8 @@ type Backend interface {
 	// Now is the time of a request in nanoseconds since 1970 UTC.
 	Now() int64
 	ClusterID() ostiary.ClusterID
-	// Ready returns nil while the backend serves, and otherwise why it does not.
+	// Ready returns nil while the backend serves, and otherwise why it does not. What a method Reason() string of
+	// the error says is told to anybody.
 	Ready() error
 }
 

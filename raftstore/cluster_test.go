@@ -624,8 +624,9 @@ func TestNoReadBeforeTheLeaderIsHeard(t *testing.T) {
 			t.Errorf("read at %+v: got error %v, want ErrUnavailable", f, err)
 		}
 	}
-	if err := c.nodes[0].Ready(); !errors.Is(err, ostiary.ErrUnavailable) {
-		t.Errorf("ready: got error %v, want ErrUnavailable", err)
+	var told interface{ Reason() string }
+	if err := c.nodes[0].Ready(); !errors.Is(err, ostiary.ErrUnavailable) || !errors.As(err, &told) || !strings.HasPrefix(told.Reason(), "node ") || strings.Contains(told.Reason(), ":") {
+		t.Errorf("ready: got error %v, want ErrUnavailable and a reason for anybody", err)
 	}
 	c.start(1)
 	if !c.holds(0, 1, ostiary.Freshness{}) {

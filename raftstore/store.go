@@ -569,41 +569,6 @@ func (s *Store) settle(ctx context.Context, f func() error) (settled bool, err e
 // ClusterID returns the id of the cluster, which consistency tokens carry.
 func (s *Store) ClusterID() ostiary.ClusterID { return s.cluster }
 
-// Ready returns nil while the node serves, and otherwise an error that says why it does not.
-func (s *Store) Ready() error {
-	if err := s.failed(); err != nil {
-		return err
-	}
-	if s.net != nil {
-		return s.readyInCluster()
-	}
-	if s.raft.State() != raft.Leader {
-		return fmt.Errorf("node does not lead its cluster of one: %w", ostiary.ErrUnavailable)
-	}
-	return nil
-}
-
-func (s *Store) readyInCluster() error {
-	if err := s.serving(); err != nil {
-		return err
-	}
-	select {
-	case <-s.net.current:
-	default:
-		if taken := s.images.taken.Load(); taken > 0 {
-			return fmt.Errorf("node is receiving an image of the leader's storage, %d MiB so far: %w", taken>>20, ostiary.ErrUnavailable)
-		}
-		return fmt.Errorf("node has not caught up with a leader since it started: %w", ostiary.ErrUnavailable)
-	}
-	if leader, _ := s.raft.LeaderWithID(); leader == "" {
-		return fmt.Errorf("node knows no leader: %w", ostiary.ErrUnavailable)
-	}
-	if err := s.judgeClock(); err != nil {
-		return err
-	}
-	return s.judgeAge(ostiary.Freshness{})
-}
-
 // fatal records that the node cannot go on and says so to Options.OnFatal, once.
 func (s *Store) fatal(err error) {
 	if s.closing.Load() && s.failure.Load() == nil {
