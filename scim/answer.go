@@ -106,14 +106,20 @@ func tagged(tags, want string) bool {
 }
 
 // expected returns the version that a change must meet: 0 for any. Current is the one that is stored; it is
-// called only when the client sent If-Match.
+// called only when the client sent If-Match or If-None-Match.
 func (c *call) expected(current func() (ostiary.Revision, error)) (ostiary.Revision, error) {
-	if c.ifMatch == "" {
+	if c.ifMatch == "" && c.ifNone == "" {
 		return 0, nil
 	}
 	v, err := current()
 	if err != nil {
 		return 0, err
+	}
+	if c.ifNone != "" && tagged(c.ifNone, etag(v)) {
+		return 0, scimerr.New(http.StatusPreconditionFailed, "", "the resource has a version that If-None-Match names")
+	}
+	if c.ifMatch == "" {
+		return 0, nil
 	}
 	if !tagged(c.ifMatch, etag(v)) {
 		return 0, ostiary.ErrPrecondition

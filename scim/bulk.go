@@ -189,7 +189,7 @@ func (c *call) runOperation(op *operation, made map[string]string) *bulkResult {
 	sub := *c
 	sub.request = &identity.Request{ID: c.request.ID, Method: op.method, Path: loggedPath(parts, func(string) bool { return false })}
 	sub.ctx = identity.WithRequest(c.ctx, sub.request)
-	sub.method, sub.path, sub.params, sub.ifMatch, sub.inBulk = op.method, parts, query.Params{}, op.version, true
+	sub.method, sub.path, sub.params, sub.ifMatch, sub.ifNone, sub.inBulk = op.method, parts, query.Params{}, op.version, "", true
 	sub.body, sub.data = nil, nil
 	if o, ok := data.(*resource.Object); ok {
 		sub.data = o

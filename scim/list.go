@@ -18,8 +18,7 @@ import (
 // The bounds of a list.
 const (
 	maxScanned     = 500_000  // resources that a filter without an index reads
-	maxSorted      = 20_000   // resources that are sorted
-	maxSortedBytes = 64 << 20 // of them as they are kept
+	maxSortedBytes = 64 << 20 // of the resources that are sorted, as they are kept
 	maxAnswerBytes = 32 << 20 // a page ends early rather than grow beyond
 	maxLists       = 4        // lists that read many resources at once; others wait
 )
@@ -212,9 +211,9 @@ func (p *page) sorted(found []*resource.Resource, indexed bool) error {
 		size := 0
 		err := p.scan("", func(r *resource.Resource) (bool, error) {
 			size += r.StoredBytes()
-			if found = append(found, r); len(found) > maxSorted || size > maxSortedBytes {
+			if found = append(found, r); len(found) > p.call.h.o.MaxSorted || size > maxSortedBytes {
 				return false, scimerr.Bad(scimerr.TooMany,
-					"more than %d resources or %d bytes of them would be sorted: filter them, or leave sortBy out", maxSorted, maxSortedBytes)
+					"more than %d resources or %d bytes of them would be sorted: filter them, or leave sortBy out", p.call.h.o.MaxSorted, maxSortedBytes)
 			}
 			return true, nil
 		})

@@ -40,6 +40,8 @@ type Options struct {
 	// RequestsPerSecond bounds what a connection may ask for, with twice as many at once after a pause. Zero
 	// means 1,000, negative does not bound.
 	RequestsPerSecond int
+	// MaxSorted bounds the resources that one answer sorts. Zero means 20,000.
+	MaxSorted int
 	// OAuth says in the discovery that there are access tokens by client credentials. Package oauth gives them.
 	OAuth bool
 	// CursorLifetime is how long a cursor is good for. Zero means 10 minutes.
@@ -65,6 +67,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.RequestsPerSecond == 0 {
 		o.RequestsPerSecond = 1000
+	}
+	if o.MaxSorted == 0 {
+		o.MaxSorted = 20_000
 	}
 	if o.CursorLifetime == 0 {
 		o.CursorLifetime = 10 * time.Minute
@@ -267,7 +272,10 @@ func (c *call) resources(s source, v *verbs) (answer, error) {
 		return answer{}, err
 	}
 	if len(c.path) == 1 {
-		return c.only(http.MethodPost, 1, func() (answer, error) { return v.create(c) })
+		if c.method != http.MethodPost {
+			return answer{}, wrongMethod("GET, POST")
+		}
+		return v.create(c)
 	}
 	change, ok := v.change[c.method]
 	if !ok {
