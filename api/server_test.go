@@ -45,7 +45,7 @@ func TestHealth(t *testing.T) {
 		o.Authenticator, o.Role = authenticator, func() string { return "learner" }
 	})
 	client := healthv1.NewHealthClient(h.conn)
-	for _, service := range []string{"", "openfga.v1.OpenFGAService", "ostiary.v1.OstiaryService"} {
+	for _, service := range []string{"", "openfga.v1.OpenFGAService", "ostiary.v1.OstiaryService", "ostiary.v1.IdentityService", "ostiary.v1.SessionService"} {
 		got, err := client.Check(t.Context(), &healthv1.HealthCheckRequest{Service: service})
 		if err != nil || got.GetStatus() != healthv1.HealthCheckResponse_SERVING {
 			t.Errorf("service %q: got %v, %v", service, got, err)

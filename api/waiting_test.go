@@ -60,6 +60,14 @@ func TestGateAfterRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("after", false)
+	// A gate that is off lets pass whom a provider has disabled, and not whom nobody knows to be.
+	if _, _, err := w.service.TurnGateOff(w.admin, w.store, "a test"); err != nil {
+		t.Fatal(err)
+	}
+	want("with the gate off", false)
+	if _, _, err := w.service.TurnGateOn(w.admin, w.store); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.service.ResumeConnection(w.admin, w.store, w.directory.Connection().ID); err != nil {
 		t.Fatal(err)
 	}

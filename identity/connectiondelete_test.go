@@ -76,3 +76,34 @@ func TestDeleteConnection(t *testing.T) {
 		t.Errorf("the last row is %s", body)
 	}
 }
+
+// A connection that waits since a restore, and whose clients got access tokens, leaves neither behind.
+func TestDeleteConnectionThatWaits(t *testing.T) {
+	w := newWorld(t)
+	ann := w.user("ann")
+	if _, err := w.service.AfterRestore(t.Context(), identity.AfterRestoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	client, _, err := w.service.CreateClient(w.ctx(), store, w.connection.ID, identity.Client{Name: "x", Method: identity.ClientSecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t)(w.service.IssueToken(t.Context(), client, client.Scopes, ""))
+	if all, err := w.service.Clients(w.ctx(), store, w.connection.ID); err != nil || len(all) != 1 || all[0].UsedNanos == 0 || !w.waits(ann.ID) {
+		t.Fatalf("got %+v, %v", all, err)
+	}
+	if left, err := w.service.DeleteConnection(w.ctx(), store, w.connection.ID, true); err != nil || !left.Done {
+		t.Fatalf("got %+v, %v", left, err)
+	}
+	for _, kind := range []string{"client", "client-use"} {
+		if docs, err := w.view().Documents(kind+"/"+w.connection.ID, "", 10, false); err != nil || len(docs) > 0 {
+			t.Errorf("%d documents of %s are left, %v", len(docs), kind, err)
+		}
+	}
+	if waiting, err := identity.WaitingConnections(w.view(), store); err != nil || len(waiting) > 0 {
+		t.Errorf("%v wait, %v", waiting, err)
+	}
+	if !w.gate(ann.ID).Deleted {
+		t.Error("the person is not deleted")
+	}
+}

@@ -55,14 +55,15 @@ func (s *Service) AfterRestore(ctx context.Context, o AfterRestoreOptions) (done
 		if err != nil {
 			return done, err
 		}
+		about := about(ctx, &audit{store: c.Store, organization: c.Organization, connection: c.ID, resource: c.ID, action: "restore"})
 		for _, collection := range revokedByRestore {
-			n, err := s.empty(ctx, v, collection(c.ID))
+			n, err := s.empty(about, v, collection(c.ID))
 			if err != nil {
 				return done, err
 			}
 			done.Tokens += n
 		}
-		if _, err := s.empty(ctx, v, clientUsesOf(c.ID)); err != nil {
+		if _, err := s.empty(about, v, clientUsesOf(c.ID)); err != nil {
 			return done, err
 		}
 		if !o.TrustConnections {
@@ -78,13 +79,14 @@ func (s *Service) AfterRestore(ctx context.Context, o AfterRestoreOptions) (done
 			return done, err
 		}
 		store := d.Key.Key
-		n, err := s.endSessionsOf(ctx, v, store)
+		about := about(ctx, &audit{store: store, action: "restore"})
+		n, err := s.endSessionsOf(about, v, store)
 		if err != nil {
 			return done, err
 		}
 		done.SessionTuples += n
 		for _, collection := range emptiedByRestore {
-			if _, err := s.empty(ctx, v, collection(store)); err != nil {
+			if _, err := s.empty(about, v, collection(store)); err != nil {
 				return done, err
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ostiary/ostiary"
@@ -52,11 +53,17 @@ func TestAfterRestore(t *testing.T) {
 	if w.waits(ann.ID) {
 		t.Error("who was not restored waits")
 	}
+	rows := len(w.auditBodies())
 	done, err := w.service.AfterRestore(t.Context(), identity.AfterRestoreOptions{})
 	if err != nil || done.SessionTuples != 4 || done.Tokens != 2 || len(done.Connections) != 2 {
 		t.Fatalf("got %+v, %v", done, err)
 	}
 	w.wantTuples(want...)
+	for _, d := range w.auditBodies()[rows:] {
+		if body := string(d.Body); !strings.Contains(body, `"action":"restore"`) && !strings.Contains(body, `"action":"connection.pause"`) {
+			t.Errorf("a row of the restore is %s", body)
+		}
+	}
 	for _, c := range []string{w.connection.ID, other.ID} {
 		if all, err := w.service.Tokens(w.ctx(), store, c); err != nil || len(all) != 0 {
 			t.Errorf("tokens of %s: %v, %v", c, all, err)
@@ -133,5 +140,29 @@ func TestAfterRestoreLeavesOtherStores(t *testing.T) {
 		Tuple(store string, t ostiary.Tuple) (ostiary.StoredTuple, bool, error)
 	}).Tuple("plain", tuple); err != nil || !there {
 		t.Errorf("got %v, %v", there, err)
+	}
+}
+
+// What was authenticated before a restore gets no session after it: nobody knows who was logged out since the
+// backup was made.
+func TestAfterRestoreLoginsOfBefore(t *testing.T) {
+	w := newWorld(t)
+	ann := w.user("ann")
+	must(t)(w.service.AddMember(w.ctx(), store, "acme", "bob"))
+	before := w.raft.Now()
+	if _, err := w.service.AfterRestore(t.Context(), identity.AfterRestoreOptions{TrustConnections: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []string{ann.ID, "bob"} { // who was never logged out
+		in := identity.SessionInput{Organization: "acme", User: user}
+		for _, in.AuthNanos = range []int64{0, before} {
+			_, err := w.service.CreateSession(w.ctx(), store, in)
+			wantRefused(t, err, identity.RefusedReauthenticate)
+		}
+		in.AuthNanos = w.raft.Now()
+		w.logIn(in)
+		if mark, err := w.service.RevokedBefore(w.ctx(), store, user, "acme"); err != nil || mark < before || mark >= in.AuthNanos {
+			t.Errorf("the watermark of %s is %d, %v, and not from %d up to %d", user, mark, err, before, in.AuthNanos)
+		}
 	}
 }
