@@ -84,6 +84,8 @@ type Options struct {
 	LookUpTXT func(ctx context.Context, name string) ([]string, error)
 	// IdentityKeys are the operator's keys for personal data. Nil: there are none.
 	IdentityKeys *identity.Keys
+	// AuditRetention is how long rows of the audit are kept. Zero means 90 days.
+	AuditRetention time.Duration
 	// Backup, where it is set, is what CreateBackup streams. Writable, where it is set, returns an error
 	// while the backend refuses writes for want of disk space; /readyz says so.
 	Backup   BackupFunc
@@ -165,7 +167,8 @@ func NewServer(o Options) (*Server, error) {
 
 		authzenBaseURL: o.AuthZENBaseURL,
 		identity: identity.New(identityBackend{o.Backend}, identity.Options{
-			JudgeModel: judgeLatestModel, JudgeMapping: judgeMapping, LookUpTXT: o.LookUpTXT, Keys: o.IdentityKeys}),
+			JudgeModel: judgeLatestModel, JudgeMapping: judgeMapping, LookUpTXT: o.LookUpTXT, Keys: o.IdentityKeys,
+			AuditRetention: o.AuditRetention}),
 		models:      newModelCache(limits.MaxCachedModels),
 		ids:         newIDSource(),
 		discoveries: rate.New(float64(limits.MaxDiscoveries)),
