@@ -73,7 +73,7 @@ func wrong(what string) error { return refuse(codeClient, "the JWT does not do: 
 func (h *Handler) byAssertion(ctx context.Context, text, name string, nowNanos int64) (shown, error) {
 	if h.o.PublicURL == "" {
 		return shown{}, &refusal{status: 500, Code: "server_error",
-			Description: "this server does not know its own URL, which a JWT must name: start it with --authzen-base-url"}
+			Description: "this server does not know its own URL, which a JWT must name: start it with --public-url"}
 	}
 	jwt, err := keyset.ParseJWT(text)
 	if err != nil {

@@ -60,7 +60,7 @@ how to find its public keys. Several live at once, so that one can be replaced w
 			url := answer.GetTokenUrl()
 			if url == "" {
 				url = "/oauth/token"
-				a.talkf("the server does not know its own URL, and takes no JWTs: start it with --authzen-base-url")
+				a.talkf("the server does not know its own URL, and takes no JWTs: start it with --public-url")
 			}
 			a.printf("Token endpoint  %s", url)
 			a.printf("Client id       %s", answer.GetClient().GetId())

@@ -140,7 +140,7 @@ func unreached(err error) error {
 	}
 	switch {
 	case errors.As(err, &dns):
-		e.advice = "the name of the host is not known here: correct it, or serve --authzen-base-url"
+		e.advice = "the name of the host is not known here: correct it, or serve --public-url"
 	case errors.As(err, &roots):
 		e.advice = "identity providers need a certificate of an authority that they trust, sent with its intermediates"
 	case errors.As(err, &name), errors.As(err, &invalid):

@@ -62,7 +62,7 @@ func (t *connectionTest) run(ctx context.Context, write bool) error {
 func (t *connectionTest) judgeURL() (string, error) {
 	if strings.HasPrefix(t.scim.url, "/") {
 		return "", &adviceError{detail: "the server does not know its own URL",
-			advice: "pass --url https://HOST, and start the server with --authzen-base-url https://HOST"}
+			advice: "pass --url https://HOST, and start the server with --public-url https://HOST"}
 	}
 	if strings.HasPrefix(t.scim.url, "http://") {
 		return t.scim.url + " (identity providers ask for https)", nil
@@ -78,7 +78,7 @@ func (t *connectionTest) read(ctx context.Context) {
 			return "", err
 		}
 		if at := a.Meta.Location; !strings.HasPrefix(at, t.scim.url) {
-			return "it says that it is at " + at + ": serve --authzen-base-url", nil
+			return "it says that it is at " + at + ": serve --public-url", nil
 		}
 		return "", nil
 	})

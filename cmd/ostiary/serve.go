@@ -29,7 +29,8 @@ type serveFlags struct {
 	logFormat      string
 	logLevel       string
 	cors           api.CORS
-	authzenBaseURL string
+	publicURL      string
+	authzenBaseURL string // OpenFGA's name of the same
 	identityKeys   string // file
 	retention      time.Duration
 	adminAddr      string
@@ -72,14 +73,15 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 	f.StringVar(&flags.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringSliceVar(&flags.cors.AllowedOrigins, "http-cors-allowed-origins", []string{"*"}, "origins whose pages may call over HTTP (*: all)")
 	f.StringSliceVar(&flags.cors.AllowedHeaders, "http-cors-allowed-headers", []string{"*"}, "request headers that such a page may set (*: all)")
-	f.StringVar(&flags.authzenBaseURL, "authzen-base-url", "", "URL at which clients reach this server, for AuthZEN's discovery and the locations of SCIM resources (with --dev: the address for HTTP)")
+	f.StringVar(&flags.publicURL, "public-url", "", "URL at which clients reach this server, for the locations of SCIM resources, OAuth's metadata and AuthZEN's discovery (with --dev: the address for HTTP)")
+	f.StringVar(&flags.authzenBaseURL, "authzen-base-url", "", "OpenFGA's name of --public-url")
 	f.StringVar(&flags.identityKeys, "identity-key-file", "", "file with keys for personal data, one a line: 32 bytes in base64 or hex; the first wraps, all open")
 	f.DurationVar(&flags.retention, "history-retention", 24*time.Hour, "how long past revisions can be read, and ReadChanges reaches back (0: for ever)")
 	f.StringVar(&flags.adminAddr, "admin-addr", defaultAdminAddr, "address for metrics (/metrics) and profiles (/debug/pprof), without authentication (empty: none)")
 	f.Var(&flags.memoryLimit, "memory-limit", "memory of the whole process, as 2GiB (0: half of what the machine or the control group has)")
 	f.Var(&flags.cacheSize, "cache-size", "memory of the cache of edges, as 256MiB (0: none; without: a quarter of --memory-limit)")
 	fromEnv(f, "admin-addr", "memory-limit", "cache-size", "history-retention", "data-dir", "grpc-addr", "http-addr", "dev", "authn-method", "authn-preshared-keys", "authn-preshared-keys-file",
-		"log-format", "log-level", "http-cors-allowed-origins", "http-cors-allowed-headers", "authzen-base-url", "identity-key-file")
+		"log-format", "log-level", "http-cors-allowed-origins", "http-cors-allowed-headers", "public-url", "authzen-base-url", "identity-key-file")
 	flags.cluster.register(f)
 	flags.limits.register(f)
 	flags.egress.register(f)
@@ -113,7 +115,8 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	if flags.retention < 0 {
 		return usagef("--history-retention %s is negative: 0 keeps everything", flags.retention)
 	}
-	if err := judgeBaseURL(flags.authzenBaseURL); err != nil {
+	publicURL, err := judgePublicURL(flags.publicURL, flags.authzenBaseURL)
+	if err != nil {
 		return err
 	}
 	logger, err := newLogger(a.err, flags.logFormat, flags.logLevel)
@@ -160,14 +163,14 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 			return errors.Join(err, grpcListener.Close(), httpListener.Close(), adminListener.Close())
 		}
 	}
-	if flags.dev && flags.authzenBaseURL == "" {
-		flags.authzenBaseURL = "http://" + httpListener.Addr().String()
+	if flags.dev && publicURL == "" {
+		publicURL = "http://" + httpListener.Addr().String()
 	}
 	return runNode(ctx, nodeOptions{
 		dataDir: flags.dataDir, grpc: grpcListener, http: httpListener,
 		authenticator: authenticator, limits: flags.limits.limits(), engine: flags.limits.engine(), cors: flags.cors,
 		memory: memory, admin: adminListener,
-		authzenBaseURL: flags.authzenBaseURL,
+		authzenBaseURL: publicURL,
 		identityKeys:   identityKeys,
 		retention:      keptForEverIfZero(flags.retention),
 		cluster:        cluster,

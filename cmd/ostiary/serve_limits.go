@@ -146,21 +146,29 @@ func unboundedIfZero[N int | time.Duration](n N) N {
 	return n
 }
 
-// judgeBaseURL refuses what AuthZEN's discovery could not publish.
-func judgeBaseURL(text string) error {
+// judgePublicURL returns the one of two names of a setting that is set, and refuses what discovery could not
+// publish.
+func judgePublicURL(public, authzen string) (string, error) {
+	name, text := "--public-url", public
+	switch {
+	case public == "":
+		name, text = "--authzen-base-url", authzen
+	case authzen != "" && authzen != public:
+		return "", usagef("--public-url %q and --authzen-base-url %q name the same setting: give the first alone", public, authzen)
+	}
 	if text == "" {
-		return nil
+		return "", nil
 	}
 	parsed, err := url.Parse(text)
 	switch {
 	case err != nil:
-		return usagef("--authzen-base-url %q is not a URL: %v", text, err)
+		return "", usagef("%s %q is not a URL: %v", name, text, err)
 	case parsed.Scheme != "http" && parsed.Scheme != "https":
-		return usagef("--authzen-base-url %q does not begin with http:// or https://", text)
+		return "", usagef("%s %q does not begin with http:// or https://", name, text)
 	case parsed.Host == "":
-		return usagef("--authzen-base-url %q names no host", text)
+		return "", usagef("%s %q names no host", name, text)
 	case parsed.RawQuery != "" || parsed.ForceQuery || parsed.Fragment != "" || parsed.User != nil:
-		return usagef("--authzen-base-url %q has a query, a fragment or a user: leave it out", text)
+		return "", usagef("%s %q has a query, a fragment or a user: leave it out", name, text)
 	}
-	return nil
+	return text, nil
 }
