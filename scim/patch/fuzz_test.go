@@ -19,6 +19,12 @@ func FuzzPatch(f *testing.F) {
 		`{"op":"add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager","value":"u2"}`,
 		`{"op":"remove","path":"members[value eq \"u1\" or value eq \"u2\"]"},{"op":"replace","path":"displayName","value":"x"}`,
 		`{"op":"replace","path":"addresses[type eq \"work\" and primary eq true]","value":{"locality":"Town"}}`,
+		`{"op":"replace","value":{"emails[type eq \"work\"].value":"a@x","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department":"d"}}`,
+		`{"op":"Replace","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager","value":""}`,
+		`{"op":"Remove","path":"members","value":[{"$ref":null}]},{"op":"Remove","path":"members","value":[]},{"op":"Remove","path":"members","value":null}`,
+		`{"op":"replace","value":{"id":"g1","displayName":"Staff"}},{"op":"replace","path":"members","value":null}`,
+		`{"op":"Add","path":"roles","value":[{"primary":"False","type":"WindowsAzureActiveDirectoryRole","display":"R","value":"r"}]}`,
+		`{"op":"remove","path":"displayName"},{"op":"add","path":"displayName","value":"1"},{"op":"replace","path":"displayName","value":"2"}`,
 	} {
 		f.Add([]byte(operations))
 	}

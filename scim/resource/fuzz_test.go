@@ -23,6 +23,8 @@ func FuzzRead(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte(userBody(`"active":"True","emails":{"value":"a"},"roles":["r"],"` + EnterpriseSchema + `":{"manager":"u"}`)))
+	f.Add([]byte(userBody(`"password":"x","groups":[],"id":"mine","meta":{"version":"W/\"1\""},"emails":[{"primary":"True","value":"a@b"}],"title":null`)))
+	f.Add([]byte(`{"schemas":["` + GroupSchema + `","http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"],"displayName":"g","members":null}`))
 	f.Add([]byte(`{"schemas":["` + GroupSchema + `"],"displayName":"g","members":[{"value":"u1","type":"user"}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		o, err := ParseObject(body)
