@@ -22,7 +22,7 @@ func (c Connection) errPaused() error {
 
 // PauseConnection lets a connection take nothing but deactivations until ResumeConnection: its provider may
 // read, a person who is to be deleted is deactivated, and everything else is refused with ErrPaused. The reason
-// is for people. One that is paused stays so, for the reason that it has.
+// is for people. One that is paused stays so, for the reason that it has, except by a restore.
 func (s *Service) PauseConnection(ctx context.Context, store, id, reason string) (c Connection, err error) {
 	reason = strings.TrimSpace(reason)
 	if err := judgeName("reason", reason); err != nil {
@@ -37,7 +37,7 @@ func (s *Service) PauseConnection(ctx context.Context, store, id, reason string)
 		if err != nil {
 			return err
 		}
-		if c, err = decodeConnection(d); err != nil || c.Paused != "" {
+		if c, err = decodeConnection(d); err != nil || c.Paused != "" && c.Paused != PausedByRestore {
 			return err
 		}
 		row.organization = c.Organization

@@ -97,13 +97,16 @@ func (s *Service) AfterRestore(ctx context.Context, o AfterRestoreOptions) (done
 	return done, nil
 }
 
-// pauseRestored says of a connection that its people wait.
+// pauseRestored says of a connection that its people wait. One that is paused for another reason stays so.
 func (s *Service) pauseRestored(ctx context.Context, id string) error {
 	row := &audit{connection: id, resource: id, action: "connection.pause"}
 	_, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		c, d, err := readConnection(v, id)
 		if err != nil {
 			return err
+		}
+		if c.Paused != "" {
+			return nil
 		}
 		row.store, row.organization = c.Store, c.Organization
 		m.Preconditions = append(m.Preconditions, at(d))
@@ -206,7 +209,8 @@ func (s *Service) takeAway(ctx context.Context, tuples []ostiary.TupleChange, do
 const PausedByRestore = "restored"
 
 // ResumeConnection lets a connection that is paused go on. After a restore an operator says by it that the
-// provider has sent everybody since, and its people are let in. One that is not paused stays as it is.
+// provider has sent everybody since, and its people are let in. Of one that an operator has paused it is the first
+// word that only ends this: it is paused by the restore then. One that is not paused stays as it is.
 func (s *Service) ResumeConnection(ctx context.Context, store, id string) (c Connection, err error) {
 	row := &audit{store: store, connection: id, resource: id, action: "connection.resume"}
 	receipt, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
@@ -220,9 +224,17 @@ func (s *Service) ResumeConnection(ctx context.Context, store, id string) (c Con
 		if c.Paused == PausedByDeletion {
 			return fmt.Errorf("connection %s is being deleted: %w", id, ostiary.ErrExists)
 		}
-		c.Paused, c.Version = "", 0
+		waiting, err := WaitingConnections(v, store)
+		if err != nil {
+			return err
+		}
+		next := ""
+		if slices.Contains(waiting, id) && c.Paused != PausedByRestore {
+			next = PausedByRestore // its provider had no chance to send anybody
+		}
+		c.Paused, c.Version = next, 0
 		m.Preconditions = append(m.Preconditions, at(d))
-		if err := changePaused(m, d, ""); err != nil {
+		if err := changePaused(m, d, next); err != nil || next != "" {
 			return err
 		}
 		return endWaiting(v, m, store, id)

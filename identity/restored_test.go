@@ -105,6 +105,42 @@ func TestAfterRestore(t *testing.T) {
 	}
 }
 
+// What an operator has paused, before or after a restore, takes nothing but deactivations until an operator ends
+// that, and its people wait until it has synchronized after that.
+func TestPauseAndRestore(t *testing.T) {
+	for when, steps := range map[string][]string{"before": {"pause", "restore"}, "after": {"restore", "pause"}} {
+		w := newWorld(t)
+		ann := w.user("ann")
+		for _, step := range steps {
+			if step == "pause" {
+				must(t)(w.service.PauseConnection(w.ctx(), store, w.connection.ID, "wrong assignments"))
+			} else {
+				must(t)(w.service.AfterRestore(t.Context(), identity.AfterRestoreOptions{}))
+			}
+		}
+		w.bearer = w.token(w.connection.ID)
+		ctx, d := w.directory()
+		create := func(name string) error {
+			_, err := d.CreateUser(ctx, identity.UserInput{UserName: name, Active: true})
+			return err
+		}
+		if err := create("new"); !errors.Is(err, identity.ErrPaused) {
+			t.Errorf("paused %s: got %v", when, err)
+		}
+		c, err := w.service.ResumeConnection(w.ctx(), store, w.connection.ID)
+		if err != nil || c.Paused != identity.PausedByRestore || !w.waits(ann.ID) {
+			t.Errorf("paused %s, resumed: got %+v, %v; waits: %v", when, c, err, w.waits(ann.ID))
+		}
+		if err := create("new"); err != nil {
+			t.Errorf("paused %s, resumed: %v", when, err)
+		}
+		c, err = w.service.ResumeConnection(w.ctx(), store, w.connection.ID)
+		if err != nil || c.Paused != "" || w.waits(ann.ID) {
+			t.Errorf("paused %s, resumed twice: got %+v, %v", when, c, err)
+		}
+	}
+}
+
 // Connections that are trusted leave their people as they were, and tokens and sessions end all the same.
 func TestAfterRestoreTrustsConnections(t *testing.T) {
 	w := newWorld(t)
