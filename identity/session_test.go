@@ -471,6 +471,9 @@ func TestRule14NothingDangles(t *testing.T) {
 	w.wantVerified()
 	count(identity.SessionFilter{Organization: "acme"}, false, 1)
 	w.wantNoSessions()
+	if _, _, err := w.service.DeleteSessions(w.ctx(), store, identity.SessionFilter{SID: "1"}, false); !errors.Is(err, ostiary.ErrTupleInvalid) {
+		t.Errorf("a sid without its issuer: %v", err)
+	}
 	if _, _, err := w.service.DeleteSessions(w.ctx(), store, identity.SessionFilter{}, false); !errors.Is(err, ostiary.ErrTupleInvalid) {
 		t.Errorf("deletion by nothing: %v", err)
 	}

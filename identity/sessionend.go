@@ -168,6 +168,9 @@ func (s *Service) DeleteSessions(ctx context.Context, store string, f SessionFil
 	if f == (SessionFilter{}) {
 		return 0, ostiary.Receipt{}, invalid("a filter of sessions selects nothing by itself: name a user, client, device, …")
 	}
+	if err := f.judge(); err != nil {
+		return 0, ostiary.Receipt{}, err
+	}
 	x, err := s.secret(ctx)
 	if err != nil {
 		return 0, ostiary.Receipt{}, err

@@ -16,6 +16,14 @@ type SessionFilter struct {
 	Connection, Issuer, SID string
 }
 
+// judge refuses a filter that would select nothing by mistake.
+func (f SessionFilter) judge() error {
+	if f.SID != "" && f.Issuer == "" {
+		return invalid("a sid means something by its issuer alone: name it too")
+	}
+	return nil
+}
+
 // matches reports whether a session has what the filter names, but for the SID.
 func (f SessionFilter) matches(t *storedSession) bool {
 	for _, pair := range [][2]string{
@@ -116,8 +124,8 @@ func prefixed(prefix string, ids iter.Seq2[string, error]) iter.Seq2[string, err
 
 // Sessions returns up to limit sessions that have not ended, by id, after one.
 func (s *Service) Sessions(ctx context.Context, store string, f SessionFilter, after string, limit int) (all []Session, err error) {
-	if f.SID != "" && f.Issuer == "" {
-		return nil, invalid("a sid means something by its issuer alone: name it too")
+	if err := f.judge(); err != nil {
+		return nil, err
 	}
 	x, err := s.secret(ctx)
 	if err != nil {
