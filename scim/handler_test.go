@@ -532,7 +532,7 @@ func TestStrictConnection(t *testing.T) {
 	}
 }
 
-// A group of 5,000 is put in one revision.
+// A group of 5,000 is put in one revision, alone or in a Bulk request, and not at all where one member is nobody.
 func TestGroupPutIsOneRevision(t *testing.T) {
 	if testing.Short() {
 		t.Skip("5,000 users")
@@ -548,5 +548,18 @@ func TestGroupPutIsOneRevision(t *testing.T) {
 	members, _ := w.send("GET", "/Groups/"+group, "").want(200).json()["members"].([]any)
 	if len(members) != len(ids) {
 		t.Errorf("the group has %d members, want %d", len(members), len(ids))
+	}
+
+	before = w.revision()
+	bulk := func(member string) string {
+		r := w.send("POST", "/Bulk", `{`+bulkSchema+`,"Operations":[{"method":"POST","path":"/Groups","bulkId":"g","data":{`+groupSchema+
+			`,"displayName":"Others","members":`+memberList(append([]string{member}, ids...))+`}}]}`).want(200)
+		return fmt.Sprint(property(r.json(), "Operations[0].status"))
+	}
+	if status := bulk("nobody"); status != "400" || w.revision() != before {
+		t.Errorf("with a member who is nobody: %s, in %d revisions", status, w.revision()-before)
+	}
+	if status := bulk(ids[0]); status != "201" || w.revision() != before+1 {
+		t.Errorf("in a Bulk request: %s, in %d revisions", status, w.revision()-before)
 	}
 }
