@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"api/metrics":            {},
 	"api":                    {"", "api/gen", "dsl", "dsl/model", "dsl/condition", "dsl/gate", "engine", "identity", "egress", "keyset", "rate"},
 	"oauth":                  {"", "identity", "keyset", "rate"},
+	"gtr":                    {"", "identity", "keyset"},
 	"scim/filter":            {},
 	"scim/scimerr":           {},
 	"scim/resource":          {"scim/filter", "scim/scimerr"},

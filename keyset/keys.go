@@ -53,7 +53,10 @@ type Source interface {
 }
 
 // Static is a set of keys that was given as text. It never changes.
-type Static struct{ set []jose.JSONWebKey }
+type Static struct {
+	set   []jose.JSONWebKey
+	anyID bool // the keys have no ids: each is tried
+}
 
 // Parse reads a JWK set (RFC 7517): {"keys":[…]}. Keys that are of no use here are left out; a set without
 // any other, and one that holds a private or symmetric key, is an error that wraps ErrInvalid.
@@ -65,16 +68,12 @@ func Parse(text []byte) (*Static, error) {
 	if secret {
 		return nil, fmt.Errorf("the key set holds a private or symmetric key: give the public keys alone: %w", ErrInvalid)
 	}
-	return &Static{set}, nil
+	return &Static{set: set}, nil
 }
 
 // VerifySignature is Source.VerifySignature.
 func (s *Static) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
 	return verifyText(ctx, s, jwt)
-}
-
-func (s *Static) keys(_ context.Context, id string) ([]jose.JSONWebKey, error) {
-	return pick(s.set, id)
 }
 
 // pick returns the keys of an id. Without an id it must be clear which key is meant.
