@@ -16,6 +16,7 @@ type serverError struct {
 	code    codes.Code // gRPC's, or one of OpenFGA's numbers
 	message string
 	foreign bool // not the server of --server, so that our hints do not fit
+	unheard bool // there was no connection, so nobody has answered
 }
 
 // asServerError turns the error of a call into a *serverError; nil stays nil.
@@ -24,12 +25,25 @@ func asServerError(server string, err error) error {
 		return nil
 	}
 	s := status.Convert(err)
-	return &serverError{server: server, code: s.Code(), message: plainMessage(s.Message())}
+	return &serverError{server: server, code: s.Code(), message: plainMessage(s.Message()), unheard: isUnheard(s.Message())}
+}
+
+// unconnected begins what gRPC says where it could not connect.
+const unconnected = "connection error: "
+
+// isUnheard tells gRPC's own words for a connection that failed from those of a server that cannot serve now.
+func isUnheard(message string) bool {
+	for _, words := range []string{unconnected, "name resolver error", "error reading from server", "closing transport"} {
+		if strings.HasPrefix(message, words) {
+			return true
+		}
+	}
+	return false
 }
 
 // plainMessage takes away the words in which gRPC wraps the failure to connect.
 func plainMessage(message string) string {
-	const wrapping = `connection error: desc = "transport: Error while dialing: `
+	const wrapping = unconnected + `desc = "transport: Error while dialing: `
 	if inner, wrapped := strings.CutPrefix(message, wrapping); wrapped {
 		return strings.TrimSuffix(inner, `"`)
 	}
@@ -65,6 +79,9 @@ func (e *serverError) hint() string {
 	const modelHint = "'ostiary model get' shows the types and relations"
 	switch e.code {
 	case codes.Unavailable:
+		if !e.unheard {
+			return "" // the server has said what to do
+		}
 		return fmt.Sprintf("is a server running at %s? Start one with 'ostiary serve --dev', or pass --server", e.server)
 	case codes.DeadlineExceeded:
 		return "try again, or allow more time with --timeout"
