@@ -7,9 +7,12 @@ import (
 	"testing"
 	"time"
 
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/identity"
 )
 
 // door is one way to ask whether a person may view document:d, and what the answer holds when they may.
@@ -157,4 +160,41 @@ func TestRule05OwnersKeepTheirConditions(t *testing.T) {
 	want("and the entitlement: the application's keeps its condition", 1)
 	c.ok(t, "Write", fields{"store_id": store, "deletes": keys(tuple)})
 	want("and the application's")
+}
+
+// IDENTITY g.0, rule 1: a session ends by the server's clock. A caller needs to name no time, and one who names a
+// time at which the session was good does not bring it back.
+func TestRule01ServersClock(t *testing.T) {
+	w, ann := newSessionWorld(t)
+	live := func(now string) bool {
+		t.Helper()
+		k := tupleKeyOf(t, "organization:acme#live@user:"+ann)
+		req := &openfgav1.CheckRequest{StoreId: w.store, TupleKey: &openfgav1.CheckRequestTupleKey{User: k.User, Relation: k.Relation, Object: k.Object}}
+		if now != "" {
+			var err error
+			if req.Context, err = structpb.NewStruct(map[string]any{"current_time": now, "expires_at": "2999-01-01T00:00:00Z"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		resp, err := w.fga.Check(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.GetAllowed()
+	}
+	before := time.Now().Add(-time.Hour).Format(time.RFC3339)
+	long := w.logIn(identity.SessionInput{User: ann})
+	if !live("") || !live(before) || !live("2999-01-01T00:00:00Z") {
+		t.Error("a session that is good depends on what the caller says of the time")
+	}
+	if _, _, err := w.service.DeleteSession(w.admin, w.store, long); err != nil {
+		t.Fatal(err)
+	}
+	w.logInFor(ann, 50*time.Millisecond)
+	for live("") { // until the session has ended
+		time.Sleep(time.Millisecond)
+	}
+	if live(before) || live("1970-01-01T00:00:00Z") {
+		t.Error("a session that has ended is good by the caller's clock")
+	}
 }
