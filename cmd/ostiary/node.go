@@ -33,6 +33,7 @@ type nodeOptions struct {
 	authzenBaseURL string
 	identityKeys   *identity.Keys    // for personal data; nil: none
 	retention      time.Duration     // of the history; zero is raftstore's default
+	auditRetention time.Duration     // zero is package identity's default
 	cluster        raftstore.Options // the fields that are about a cluster
 	egressAllow    []netip.Prefix    // networks that may be asked for keys though they are not public
 	engine         engine.Options
@@ -99,6 +100,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 
 		AuthZENBaseURL: o.authzenBaseURL,
 		IdentityKeys:   o.identityKeys,
+		AuditRetention: o.auditRetention,
 	})
 	if err != nil {
 		return err

@@ -33,6 +33,7 @@ type serveFlags struct {
 	authzenBaseURL string // OpenFGA's name of the same
 	identityKeys   string // file
 	retention      time.Duration
+	auditRetention time.Duration
 	adminAddr      string
 	adminChosen    bool // --admin-addr was given
 	memoryLimit    byteSize
@@ -77,16 +78,23 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 	f.StringVar(&flags.authzenBaseURL, "authzen-base-url", "", "OpenFGA's name of --public-url")
 	f.StringVar(&flags.identityKeys, "identity-key-file", "", "file with keys for personal data, one a line: 32 bytes in base64 or hex; the first wraps, all open")
 	f.DurationVar(&flags.retention, "history-retention", 24*time.Hour, "how long past revisions can be read, and ReadChanges reaches back (0: for ever)")
+	f.DurationVar(&flags.auditRetention, "audit-retention", 90*24*time.Hour, "how long it is kept who changed what of organizations; a million rows for each store at most")
 	f.StringVar(&flags.adminAddr, "admin-addr", defaultAdminAddr, "address for metrics (/metrics) and profiles (/debug/pprof), without authentication (empty: none)")
 	f.Var(&flags.memoryLimit, "memory-limit", "memory of the whole process, as 2GiB (0: half of what the machine or the control group has)")
 	f.Var(&flags.cacheSize, "cache-size", "memory of the cache of edges, as 256MiB (0: none; without: a quarter of --memory-limit)")
-	fromEnv(f, "admin-addr", "memory-limit", "cache-size", "history-retention", "data-dir", "grpc-addr", "http-addr", "dev", "authn-method", "authn-preshared-keys", "authn-preshared-keys-file",
+	fromEnv(f, "admin-addr", "memory-limit", "cache-size", "history-retention", "audit-retention", "data-dir", "grpc-addr", "http-addr", "dev", "authn-method", "authn-preshared-keys", "authn-preshared-keys-file",
 		"log-format", "log-level", "http-cors-allowed-origins", "http-cors-allowed-headers", "public-url", "authzen-base-url", "identity-key-file")
 	flags.cluster.register(f)
 	flags.limits.register(f)
 	flags.egress.register(f)
 	return cmd
 }
+
+// The bounds of --audit-retention: a day, and ten years.
+const (
+	minAuditRetention = 24 * time.Hour
+	maxAuditRetention = 10 * 365 * 24 * time.Hour
+)
 
 // heapGrowth is how much the heap grows, in percent of what of it is alive, before it is collected; near the
 // memory limit it is collected earlier. Half as many collections as with Go's 100 take 5 % off what a check
@@ -114,6 +122,9 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	}
 	if flags.retention < 0 {
 		return usagef("--history-retention %s is negative: 0 keeps everything", flags.retention)
+	}
+	if flags.auditRetention < minAuditRetention || flags.auditRetention > maxAuditRetention {
+		return usagef("--audit-retention %s is not from %s to %s", flags.auditRetention, minAuditRetention, maxAuditRetention)
 	}
 	publicURL, err := judgePublicURL(flags.publicURL, flags.authzenBaseURL)
 	if err != nil {
@@ -173,6 +184,7 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 		authzenBaseURL: publicURL,
 		identityKeys:   identityKeys,
 		retention:      keptForEverIfZero(flags.retention),
+		auditRetention: flags.auditRetention,
 		cluster:        cluster,
 		egressAllow:    egressAllow,
 		logger:         logger,
