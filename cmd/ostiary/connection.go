@@ -108,7 +108,7 @@ func (a *app) printStrict(c *ostiaryv1.Connection) error {
 // talkOfURL says what is missing from the URL of a connection whose server does not know its own.
 func (a *app) talkOfURL(c *ostiaryv1.Connection) {
 	if strings.HasPrefix(c.GetScimUrl(), "/") {
-		a.talkf("the server does not know its own URL: put https://HOST before the path, or start it with --authzen-base-url")
+		a.talkf("the server does not know its own URL: put https://HOST before the path, or start it with --public-url")
 	}
 }
 
@@ -169,6 +169,7 @@ func newConnectionShowCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "show CONNECTION",
 		Short:   "Show one connection",
+		Long:    "Show one connection, what the mass guard lets pass, and what it holds.",
 		Example: "  ostiary connection show c01m824qgqx05kcwex3kxbcecwz",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.withIdentity(func(ctx context.Context, c identityClient, args []string) error {
@@ -176,12 +177,15 @@ func newConnectionShowCommand(a *app) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("show the connection %q: %w", args[0], err)
 			}
-			if err := a.printConnections(answer, answer.GetConnection()); err != nil || a.json() {
-				return err
-			}
 			guard, err := c.GetGuard(ctx, &ostiaryv1.GetGuardRequest{StoreId: c.store, Id: args[0]})
 			if err != nil {
 				return fmt.Errorf("show what is held of the connection %q: %w", args[0], err)
+			}
+			if a.json() {
+				return a.printShown(answer.GetConnection(), guard)
+			}
+			if err := a.printConnections(answer, answer.GetConnection()); err != nil {
+				return err
 			}
 			for _, line := range guardLines(args[0], guard) {
 				a.printf("%s", line)

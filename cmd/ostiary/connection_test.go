@@ -115,6 +115,9 @@ func TestConnectionCommands(t *testing.T) {
 	scim(token, "DELETE", "/Users/"+other, "", http.StatusNoContent)
 	scim(token, "DELETE", "/Users/"+id, "", http.StatusTooManyRequests)
 	run(exitDenied, "check", "document:2#viewer@user:"+id)
+	if got := run(exitDone, "connection", "show", url[2], "--output", "json"); !strings.Contains(got, `"guard"`) || !strings.Contains(got, `"held_users": 1`) && !strings.Contains(got, `"held_users": "1"`) {
+		t.Errorf("the connection as JSON: %s", got)
+	}
 	if got := run(exitDone, "connection", "show", url[2]); !strings.Contains(got, "HELD") || !strings.Contains(got, "1 people are deactivated") {
 		t.Errorf("shown:\n%s", got)
 	}

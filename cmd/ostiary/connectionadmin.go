@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
@@ -139,6 +141,22 @@ func parseGuard(flag, text string) (*ostiaryv1.GuardLimit, error) {
 		return nil, usagef("%s %q is neither a number and a percentage, as 20,20%%, nor default, nor off", flag, text)
 	}
 	return &ostiaryv1.GuardLimit{Minimum: uint32(minimum), Percent: uint32(percent)}, nil
+}
+
+// printShown writes a connection and its mass guard as one JSON object.
+func (a *app) printShown(c *ostiaryv1.Connection, g *ostiaryv1.GetGuardResponse) error {
+	var parts [2]json.RawMessage
+	for i, m := range []proto.Message{c, g} {
+		data, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(m)
+		if err != nil {
+			return fmt.Errorf("encode the answer: %w", err)
+		}
+		parts[i] = data
+	}
+	return a.printJSON(struct {
+		Connection json.RawMessage `json:"connection"`
+		Guard      json.RawMessage `json:"guard"`
+	}{parts[0], parts[1]})
 }
 
 // guardLines says in words what the mass guard holds of a connection.

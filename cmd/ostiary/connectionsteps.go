@@ -78,7 +78,7 @@ func (t *connectionTest) read(ctx context.Context) {
 			return "", err
 		}
 		if at := a.Meta.Location; !strings.HasPrefix(at, t.scim.url) {
-			return "it says that it is at " + at + ": serve --public-url", nil
+			return "it says that it is at " + at + "; where that is not what the provider has, serve --public-url", nil
 		}
 		return "", nil
 	})
