@@ -26,6 +26,9 @@ type Options struct {
 	Keys    *keyset.Cache
 	// SCIMPrefix is the path below which the connections are: SCIMPrefix + connection.
 	SCIMPrefix string
+	// RevocationPrefix is the path below which the provider of a connection may log people out: RevocationPrefix +
+	// connection. Empty: there is no such thing.
+	RevocationPrefix string
 	// PublicURL is the URL at which clients reach this server, without a slash at its end. Without it there are
 	// no metadata, and clients cannot show who they are by a JWT: it would name no server.
 	PublicURL string
@@ -106,6 +109,10 @@ func (h *Handler) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	for _, s := range identity.Scopes() {
 		scopes = append(scopes, string(s))
 	}
+	issuer, revocation, methods := h.metadataOf(r.URL.EscapedPath()), "", []string(nil)
+	if connection, ok := strings.CutPrefix(issuer, h.o.PublicURL+h.o.SCIMPrefix); ok && h.o.RevocationPrefix != "" {
+		revocation, methods = h.o.PublicURL+h.o.RevocationPrefix+connection, []string{"global-token-revocation+jwt", "Bearer"}
+	}
 	body, _ := json.Marshal(struct { // strings: it cannot fail
 		Issuer     string   `json:"issuer"`
 		Token      string   `json:"token_endpoint"`
@@ -114,9 +121,11 @@ func (h *Handler) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		Grants     []string `json:"grant_types_supported"`
 		Responses  []string `json:"response_types_supported"` // required; there is no authorization endpoint
 		Scopes     []string `json:"scopes_supported"`
+		Revocation string   `json:"global_token_revocation_endpoint,omitempty"`
+		Shown      []string `json:"global_token_revocation_endpoint_auth_methods_supported,omitempty"`
 	}{
-		h.metadataOf(r.URL.EscapedPath()), h.o.PublicURL + TokenPath, []string{"private_key_jwt", "client_secret_basic", "client_secret_post"},
-		keyset.Algorithms(), []string{grantCredentials}, []string{}, scopes,
+		issuer, h.o.PublicURL + TokenPath, []string{"private_key_jwt", "client_secret_basic", "client_secret_post"},
+		keyset.Algorithms(), []string{grantCredentials}, []string{}, scopes, revocation, methods,
 	})
 	w.Header().Set("Cache-Control", "max-age=3600")
 	write(w, r, http.StatusOK, body)

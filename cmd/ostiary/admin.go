@@ -28,6 +28,7 @@ type instruments struct {
 	registry *prometheus.Registry
 	requests *metrics.Requests
 	scim     *metrics.SCIM
+	gtr      *metrics.GTR
 }
 
 // newInstruments registers what is measured without a store.
@@ -38,13 +39,17 @@ func newInstruments() (*instruments, error) {
 	if err == nil {
 		ofSCIM, err = metrics.NewSCIM(registry, scim.Reasons())
 	}
+	var ofGTR *metrics.GTR
+	if err == nil {
+		ofGTR, err = metrics.NewGTR(registry)
+	}
 	if err == nil {
 		err = metrics.Process(registry)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	return &instruments{registry: registry, requests: requests, scim: ofSCIM}, nil
+	return &instruments{registry: registry, requests: requests, scim: ofSCIM, gtr: ofGTR}, nil
 }
 
 // watch registers what a store counts.

@@ -15,6 +15,7 @@ import (
 	"github.com/ostiary/ostiary/api"
 	"github.com/ostiary/ostiary/egress"
 	"github.com/ostiary/ostiary/engine"
+	"github.com/ostiary/ostiary/gtr"
 	"github.com/ostiary/ostiary/identity"
 	"github.com/ostiary/ostiary/keyset"
 	"github.com/ostiary/ostiary/oauth"
@@ -75,6 +76,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	}()
 	var observer api.Observer
 	var scimObserver scim.Observer
+	var gtrObserver gtr.Observer
 	var instruments *instruments
 	if o.admin != nil {
 		if instruments, err = newInstruments(); err == nil {
@@ -83,7 +85,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		if err != nil {
 			return err
 		}
-		observer, scimObserver = instruments.requests, instruments.scim
+		observer, scimObserver, gtrObserver = instruments.requests, instruments.scim, instruments.gtr
 	}
 	server, err := api.NewServer(api.Options{
 		Backend:       backend{store},
@@ -121,11 +123,17 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	keys := keyset.NewCache(outgoing, keyset.Options{})
 	defer keys.Close()
 	tokens := oauth.New(oauth.Options{
-		Service: server.Identity(), Keys: keys, SCIMPrefix: scim.Prefix, Now: store.Now,
+		Service: server.Identity(), Keys: keys, SCIMPrefix: scim.Prefix, RevocationPrefix: gtr.Prefix, Now: store.Now,
 		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
 	})
 	server.Mount(oauth.TokenPath, tokens)
 	server.Mount(oauth.MetadataPath, tokens)
+	revocations := gtr.New(gtr.Options{
+		Service: server.Identity(), Keys: keys, Cluster: store.ClusterID, Now: store.Now,
+		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Observer: gtrObserver, Logger: o.logger,
+	})
+	server.Mount(gtr.Prefix, revocations)
+	server.Mount(gtr.LongPrefix, revocations)
 	var keeper sync.WaitGroup
 	defer keeper.Wait()
 	keeperCtx, stopKeeper := context.WithCancel(ctx)

@@ -4052,6 +4052,341 @@ func (*DeleteClientResponse) Descriptor() ([]byte, []int) {
 	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{66}
 }
 
+type Revoker struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Refuses every request, also those that show a token of scope gtr.
+	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
+	// Who makes the JWTs (iss). Example: "https://acme.okta.com".
+	Issuer string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// What they are about (sub): the application's client id; its application id with SAML.
+	// Example: "0oa1b2c3d4e5f6g7h8i9".
+	Subject string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Another issuer by whose subjects people may be named. Example: "https://acme.okta.com/oauth2/default".
+	SubjectIssuer string `protobuf:"bytes,4,opt,name=subject_issuer,proto3" json:"subject_issuer,omitempty"`
+	// Where the public keys are: at most one of these three. Without any the metadata of the issuer lead to them.
+	// Example: "{\"keys\":[…]}".
+	Jwks string `protobuf:"bytes,5,opt,name=jwks,proto3" json:"jwks,omitempty"`
+	// Example: "https://acme.okta.com/oauth2/v1/keys".
+	JwksUri string `protobuf:"bytes,6,opt,name=jwks_uri,proto3" json:"jwks_uri,omitempty"`
+	// In PEM, one after another, at most 4: those of SAML. Example: "-----BEGIN CERTIFICATE-----…".
+	Certificates string `protobuf:"bytes,7,opt,name=certificates,proto3" json:"certificates,omitempty"`
+	// People, by id, who are not logged out so: at most 20. Example: ["u01m824qgqx05kcwex3kxbcecwz"].
+	ProtectedUserIds []string `protobuf:"bytes,8,rep,name=protected_user_ids,proto3" json:"protected_user_ids,omitempty"`
+	// When somebody last asked for a revocation. Absent: never; not read by SetRevoker.
+	// Example: "2026-02-28T12:00:00Z".
+	LastUsedAt    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=last_used_at,proto3" json:"last_used_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revoker) Reset() {
+	*x = Revoker{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revoker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revoker) ProtoMessage() {}
+
+func (x *Revoker) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revoker.ProtoReflect.Descriptor instead.
+func (*Revoker) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *Revoker) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *Revoker) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *Revoker) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Revoker) GetSubjectIssuer() string {
+	if x != nil {
+		return x.SubjectIssuer
+	}
+	return ""
+}
+
+func (x *Revoker) GetJwks() string {
+	if x != nil {
+		return x.Jwks
+	}
+	return ""
+}
+
+func (x *Revoker) GetJwksUri() string {
+	if x != nil {
+		return x.JwksUri
+	}
+	return ""
+}
+
+func (x *Revoker) GetCertificates() string {
+	if x != nil {
+		return x.Certificates
+	}
+	return ""
+}
+
+func (x *Revoker) GetProtectedUserIds() []string {
+	if x != nil {
+		return x.ProtectedUserIds
+	}
+	return nil
+}
+
+func (x *Revoker) GetLastUsedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastUsedAt
+	}
+	return nil
+}
+
+type SetRevokerRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	ConnectionId  string   `protobuf:"bytes,2,opt,name=connection_id,proto3" json:"connection_id,omitempty"`
+	Revoker       *Revoker `protobuf:"bytes,3,opt,name=revoker,proto3" json:"revoker,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetRevokerRequest) Reset() {
+	*x = SetRevokerRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetRevokerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetRevokerRequest) ProtoMessage() {}
+
+func (x *SetRevokerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetRevokerRequest.ProtoReflect.Descriptor instead.
+func (*SetRevokerRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *SetRevokerRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *SetRevokerRequest) GetConnectionId() string {
+	if x != nil {
+		return x.ConnectionId
+	}
+	return ""
+}
+
+func (x *SetRevokerRequest) GetRevoker() *Revoker {
+	if x != nil {
+		return x.Revoker
+	}
+	return nil
+}
+
+type SetRevokerResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where the provider asks; empty where the server does not know its own URL, and takes no JWTs.
+	// Example: "https://authz.example.com/gtr/c01m824qgqx05kcwex3kxbcecwz".
+	EndpointUrl   string `protobuf:"bytes,1,opt,name=endpoint_url,proto3" json:"endpoint_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetRevokerResponse) Reset() {
+	*x = SetRevokerResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetRevokerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetRevokerResponse) ProtoMessage() {}
+
+func (x *SetRevokerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetRevokerResponse.ProtoReflect.Descriptor instead.
+func (*SetRevokerResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *SetRevokerResponse) GetEndpointUrl() string {
+	if x != nil {
+		return x.EndpointUrl
+	}
+	return ""
+}
+
+type GetRevokerRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	ConnectionId  string `protobuf:"bytes,2,opt,name=connection_id,proto3" json:"connection_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRevokerRequest) Reset() {
+	*x = GetRevokerRequest{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRevokerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRevokerRequest) ProtoMessage() {}
+
+func (x *GetRevokerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRevokerRequest.ProtoReflect.Descriptor instead.
+func (*GetRevokerRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *GetRevokerRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *GetRevokerRequest) GetConnectionId() string {
+	if x != nil {
+		return x.ConnectionId
+	}
+	return ""
+}
+
+type GetRevokerResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Revoker *Revoker               `protobuf:"bytes,1,opt,name=revoker,proto3" json:"revoker,omitempty"`
+	// As in SetRevokerResponse.
+	EndpointUrl   string `protobuf:"bytes,2,opt,name=endpoint_url,proto3" json:"endpoint_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRevokerResponse) Reset() {
+	*x = GetRevokerResponse{}
+	mi := &file_ostiary_v1_identity_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRevokerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRevokerResponse) ProtoMessage() {}
+
+func (x *GetRevokerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_identity_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRevokerResponse.ProtoReflect.Descriptor instead.
+func (*GetRevokerResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *GetRevokerResponse) GetRevoker() *Revoker {
+	if x != nil {
+		return x.Revoker
+	}
+	return nil
+}
+
+func (x *GetRevokerResponse) GetEndpointUrl() string {
+	if x != nil {
+		return x.EndpointUrl
+	}
+	return ""
+}
+
 type Role struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Stands in tuples: "role:acme/ID". Example: "r01m824qgqx05kcwex3kxbcecwz".
@@ -4070,7 +4405,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[67]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4082,7 +4417,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[67]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4095,7 +4430,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{67}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Role) GetId() string {
@@ -4153,7 +4488,7 @@ type CreateRoleRequest struct {
 
 func (x *CreateRoleRequest) Reset() {
 	*x = CreateRoleRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[68]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4165,7 +4500,7 @@ func (x *CreateRoleRequest) String() string {
 func (*CreateRoleRequest) ProtoMessage() {}
 
 func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[68]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4178,7 +4513,7 @@ func (x *CreateRoleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleRequest.ProtoReflect.Descriptor instead.
 func (*CreateRoleRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{68}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *CreateRoleRequest) GetStoreId() string {
@@ -4232,7 +4567,7 @@ type CreateRoleResponse struct {
 
 func (x *CreateRoleResponse) Reset() {
 	*x = CreateRoleResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[69]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4244,7 +4579,7 @@ func (x *CreateRoleResponse) String() string {
 func (*CreateRoleResponse) ProtoMessage() {}
 
 func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[69]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4257,7 +4592,7 @@ func (x *CreateRoleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRoleResponse.ProtoReflect.Descriptor instead.
 func (*CreateRoleResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{69}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *CreateRoleResponse) GetRole() *Role {
@@ -4279,7 +4614,7 @@ type ListRolesRequest struct {
 
 func (x *ListRolesRequest) Reset() {
 	*x = ListRolesRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[70]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4291,7 +4626,7 @@ func (x *ListRolesRequest) String() string {
 func (*ListRolesRequest) ProtoMessage() {}
 
 func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[70]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4304,7 +4639,7 @@ func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesRequest.ProtoReflect.Descriptor instead.
 func (*ListRolesRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{70}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ListRolesRequest) GetStoreId() string {
@@ -4330,7 +4665,7 @@ type ListRolesResponse struct {
 
 func (x *ListRolesResponse) Reset() {
 	*x = ListRolesResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[71]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4342,7 +4677,7 @@ func (x *ListRolesResponse) String() string {
 func (*ListRolesResponse) ProtoMessage() {}
 
 func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[71]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4355,7 +4690,7 @@ func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolesResponse.ProtoReflect.Descriptor instead.
 func (*ListRolesResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{71}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ListRolesResponse) GetRoles() []*Role {
@@ -4387,7 +4722,7 @@ type Domain struct {
 
 func (x *Domain) Reset() {
 	*x = Domain{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[72]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4399,7 +4734,7 @@ func (x *Domain) String() string {
 func (*Domain) ProtoMessage() {}
 
 func (x *Domain) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[72]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4412,7 +4747,7 @@ func (x *Domain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Domain.ProtoReflect.Descriptor instead.
 func (*Domain) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{72}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Domain) GetName() string {
@@ -4478,7 +4813,7 @@ type AddDomainRequest struct {
 
 func (x *AddDomainRequest) Reset() {
 	*x = AddDomainRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[73]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4490,7 +4825,7 @@ func (x *AddDomainRequest) String() string {
 func (*AddDomainRequest) ProtoMessage() {}
 
 func (x *AddDomainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[73]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4503,7 +4838,7 @@ func (x *AddDomainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddDomainRequest.ProtoReflect.Descriptor instead.
 func (*AddDomainRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{73}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *AddDomainRequest) GetStoreId() string {
@@ -4536,7 +4871,7 @@ type AddDomainResponse struct {
 
 func (x *AddDomainResponse) Reset() {
 	*x = AddDomainResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[74]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4548,7 +4883,7 @@ func (x *AddDomainResponse) String() string {
 func (*AddDomainResponse) ProtoMessage() {}
 
 func (x *AddDomainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[74]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4561,7 +4896,7 @@ func (x *AddDomainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddDomainResponse.ProtoReflect.Descriptor instead.
 func (*AddDomainResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{74}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *AddDomainResponse) GetDomain() *Domain {
@@ -4587,7 +4922,7 @@ type VerifyDomainRequest struct {
 
 func (x *VerifyDomainRequest) Reset() {
 	*x = VerifyDomainRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[75]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4599,7 +4934,7 @@ func (x *VerifyDomainRequest) String() string {
 func (*VerifyDomainRequest) ProtoMessage() {}
 
 func (x *VerifyDomainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[75]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4612,7 +4947,7 @@ func (x *VerifyDomainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyDomainRequest.ProtoReflect.Descriptor instead.
 func (*VerifyDomainRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{75}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *VerifyDomainRequest) GetStoreId() string {
@@ -4652,7 +4987,7 @@ type VerifyDomainResponse struct {
 
 func (x *VerifyDomainResponse) Reset() {
 	*x = VerifyDomainResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[76]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4664,7 +4999,7 @@ func (x *VerifyDomainResponse) String() string {
 func (*VerifyDomainResponse) ProtoMessage() {}
 
 func (x *VerifyDomainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[76]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4677,7 +5012,7 @@ func (x *VerifyDomainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyDomainResponse.ProtoReflect.Descriptor instead.
 func (*VerifyDomainResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{76}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *VerifyDomainResponse) GetDomain() *Domain {
@@ -4699,7 +5034,7 @@ type ListDomainsRequest struct {
 
 func (x *ListDomainsRequest) Reset() {
 	*x = ListDomainsRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[77]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4711,7 +5046,7 @@ func (x *ListDomainsRequest) String() string {
 func (*ListDomainsRequest) ProtoMessage() {}
 
 func (x *ListDomainsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[77]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4724,7 +5059,7 @@ func (x *ListDomainsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDomainsRequest.ProtoReflect.Descriptor instead.
 func (*ListDomainsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{77}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ListDomainsRequest) GetStoreId() string {
@@ -4750,7 +5085,7 @@ type ListDomainsResponse struct {
 
 func (x *ListDomainsResponse) Reset() {
 	*x = ListDomainsResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[78]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4762,7 +5097,7 @@ func (x *ListDomainsResponse) String() string {
 func (*ListDomainsResponse) ProtoMessage() {}
 
 func (x *ListDomainsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[78]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4775,7 +5110,7 @@ func (x *ListDomainsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDomainsResponse.ProtoReflect.Descriptor instead.
 func (*ListDomainsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{78}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ListDomainsResponse) GetDomains() []*Domain {
@@ -4799,7 +5134,7 @@ type RemoveDomainRequest struct {
 
 func (x *RemoveDomainRequest) Reset() {
 	*x = RemoveDomainRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[79]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4811,7 +5146,7 @@ func (x *RemoveDomainRequest) String() string {
 func (*RemoveDomainRequest) ProtoMessage() {}
 
 func (x *RemoveDomainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[79]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4824,7 +5159,7 @@ func (x *RemoveDomainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveDomainRequest.ProtoReflect.Descriptor instead.
 func (*RemoveDomainRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{79}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *RemoveDomainRequest) GetStoreId() string {
@@ -4856,7 +5191,7 @@ type RemoveDomainResponse struct {
 
 func (x *RemoveDomainResponse) Reset() {
 	*x = RemoveDomainResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[80]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4868,7 +5203,7 @@ func (x *RemoveDomainResponse) String() string {
 func (*RemoveDomainResponse) ProtoMessage() {}
 
 func (x *RemoveDomainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[80]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4881,7 +5216,7 @@ func (x *RemoveDomainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveDomainResponse.ProtoReflect.Descriptor instead.
 func (*RemoveDomainResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{80}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{85}
 }
 
 type DiscoverRequest struct {
@@ -4896,7 +5231,7 @@ type DiscoverRequest struct {
 
 func (x *DiscoverRequest) Reset() {
 	*x = DiscoverRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[81]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4908,7 +5243,7 @@ func (x *DiscoverRequest) String() string {
 func (*DiscoverRequest) ProtoMessage() {}
 
 func (x *DiscoverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[81]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4921,7 +5256,7 @@ func (x *DiscoverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscoverRequest.ProtoReflect.Descriptor instead.
 func (*DiscoverRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{81}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *DiscoverRequest) GetStoreId() string {
@@ -4954,7 +5289,7 @@ type DiscoverResponse struct {
 
 func (x *DiscoverResponse) Reset() {
 	*x = DiscoverResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[82]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4966,7 +5301,7 @@ func (x *DiscoverResponse) String() string {
 func (*DiscoverResponse) ProtoMessage() {}
 
 func (x *DiscoverResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[82]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4979,7 +5314,7 @@ func (x *DiscoverResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscoverResponse.ProtoReflect.Descriptor instead.
 func (*DiscoverResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{82}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *DiscoverResponse) GetStoreId() string {
@@ -5024,7 +5359,7 @@ type DiscoveredConnection struct {
 
 func (x *DiscoveredConnection) Reset() {
 	*x = DiscoveredConnection{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[83]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5036,7 +5371,7 @@ func (x *DiscoveredConnection) String() string {
 func (*DiscoveredConnection) ProtoMessage() {}
 
 func (x *DiscoveredConnection) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[83]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5049,7 +5384,7 @@ func (x *DiscoveredConnection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscoveredConnection.ProtoReflect.Descriptor instead.
 func (*DiscoveredConnection) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{83}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *DiscoveredConnection) GetId() string {
@@ -5088,7 +5423,7 @@ type GateOff struct {
 
 func (x *GateOff) Reset() {
 	*x = GateOff{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[84]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5100,7 +5435,7 @@ func (x *GateOff) String() string {
 func (*GateOff) ProtoMessage() {}
 
 func (x *GateOff) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[84]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5113,7 +5448,7 @@ func (x *GateOff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateOff.ProtoReflect.Descriptor instead.
 func (*GateOff) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{84}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *GateOff) GetSince() *timestamppb.Timestamp {
@@ -5147,7 +5482,7 @@ type GetGateRequest struct {
 
 func (x *GetGateRequest) Reset() {
 	*x = GetGateRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[85]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5159,7 +5494,7 @@ func (x *GetGateRequest) String() string {
 func (*GetGateRequest) ProtoMessage() {}
 
 func (x *GetGateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[85]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5172,7 +5507,7 @@ func (x *GetGateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGateRequest.ProtoReflect.Descriptor instead.
 func (*GetGateRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{85}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *GetGateRequest) GetStoreId() string {
@@ -5192,7 +5527,7 @@ type GetGateResponse struct {
 
 func (x *GetGateResponse) Reset() {
 	*x = GetGateResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[86]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5204,7 +5539,7 @@ func (x *GetGateResponse) String() string {
 func (*GetGateResponse) ProtoMessage() {}
 
 func (x *GetGateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[86]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5217,7 +5552,7 @@ func (x *GetGateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGateResponse.ProtoReflect.Descriptor instead.
 func (*GetGateResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{86}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *GetGateResponse) GetOff() *GateOff {
@@ -5239,7 +5574,7 @@ type TurnGateOffRequest struct {
 
 func (x *TurnGateOffRequest) Reset() {
 	*x = TurnGateOffRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[87]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5251,7 +5586,7 @@ func (x *TurnGateOffRequest) String() string {
 func (*TurnGateOffRequest) ProtoMessage() {}
 
 func (x *TurnGateOffRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[87]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5264,7 +5599,7 @@ func (x *TurnGateOffRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnGateOffRequest.ProtoReflect.Descriptor instead.
 func (*TurnGateOffRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{87}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *TurnGateOffRequest) GetStoreId() string {
@@ -5290,7 +5625,7 @@ type TurnGateOffResponse struct {
 
 func (x *TurnGateOffResponse) Reset() {
 	*x = TurnGateOffResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[88]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5302,7 +5637,7 @@ func (x *TurnGateOffResponse) String() string {
 func (*TurnGateOffResponse) ProtoMessage() {}
 
 func (x *TurnGateOffResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[88]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5315,7 +5650,7 @@ func (x *TurnGateOffResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnGateOffResponse.ProtoReflect.Descriptor instead.
 func (*TurnGateOffResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{88}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *TurnGateOffResponse) GetOff() *GateOff {
@@ -5335,7 +5670,7 @@ type TurnGateOnRequest struct {
 
 func (x *TurnGateOnRequest) Reset() {
 	*x = TurnGateOnRequest{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[89]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5347,7 +5682,7 @@ func (x *TurnGateOnRequest) String() string {
 func (*TurnGateOnRequest) ProtoMessage() {}
 
 func (x *TurnGateOnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[89]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5360,7 +5695,7 @@ func (x *TurnGateOnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnGateOnRequest.ProtoReflect.Descriptor instead.
 func (*TurnGateOnRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{89}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *TurnGateOnRequest) GetStoreId() string {
@@ -5378,7 +5713,7 @@ type TurnGateOnResponse struct {
 
 func (x *TurnGateOnResponse) Reset() {
 	*x = TurnGateOnResponse{}
-	mi := &file_ostiary_v1_identity_proto_msgTypes[90]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5390,7 +5725,7 @@ func (x *TurnGateOnResponse) String() string {
 func (*TurnGateOnResponse) ProtoMessage() {}
 
 func (x *TurnGateOnResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_identity_proto_msgTypes[90]
+	mi := &file_ostiary_v1_identity_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5403,7 +5738,7 @@ func (x *TurnGateOnResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnGateOnResponse.ProtoReflect.Descriptor instead.
 func (*TurnGateOnResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{90}
+	return file_ostiary_v1_identity_proto_rawDescGZIP(), []int{95}
 }
 
 var File_ostiary_v1_identity_proto protoreflect.FileDescriptor
@@ -5701,7 +6036,29 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12$\n" +
 	"\rconnection_id\x18\x02 \x01(\tR\rconnection_id\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\tR\x02id\"\x16\n" +
-	"\x14DeleteClientResponse\"|\n" +
+	"\x14DeleteClientResponse\"\xb9\x02\n" +
+	"\aRevoker\x12\x10\n" +
+	"\x03off\x18\x01 \x01(\bR\x03off\x12\x16\n" +
+	"\x06issuer\x18\x02 \x01(\tR\x06issuer\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\x12&\n" +
+	"\x0esubject_issuer\x18\x04 \x01(\tR\x0esubject_issuer\x12\x12\n" +
+	"\x04jwks\x18\x05 \x01(\tR\x04jwks\x12\x1a\n" +
+	"\bjwks_uri\x18\x06 \x01(\tR\bjwks_uri\x12\"\n" +
+	"\fcertificates\x18\a \x01(\tR\fcertificates\x12.\n" +
+	"\x12protected_user_ids\x18\b \x03(\tR\x12protected_user_ids\x12>\n" +
+	"\flast_used_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\flast_used_at\"\x84\x01\n" +
+	"\x11SetRevokerRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12$\n" +
+	"\rconnection_id\x18\x02 \x01(\tR\rconnection_id\x12-\n" +
+	"\arevoker\x18\x03 \x01(\v2\x13.ostiary.v1.RevokerR\arevoker\"8\n" +
+	"\x12SetRevokerResponse\x12\"\n" +
+	"\fendpoint_url\x18\x01 \x01(\tR\fendpoint_url\"U\n" +
+	"\x11GetRevokerRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12$\n" +
+	"\rconnection_id\x18\x02 \x01(\tR\rconnection_id\"g\n" +
+	"\x12GetRevokerResponse\x12-\n" +
+	"\arevoker\x18\x01 \x01(\v2\x13.ostiary.v1.RevokerR\arevoker\x12\"\n" +
+	"\fendpoint_url\x18\x02 \x01(\tR\fendpoint_url\"|\n" +
 	"\x04Role\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
@@ -5780,7 +6137,7 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\x03off\x18\x01 \x01(\v2\x13.ostiary.v1.GateOffR\x03off\"/\n" +
 	"\x11TurnGateOnRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\"\x14\n" +
-	"\x12TurnGateOnResponse2\xc8\x19\n" +
+	"\x12TurnGateOnResponse2\xe2\x1a\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\x12CreateOrganization\x12%.ostiary.v1.CreateOrganizationRequest\x1a&.ostiary.v1.CreateOrganizationResponse\x12Z\n" +
 	"\x0fGetOrganization\x12\".ostiary.v1.GetOrganizationRequest\x1a#.ostiary.v1.GetOrganizationResponse\x12`\n" +
@@ -5815,6 +6172,10 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\vListClients\x12\x1e.ostiary.v1.ListClientsRequest\x1a\x1f.ostiary.v1.ListClientsResponse\x12Q\n" +
 	"\fDeleteClient\x12\x1f.ostiary.v1.DeleteClientRequest\x1a .ostiary.v1.DeleteClientResponse\x12K\n" +
 	"\n" +
+	"SetRevoker\x12\x1d.ostiary.v1.SetRevokerRequest\x1a\x1e.ostiary.v1.SetRevokerResponse\x12K\n" +
+	"\n" +
+	"GetRevoker\x12\x1d.ostiary.v1.GetRevokerRequest\x1a\x1e.ostiary.v1.GetRevokerResponse\x12K\n" +
+	"\n" +
 	"CreateRole\x12\x1d.ostiary.v1.CreateRoleRequest\x1a\x1e.ostiary.v1.CreateRoleResponse\x12H\n" +
 	"\tListRoles\x12\x1c.ostiary.v1.ListRolesRequest\x1a\x1d.ostiary.v1.ListRolesResponse\x12H\n" +
 	"\tAddDomain\x12\x1c.ostiary.v1.AddDomainRequest\x1a\x1d.ostiary.v1.AddDomainResponse\x12Q\n" +
@@ -5839,7 +6200,7 @@ func file_ostiary_v1_identity_proto_rawDescGZIP() []byte {
 	return file_ostiary_v1_identity_proto_rawDescData
 }
 
-var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 91)
+var file_ostiary_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 96)
 var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*Organization)(nil),               // 0: ostiary.v1.Organization
 	(*CreateOrganizationRequest)(nil),  // 1: ostiary.v1.CreateOrganizationRequest
@@ -5908,44 +6269,49 @@ var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*ListClientsResponse)(nil),        // 64: ostiary.v1.ListClientsResponse
 	(*DeleteClientRequest)(nil),        // 65: ostiary.v1.DeleteClientRequest
 	(*DeleteClientResponse)(nil),       // 66: ostiary.v1.DeleteClientResponse
-	(*Role)(nil),                       // 67: ostiary.v1.Role
-	(*CreateRoleRequest)(nil),          // 68: ostiary.v1.CreateRoleRequest
-	(*CreateRoleResponse)(nil),         // 69: ostiary.v1.CreateRoleResponse
-	(*ListRolesRequest)(nil),           // 70: ostiary.v1.ListRolesRequest
-	(*ListRolesResponse)(nil),          // 71: ostiary.v1.ListRolesResponse
-	(*Domain)(nil),                     // 72: ostiary.v1.Domain
-	(*AddDomainRequest)(nil),           // 73: ostiary.v1.AddDomainRequest
-	(*AddDomainResponse)(nil),          // 74: ostiary.v1.AddDomainResponse
-	(*VerifyDomainRequest)(nil),        // 75: ostiary.v1.VerifyDomainRequest
-	(*VerifyDomainResponse)(nil),       // 76: ostiary.v1.VerifyDomainResponse
-	(*ListDomainsRequest)(nil),         // 77: ostiary.v1.ListDomainsRequest
-	(*ListDomainsResponse)(nil),        // 78: ostiary.v1.ListDomainsResponse
-	(*RemoveDomainRequest)(nil),        // 79: ostiary.v1.RemoveDomainRequest
-	(*RemoveDomainResponse)(nil),       // 80: ostiary.v1.RemoveDomainResponse
-	(*DiscoverRequest)(nil),            // 81: ostiary.v1.DiscoverRequest
-	(*DiscoverResponse)(nil),           // 82: ostiary.v1.DiscoverResponse
-	(*DiscoveredConnection)(nil),       // 83: ostiary.v1.DiscoveredConnection
-	(*GateOff)(nil),                    // 84: ostiary.v1.GateOff
-	(*GetGateRequest)(nil),             // 85: ostiary.v1.GetGateRequest
-	(*GetGateResponse)(nil),            // 86: ostiary.v1.GetGateResponse
-	(*TurnGateOffRequest)(nil),         // 87: ostiary.v1.TurnGateOffRequest
-	(*TurnGateOffResponse)(nil),        // 88: ostiary.v1.TurnGateOffResponse
-	(*TurnGateOnRequest)(nil),          // 89: ostiary.v1.TurnGateOnRequest
-	(*TurnGateOnResponse)(nil),         // 90: ostiary.v1.TurnGateOnResponse
-	(*timestamppb.Timestamp)(nil),      // 91: google.protobuf.Timestamp
+	(*Revoker)(nil),                    // 67: ostiary.v1.Revoker
+	(*SetRevokerRequest)(nil),          // 68: ostiary.v1.SetRevokerRequest
+	(*SetRevokerResponse)(nil),         // 69: ostiary.v1.SetRevokerResponse
+	(*GetRevokerRequest)(nil),          // 70: ostiary.v1.GetRevokerRequest
+	(*GetRevokerResponse)(nil),         // 71: ostiary.v1.GetRevokerResponse
+	(*Role)(nil),                       // 72: ostiary.v1.Role
+	(*CreateRoleRequest)(nil),          // 73: ostiary.v1.CreateRoleRequest
+	(*CreateRoleResponse)(nil),         // 74: ostiary.v1.CreateRoleResponse
+	(*ListRolesRequest)(nil),           // 75: ostiary.v1.ListRolesRequest
+	(*ListRolesResponse)(nil),          // 76: ostiary.v1.ListRolesResponse
+	(*Domain)(nil),                     // 77: ostiary.v1.Domain
+	(*AddDomainRequest)(nil),           // 78: ostiary.v1.AddDomainRequest
+	(*AddDomainResponse)(nil),          // 79: ostiary.v1.AddDomainResponse
+	(*VerifyDomainRequest)(nil),        // 80: ostiary.v1.VerifyDomainRequest
+	(*VerifyDomainResponse)(nil),       // 81: ostiary.v1.VerifyDomainResponse
+	(*ListDomainsRequest)(nil),         // 82: ostiary.v1.ListDomainsRequest
+	(*ListDomainsResponse)(nil),        // 83: ostiary.v1.ListDomainsResponse
+	(*RemoveDomainRequest)(nil),        // 84: ostiary.v1.RemoveDomainRequest
+	(*RemoveDomainResponse)(nil),       // 85: ostiary.v1.RemoveDomainResponse
+	(*DiscoverRequest)(nil),            // 86: ostiary.v1.DiscoverRequest
+	(*DiscoverResponse)(nil),           // 87: ostiary.v1.DiscoverResponse
+	(*DiscoveredConnection)(nil),       // 88: ostiary.v1.DiscoveredConnection
+	(*GateOff)(nil),                    // 89: ostiary.v1.GateOff
+	(*GetGateRequest)(nil),             // 90: ostiary.v1.GetGateRequest
+	(*GetGateResponse)(nil),            // 91: ostiary.v1.GetGateResponse
+	(*TurnGateOffRequest)(nil),         // 92: ostiary.v1.TurnGateOffRequest
+	(*TurnGateOffResponse)(nil),        // 93: ostiary.v1.TurnGateOffResponse
+	(*TurnGateOnRequest)(nil),          // 94: ostiary.v1.TurnGateOnRequest
+	(*TurnGateOnResponse)(nil),         // 95: ostiary.v1.TurnGateOnResponse
+	(*timestamppb.Timestamp)(nil),      // 96: google.protobuf.Timestamp
 }
 var file_ostiary_v1_identity_proto_depIdxs = []int32{
-	91, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
+	96, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 1: ostiary.v1.CreateOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 2: ostiary.v1.GetOrganizationResponse.organization:type_name -> ostiary.v1.Organization
 	0,  // 3: ostiary.v1.ListOrganizationsResponse.organizations:type_name -> ostiary.v1.Organization
-	84, // 4: ostiary.v1.ListOrganizationsResponse.gate_off:type_name -> ostiary.v1.GateOff
+	89, // 4: ostiary.v1.ListOrganizationsResponse.gate_off:type_name -> ostiary.v1.GateOff
 	11, // 5: ostiary.v1.VerifyOrganizationResponse.findings:type_name -> ostiary.v1.Finding
-	91, // 6: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
+	96, // 6: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
 	16, // 7: ostiary.v1.ListMembersResponse.members:type_name -> ostiary.v1.Member
 	29, // 8: ostiary.v1.GetUserResponse.standings:type_name -> ostiary.v1.Standing
-	91, // 9: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
-	91, // 10: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
+	96, // 9: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
+	96, // 10: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
 	30, // 11: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
 	30, // 12: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
 	30, // 13: ostiary.v1.ResumeConnectionResponse.connection:type_name -> ostiary.v1.Connection
@@ -5955,115 +6321,122 @@ var file_ostiary_v1_identity_proto_depIdxs = []int32{
 	30, // 17: ostiary.v1.UpdateConnectionResponse.connection:type_name -> ostiary.v1.Connection
 	39, // 18: ostiary.v1.GetGuardResponse.users:type_name -> ostiary.v1.GuardLimit
 	39, // 19: ostiary.v1.GetGuardResponse.members:type_name -> ostiary.v1.GuardLimit
-	91, // 20: ostiary.v1.GetGuardResponse.held_since:type_name -> google.protobuf.Timestamp
-	91, // 21: ostiary.v1.GetGuardResponse.confirmed_until:type_name -> google.protobuf.Timestamp
+	96, // 20: ostiary.v1.GetGuardResponse.held_since:type_name -> google.protobuf.Timestamp
+	96, // 21: ostiary.v1.GetGuardResponse.confirmed_until:type_name -> google.protobuf.Timestamp
 	48, // 22: ostiary.v1.ReadConnectionLogResponse.entries:type_name -> ostiary.v1.ConnectionLogEntry
-	91, // 23: ostiary.v1.ConnectionLogEntry.time:type_name -> google.protobuf.Timestamp
+	96, // 23: ostiary.v1.ConnectionLogEntry.time:type_name -> google.protobuf.Timestamp
 	30, // 24: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
-	91, // 25: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
-	91, // 26: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	91, // 27: ostiary.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
-	91, // 28: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
+	96, // 25: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	96, // 26: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	96, // 27: ostiary.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	96, // 28: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
 	53, // 29: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
 	53, // 30: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
-	91, // 31: ostiary.v1.Client.created_at:type_name -> google.protobuf.Timestamp
-	91, // 32: ostiary.v1.Client.last_used_at:type_name -> google.protobuf.Timestamp
+	96, // 31: ostiary.v1.Client.created_at:type_name -> google.protobuf.Timestamp
+	96, // 32: ostiary.v1.Client.last_used_at:type_name -> google.protobuf.Timestamp
 	60, // 33: ostiary.v1.CreateClientResponse.client:type_name -> ostiary.v1.Client
 	60, // 34: ostiary.v1.ListClientsResponse.clients:type_name -> ostiary.v1.Client
-	67, // 35: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
-	67, // 36: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
-	91, // 37: ostiary.v1.Domain.added_at:type_name -> google.protobuf.Timestamp
-	91, // 38: ostiary.v1.Domain.verified_at:type_name -> google.protobuf.Timestamp
-	72, // 39: ostiary.v1.AddDomainResponse.domain:type_name -> ostiary.v1.Domain
-	72, // 40: ostiary.v1.VerifyDomainResponse.domain:type_name -> ostiary.v1.Domain
-	72, // 41: ostiary.v1.ListDomainsResponse.domains:type_name -> ostiary.v1.Domain
-	83, // 42: ostiary.v1.DiscoverResponse.connections:type_name -> ostiary.v1.DiscoveredConnection
-	91, // 43: ostiary.v1.GateOff.since:type_name -> google.protobuf.Timestamp
-	84, // 44: ostiary.v1.GetGateResponse.off:type_name -> ostiary.v1.GateOff
-	84, // 45: ostiary.v1.TurnGateOffResponse.off:type_name -> ostiary.v1.GateOff
-	1,  // 46: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
-	3,  // 47: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
-	5,  // 48: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
-	7,  // 49: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
-	9,  // 50: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
-	12, // 51: ostiary.v1.IdentityService.SetMapping:input_type -> ostiary.v1.SetMappingRequest
-	14, // 52: ostiary.v1.IdentityService.GetMapping:input_type -> ostiary.v1.GetMappingRequest
-	17, // 53: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
-	19, // 54: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
-	21, // 55: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
-	23, // 56: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
-	25, // 57: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
-	27, // 58: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
-	31, // 59: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
-	33, // 60: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
-	51, // 61: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
-	35, // 62: ostiary.v1.IdentityService.ResumeConnection:input_type -> ostiary.v1.ResumeConnectionRequest
-	37, // 63: ostiary.v1.IdentityService.PauseConnection:input_type -> ostiary.v1.PauseConnectionRequest
-	40, // 64: ostiary.v1.IdentityService.UpdateConnection:input_type -> ostiary.v1.UpdateConnectionRequest
-	42, // 65: ostiary.v1.IdentityService.GetGuard:input_type -> ostiary.v1.GetGuardRequest
-	44, // 66: ostiary.v1.IdentityService.ConfirmHeld:input_type -> ostiary.v1.ConfirmHeldRequest
-	46, // 67: ostiary.v1.IdentityService.ReadConnectionLog:input_type -> ostiary.v1.ReadConnectionLogRequest
-	49, // 68: ostiary.v1.IdentityService.DeleteConnection:input_type -> ostiary.v1.DeleteConnectionRequest
-	54, // 69: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
-	56, // 70: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
-	58, // 71: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
-	61, // 72: ostiary.v1.IdentityService.CreateClient:input_type -> ostiary.v1.CreateClientRequest
-	63, // 73: ostiary.v1.IdentityService.ListClients:input_type -> ostiary.v1.ListClientsRequest
-	65, // 74: ostiary.v1.IdentityService.DeleteClient:input_type -> ostiary.v1.DeleteClientRequest
-	68, // 75: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
-	70, // 76: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
-	73, // 77: ostiary.v1.IdentityService.AddDomain:input_type -> ostiary.v1.AddDomainRequest
-	75, // 78: ostiary.v1.IdentityService.VerifyDomain:input_type -> ostiary.v1.VerifyDomainRequest
-	77, // 79: ostiary.v1.IdentityService.ListDomains:input_type -> ostiary.v1.ListDomainsRequest
-	79, // 80: ostiary.v1.IdentityService.RemoveDomain:input_type -> ostiary.v1.RemoveDomainRequest
-	81, // 81: ostiary.v1.IdentityService.Discover:input_type -> ostiary.v1.DiscoverRequest
-	85, // 82: ostiary.v1.IdentityService.GetGate:input_type -> ostiary.v1.GetGateRequest
-	87, // 83: ostiary.v1.IdentityService.TurnGateOff:input_type -> ostiary.v1.TurnGateOffRequest
-	89, // 84: ostiary.v1.IdentityService.TurnGateOn:input_type -> ostiary.v1.TurnGateOnRequest
-	2,  // 85: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
-	4,  // 86: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
-	6,  // 87: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
-	8,  // 88: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
-	10, // 89: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
-	13, // 90: ostiary.v1.IdentityService.SetMapping:output_type -> ostiary.v1.SetMappingResponse
-	15, // 91: ostiary.v1.IdentityService.GetMapping:output_type -> ostiary.v1.GetMappingResponse
-	18, // 92: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
-	20, // 93: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
-	22, // 94: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
-	24, // 95: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
-	26, // 96: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
-	28, // 97: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
-	32, // 98: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
-	34, // 99: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
-	52, // 100: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
-	36, // 101: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
-	38, // 102: ostiary.v1.IdentityService.PauseConnection:output_type -> ostiary.v1.PauseConnectionResponse
-	41, // 103: ostiary.v1.IdentityService.UpdateConnection:output_type -> ostiary.v1.UpdateConnectionResponse
-	43, // 104: ostiary.v1.IdentityService.GetGuard:output_type -> ostiary.v1.GetGuardResponse
-	45, // 105: ostiary.v1.IdentityService.ConfirmHeld:output_type -> ostiary.v1.ConfirmHeldResponse
-	47, // 106: ostiary.v1.IdentityService.ReadConnectionLog:output_type -> ostiary.v1.ReadConnectionLogResponse
-	50, // 107: ostiary.v1.IdentityService.DeleteConnection:output_type -> ostiary.v1.DeleteConnectionResponse
-	55, // 108: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
-	57, // 109: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
-	59, // 110: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
-	62, // 111: ostiary.v1.IdentityService.CreateClient:output_type -> ostiary.v1.CreateClientResponse
-	64, // 112: ostiary.v1.IdentityService.ListClients:output_type -> ostiary.v1.ListClientsResponse
-	66, // 113: ostiary.v1.IdentityService.DeleteClient:output_type -> ostiary.v1.DeleteClientResponse
-	69, // 114: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
-	71, // 115: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
-	74, // 116: ostiary.v1.IdentityService.AddDomain:output_type -> ostiary.v1.AddDomainResponse
-	76, // 117: ostiary.v1.IdentityService.VerifyDomain:output_type -> ostiary.v1.VerifyDomainResponse
-	78, // 118: ostiary.v1.IdentityService.ListDomains:output_type -> ostiary.v1.ListDomainsResponse
-	80, // 119: ostiary.v1.IdentityService.RemoveDomain:output_type -> ostiary.v1.RemoveDomainResponse
-	82, // 120: ostiary.v1.IdentityService.Discover:output_type -> ostiary.v1.DiscoverResponse
-	86, // 121: ostiary.v1.IdentityService.GetGate:output_type -> ostiary.v1.GetGateResponse
-	88, // 122: ostiary.v1.IdentityService.TurnGateOff:output_type -> ostiary.v1.TurnGateOffResponse
-	90, // 123: ostiary.v1.IdentityService.TurnGateOn:output_type -> ostiary.v1.TurnGateOnResponse
-	85, // [85:124] is the sub-list for method output_type
-	46, // [46:85] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	96, // 35: ostiary.v1.Revoker.last_used_at:type_name -> google.protobuf.Timestamp
+	67, // 36: ostiary.v1.SetRevokerRequest.revoker:type_name -> ostiary.v1.Revoker
+	67, // 37: ostiary.v1.GetRevokerResponse.revoker:type_name -> ostiary.v1.Revoker
+	72, // 38: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
+	72, // 39: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
+	96, // 40: ostiary.v1.Domain.added_at:type_name -> google.protobuf.Timestamp
+	96, // 41: ostiary.v1.Domain.verified_at:type_name -> google.protobuf.Timestamp
+	77, // 42: ostiary.v1.AddDomainResponse.domain:type_name -> ostiary.v1.Domain
+	77, // 43: ostiary.v1.VerifyDomainResponse.domain:type_name -> ostiary.v1.Domain
+	77, // 44: ostiary.v1.ListDomainsResponse.domains:type_name -> ostiary.v1.Domain
+	88, // 45: ostiary.v1.DiscoverResponse.connections:type_name -> ostiary.v1.DiscoveredConnection
+	96, // 46: ostiary.v1.GateOff.since:type_name -> google.protobuf.Timestamp
+	89, // 47: ostiary.v1.GetGateResponse.off:type_name -> ostiary.v1.GateOff
+	89, // 48: ostiary.v1.TurnGateOffResponse.off:type_name -> ostiary.v1.GateOff
+	1,  // 49: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
+	3,  // 50: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
+	5,  // 51: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
+	7,  // 52: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
+	9,  // 53: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
+	12, // 54: ostiary.v1.IdentityService.SetMapping:input_type -> ostiary.v1.SetMappingRequest
+	14, // 55: ostiary.v1.IdentityService.GetMapping:input_type -> ostiary.v1.GetMappingRequest
+	17, // 56: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
+	19, // 57: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
+	21, // 58: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
+	23, // 59: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
+	25, // 60: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
+	27, // 61: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
+	31, // 62: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
+	33, // 63: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
+	51, // 64: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
+	35, // 65: ostiary.v1.IdentityService.ResumeConnection:input_type -> ostiary.v1.ResumeConnectionRequest
+	37, // 66: ostiary.v1.IdentityService.PauseConnection:input_type -> ostiary.v1.PauseConnectionRequest
+	40, // 67: ostiary.v1.IdentityService.UpdateConnection:input_type -> ostiary.v1.UpdateConnectionRequest
+	42, // 68: ostiary.v1.IdentityService.GetGuard:input_type -> ostiary.v1.GetGuardRequest
+	44, // 69: ostiary.v1.IdentityService.ConfirmHeld:input_type -> ostiary.v1.ConfirmHeldRequest
+	46, // 70: ostiary.v1.IdentityService.ReadConnectionLog:input_type -> ostiary.v1.ReadConnectionLogRequest
+	49, // 71: ostiary.v1.IdentityService.DeleteConnection:input_type -> ostiary.v1.DeleteConnectionRequest
+	54, // 72: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
+	56, // 73: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
+	58, // 74: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
+	61, // 75: ostiary.v1.IdentityService.CreateClient:input_type -> ostiary.v1.CreateClientRequest
+	63, // 76: ostiary.v1.IdentityService.ListClients:input_type -> ostiary.v1.ListClientsRequest
+	65, // 77: ostiary.v1.IdentityService.DeleteClient:input_type -> ostiary.v1.DeleteClientRequest
+	68, // 78: ostiary.v1.IdentityService.SetRevoker:input_type -> ostiary.v1.SetRevokerRequest
+	70, // 79: ostiary.v1.IdentityService.GetRevoker:input_type -> ostiary.v1.GetRevokerRequest
+	73, // 80: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
+	75, // 81: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
+	78, // 82: ostiary.v1.IdentityService.AddDomain:input_type -> ostiary.v1.AddDomainRequest
+	80, // 83: ostiary.v1.IdentityService.VerifyDomain:input_type -> ostiary.v1.VerifyDomainRequest
+	82, // 84: ostiary.v1.IdentityService.ListDomains:input_type -> ostiary.v1.ListDomainsRequest
+	84, // 85: ostiary.v1.IdentityService.RemoveDomain:input_type -> ostiary.v1.RemoveDomainRequest
+	86, // 86: ostiary.v1.IdentityService.Discover:input_type -> ostiary.v1.DiscoverRequest
+	90, // 87: ostiary.v1.IdentityService.GetGate:input_type -> ostiary.v1.GetGateRequest
+	92, // 88: ostiary.v1.IdentityService.TurnGateOff:input_type -> ostiary.v1.TurnGateOffRequest
+	94, // 89: ostiary.v1.IdentityService.TurnGateOn:input_type -> ostiary.v1.TurnGateOnRequest
+	2,  // 90: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
+	4,  // 91: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
+	6,  // 92: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
+	8,  // 93: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
+	10, // 94: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
+	13, // 95: ostiary.v1.IdentityService.SetMapping:output_type -> ostiary.v1.SetMappingResponse
+	15, // 96: ostiary.v1.IdentityService.GetMapping:output_type -> ostiary.v1.GetMappingResponse
+	18, // 97: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
+	20, // 98: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
+	22, // 99: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
+	24, // 100: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
+	26, // 101: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
+	28, // 102: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
+	32, // 103: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
+	34, // 104: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
+	52, // 105: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
+	36, // 106: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
+	38, // 107: ostiary.v1.IdentityService.PauseConnection:output_type -> ostiary.v1.PauseConnectionResponse
+	41, // 108: ostiary.v1.IdentityService.UpdateConnection:output_type -> ostiary.v1.UpdateConnectionResponse
+	43, // 109: ostiary.v1.IdentityService.GetGuard:output_type -> ostiary.v1.GetGuardResponse
+	45, // 110: ostiary.v1.IdentityService.ConfirmHeld:output_type -> ostiary.v1.ConfirmHeldResponse
+	47, // 111: ostiary.v1.IdentityService.ReadConnectionLog:output_type -> ostiary.v1.ReadConnectionLogResponse
+	50, // 112: ostiary.v1.IdentityService.DeleteConnection:output_type -> ostiary.v1.DeleteConnectionResponse
+	55, // 113: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
+	57, // 114: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
+	59, // 115: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
+	62, // 116: ostiary.v1.IdentityService.CreateClient:output_type -> ostiary.v1.CreateClientResponse
+	64, // 117: ostiary.v1.IdentityService.ListClients:output_type -> ostiary.v1.ListClientsResponse
+	66, // 118: ostiary.v1.IdentityService.DeleteClient:output_type -> ostiary.v1.DeleteClientResponse
+	69, // 119: ostiary.v1.IdentityService.SetRevoker:output_type -> ostiary.v1.SetRevokerResponse
+	71, // 120: ostiary.v1.IdentityService.GetRevoker:output_type -> ostiary.v1.GetRevokerResponse
+	74, // 121: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
+	76, // 122: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
+	79, // 123: ostiary.v1.IdentityService.AddDomain:output_type -> ostiary.v1.AddDomainResponse
+	81, // 124: ostiary.v1.IdentityService.VerifyDomain:output_type -> ostiary.v1.VerifyDomainResponse
+	83, // 125: ostiary.v1.IdentityService.ListDomains:output_type -> ostiary.v1.ListDomainsResponse
+	85, // 126: ostiary.v1.IdentityService.RemoveDomain:output_type -> ostiary.v1.RemoveDomainResponse
+	87, // 127: ostiary.v1.IdentityService.Discover:output_type -> ostiary.v1.DiscoverResponse
+	91, // 128: ostiary.v1.IdentityService.GetGate:output_type -> ostiary.v1.GetGateResponse
+	93, // 129: ostiary.v1.IdentityService.TurnGateOff:output_type -> ostiary.v1.TurnGateOffResponse
+	95, // 130: ostiary.v1.IdentityService.TurnGateOn:output_type -> ostiary.v1.TurnGateOnResponse
+	90, // [90:131] is the sub-list for method output_type
+	49, // [49:90] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_identity_proto_init() }
@@ -6078,7 +6451,7 @@ func file_ostiary_v1_identity_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_identity_proto_rawDesc), len(file_ostiary_v1_identity_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   91,
+			NumMessages:   96,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -48,6 +48,8 @@ const (
 	IdentityService_CreateClient_FullMethodName       = "/ostiary.v1.IdentityService/CreateClient"
 	IdentityService_ListClients_FullMethodName        = "/ostiary.v1.IdentityService/ListClients"
 	IdentityService_DeleteClient_FullMethodName       = "/ostiary.v1.IdentityService/DeleteClient"
+	IdentityService_SetRevoker_FullMethodName         = "/ostiary.v1.IdentityService/SetRevoker"
+	IdentityService_GetRevoker_FullMethodName         = "/ostiary.v1.IdentityService/GetRevoker"
 	IdentityService_CreateRole_FullMethodName         = "/ostiary.v1.IdentityService/CreateRole"
 	IdentityService_ListRoles_FullMethodName          = "/ostiary.v1.IdentityService/ListRoles"
 	IdentityService_AddDomain_FullMethodName          = "/ostiary.v1.IdentityService/AddDomain"
@@ -162,6 +164,12 @@ type IdentityServiceClient interface {
 	ListClients(ctx context.Context, in *ListClientsRequest, opts ...grpc.CallOption) (*ListClientsResponse, error)
 	// DeleteClient ends a client, and with it every access token that it has.
 	DeleteClient(ctx context.Context, in *DeleteClientRequest, opts ...grpc.CallOption) (*DeleteClientResponse, error)
+	// SetRevoker says by what JWTs the identity provider of a connection may end the sessions of its people (Global
+	// Token Revocation), in the place of what was set before.
+	SetRevoker(ctx context.Context, in *SetRevokerRequest, opts ...grpc.CallOption) (*SetRevokerResponse, error)
+	// GetRevoker returns what SetRevoker has set.
+	// Errors: NOT_FOUND where nothing was.
+	GetRevoker(ctx context.Context, in *GetRevokerRequest, opts ...grpc.CallOption) (*GetRevokerResponse, error)
 	// CreateRole adds a role or an entitlement to what identity providers may assign in an organization.
 	// Errors: ALREADY_EXISTS where the value is taken; RESOURCE_EXHAUSTED where the organization has 1,000.
 	CreateRole(ctx context.Context, in *CreateRoleRequest, opts ...grpc.CallOption) (*CreateRoleResponse, error)
@@ -496,6 +504,26 @@ func (c *identityServiceClient) DeleteClient(ctx context.Context, in *DeleteClie
 	return out, nil
 }
 
+func (c *identityServiceClient) SetRevoker(ctx context.Context, in *SetRevokerRequest, opts ...grpc.CallOption) (*SetRevokerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetRevokerResponse)
+	err := c.cc.Invoke(ctx, IdentityService_SetRevoker_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) GetRevoker(ctx context.Context, in *GetRevokerRequest, opts ...grpc.CallOption) (*GetRevokerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetRevokerResponse)
+	err := c.cc.Invoke(ctx, IdentityService_GetRevoker_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *identityServiceClient) CreateRole(ctx context.Context, in *CreateRoleRequest, opts ...grpc.CallOption) (*CreateRoleResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateRoleResponse)
@@ -698,6 +726,12 @@ type IdentityServiceServer interface {
 	ListClients(context.Context, *ListClientsRequest) (*ListClientsResponse, error)
 	// DeleteClient ends a client, and with it every access token that it has.
 	DeleteClient(context.Context, *DeleteClientRequest) (*DeleteClientResponse, error)
+	// SetRevoker says by what JWTs the identity provider of a connection may end the sessions of its people (Global
+	// Token Revocation), in the place of what was set before.
+	SetRevoker(context.Context, *SetRevokerRequest) (*SetRevokerResponse, error)
+	// GetRevoker returns what SetRevoker has set.
+	// Errors: NOT_FOUND where nothing was.
+	GetRevoker(context.Context, *GetRevokerRequest) (*GetRevokerResponse, error)
 	// CreateRole adds a role or an entitlement to what identity providers may assign in an organization.
 	// Errors: ALREADY_EXISTS where the value is taken; RESOURCE_EXHAUSTED where the organization has 1,000.
 	CreateRole(context.Context, *CreateRoleRequest) (*CreateRoleResponse, error)
@@ -828,6 +862,12 @@ func (UnimplementedIdentityServiceServer) ListClients(context.Context, *ListClie
 }
 func (UnimplementedIdentityServiceServer) DeleteClient(context.Context, *DeleteClientRequest) (*DeleteClientResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteClient not implemented")
+}
+func (UnimplementedIdentityServiceServer) SetRevoker(context.Context, *SetRevokerRequest) (*SetRevokerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetRevoker not implemented")
+}
+func (UnimplementedIdentityServiceServer) GetRevoker(context.Context, *GetRevokerRequest) (*GetRevokerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetRevoker not implemented")
 }
 func (UnimplementedIdentityServiceServer) CreateRole(context.Context, *CreateRoleRequest) (*CreateRoleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateRole not implemented")
@@ -1402,6 +1442,42 @@ func _IdentityService_DeleteClient_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _IdentityService_SetRevoker_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetRevokerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).SetRevoker(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_SetRevoker_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).SetRevoker(ctx, req.(*SetRevokerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_GetRevoker_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetRevokerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).GetRevoker(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_GetRevoker_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).GetRevoker(ctx, req.(*GetRevokerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _IdentityService_CreateRole_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateRoleRequest)
 	if err := dec(in); err != nil {
@@ -1704,6 +1780,14 @@ var IdentityService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteClient",
 			Handler:    _IdentityService_DeleteClient_Handler,
+		},
+		{
+			MethodName: "SetRevoker",
+			Handler:    _IdentityService_SetRevoker_Handler,
+		},
+		{
+			MethodName: "GetRevoker",
+			Handler:    _IdentityService_GetRevoker_Handler,
 		},
 		{
 			MethodName: "CreateRole",
