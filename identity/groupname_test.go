@@ -28,7 +28,8 @@ func TestGroupNamesAreUnique(t *testing.T) {
 			c.Store, c.Organization, c.Name = store, "acme", name
 			c, err := w.service.CreateConnection(w.ctx(), c)
 			must(t)(c, err)
-			ctx, d := w.directoryOf(c.ID, w.token(c.ID))
+			client, _ := w.client(c.ID, identity.ScopeGroupsWrite) // a strict connection takes nothing else
+			ctx, d := w.directoryOf(c.ID, w.access(client))
 			create := func(name string) (identity.Group, error) {
 				return d.CreateGroup(ctx, identity.GroupInput{DisplayName: name}, nil)
 			}
