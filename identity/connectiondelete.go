@@ -100,7 +100,7 @@ func (s *Service) beginDeletion(ctx context.Context, store, id string, withPeopl
 		m.Preconditions = append(m.Preconditions, at(d))
 		switch {
 		case !withPeople && left.Users+left.Groups > 0:
-			return fmt.Errorf("connection %s manages %d people and %d groups, which would be deleted with it: %w", id, left.Users, left.Groups, ostiary.ErrExists)
+			return fmt.Errorf("connection %s manages %d people and %d groups, which would be deleted with it; --with-people (with_people) says that they may: %w", id, left.Users, left.Groups, ostiary.ErrExists)
 		case c.Paused == PausedByDeletion:
 			return nil
 		}
