@@ -81,7 +81,7 @@ func (s *Server) askAt(
 	q = &question{view: v, model: m, reader: v.Reader(store, now), nowNanos: now, store: store, gated: f.organizations, gate: f.gate}
 	q.names = &f.mapping.Names
 	if at != (moment{}) {
-		err = s.seePresent(ctx, q, at)
+		err = s.seePresent(ctx, q, at, c)
 	}
 	return q, err
 }

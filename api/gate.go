@@ -24,7 +24,7 @@ import (
 const maxGateStaleness = 10 * time.Second
 
 // judgeGateAge refuses a question of a node that may have missed deactivations for too long. A linearizable
-// view has missed nothing, and one of the past is not about now.
+// view has missed nothing, and of one of the past seePresent judges what must be known of now.
 func (s *Server) judgeGateAge(ctx context.Context, at moment, c openfgav1.ConsistencyPreference) error {
 	if at != (moment{}) || c == openfgav1.ConsistencyPreference_HIGHER_CONSISTENCY {
 		return nil
@@ -65,16 +65,18 @@ func (q *question) gateBy(s ostiary.SubjectRef, read, readNow func(user string) 
 // question about the past is answered as it was then for who has been disabled since, but who has been
 // deleted is denied for ever, and who waits for as long. A later page of a list is about now, whatever its
 // revision: who has been disabled since its first page is denied too.
-func (s *Server) seePresent(ctx context.Context, q *question, at moment) error {
-	var f ostiary.Freshness
-	if at.continued {
-		f.MaxStaleness = maxGateStaleness
-	}
-	v, err := s.backend.View(ctx, f)
+func (s *Server) seePresent(ctx context.Context, q *question, at moment, c openfgav1.ConsistencyPreference) error {
+	v, err := s.backend.View(ctx, ostiary.Freshness{})
 	if err != nil {
 		return err
 	}
 	on, _, err := identity.HasOrganizations(v, q.store)
+	if err == nil && on && (at.continued || c != openfgav1.ConsistencyPreference_HIGHER_CONSISTENCY) {
+		v.Close()
+		if v, err = s.backend.View(ctx, ostiary.Freshness{MaxStaleness: maxGateStaleness}); err != nil {
+			return err
+		}
+	}
 	if err != nil || !on {
 		v.Close()
 		return err

@@ -11,6 +11,7 @@ import (
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -391,6 +392,13 @@ func TestGateOfNodeThatIsCutOff(t *testing.T) {
 		TupleKey: &openfgav1.CheckRequestTupleKey{User: k.User, Relation: k.Relation, Object: k.Object}})
 	if err != nil {
 		t.Errorf("linearizable: %v", err)
+	}
+	// It may also have missed that somebody was deleted, who is denied for ever.
+	past := metadata.AppendToOutgoingContext(t.Context(), "ostiary-as-of", string(ostiary.NewToken(w.harness.store.ClusterID(), w.newest(t))))
+	_, err = w.fga.Check(past, &openfgav1.CheckRequest{StoreId: w.store,
+		TupleKey: &openfgav1.CheckRequestTupleKey{User: k.User, Relation: k.Relation, Object: k.Object}})
+	if status.Code(err) != codes.Unavailable {
+		t.Errorf("of the past: %v", err)
 	}
 }
 
