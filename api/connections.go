@@ -121,7 +121,7 @@ func (i *identityService) RevokeToken(ctx context.Context, req *ostiaryv1.Revoke
 }
 
 func wireRole(r identity.Role) *ostiaryv1.Role {
-	return &ostiaryv1.Role{Id: r.ID, Value: r.Value, Display: r.Display, Entitlement: r.Entitlement, Type: r.Type}
+	return &ostiaryv1.Role{Id: r.ID, Value: r.Value, Display: r.Display, Entitlement: r.Entitlement, Type: r.Type, Relation: r.IsRelation()}
 }
 
 // CreateRole adds a role or an entitlement to what identity providers may assign.
@@ -135,13 +135,25 @@ func (i *identityService) CreateRole(ctx context.Context, req *ostiaryv1.CreateR
 	return &ostiaryv1.CreateRoleResponse{Role: wireRole(r)}, nil
 }
 
+func (i *identityService) rolesOrRelations(ctx context.Context, req *ostiaryv1.ListRolesRequest) (page []identity.Role, next string, err error) {
+	if !req.GetRelations() {
+		page, err = i.server.identity.Roles(ctx, req.GetStoreId(), req.GetOrganizationId())
+		return page, "", err
+	}
+	return identityPage(ctx, i.server,
+		pageScope{kind: pageRelations, store: req.GetStoreId(), filter: req.GetOrganizationId()}, req.GetPageToken(), req.GetPageSize(),
+		func(after string, limit int) ([]identity.Role, error) {
+			return i.server.identity.Assignable(ctx, req.GetStoreId(), req.GetOrganizationId(), after, limit)
+		}, func(r identity.Role) string { return r.ID })
+}
+
 // ListRoles returns what identity providers may assign in an organization.
 func (i *identityService) ListRoles(ctx context.Context, req *ostiaryv1.ListRolesRequest) (*ostiaryv1.ListRolesResponse, error) {
-	all, err := i.server.identity.Roles(ctx, req.GetStoreId(), req.GetOrganizationId())
+	all, next, err := i.rolesOrRelations(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	resp := &ostiaryv1.ListRolesResponse{}
+	resp := &ostiaryv1.ListRolesResponse{NextPageToken: next}
 	for _, r := range all {
 		resp.Roles = append(resp.Roles, wireRole(r))
 	}

@@ -25,6 +25,7 @@ const (
 	pageOrganizations
 	pageMembers
 	pageSessions
+	pageRelations
 )
 
 // pageScope is what a page token is bound to: the list, the store, and what narrows the list.

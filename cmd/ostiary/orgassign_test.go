@@ -101,6 +101,15 @@ func TestAssignFromModel(t *testing.T) {
 		}
 		return string(text), resp.Header.Get("Ostiary-Token")
 	}
+	run(exitDone, "org", "role", "add", "acme", "bookkeeper")
+	shownRoles := run(exitDone, "org", "role", "list", "acme")
+	has(shownRoles, "workspace:w1 ", "workspace:w1#assigned_editor", "Editor (w1)", "entitlement  model", "bookkeeper", "role         operator")
+	if strings.Contains(shownRoles, "w2") {
+		t.Errorf("an object of another organization is listed:\n%s", shownRoles)
+	}
+	run(exitDone, "tuple", "write", "workspace:w3#organization@organization:acme")
+	has(run(exitDone, "org", "role", "list", "acme", "--limit", "1"), "more relations of objects than the 1")
+	run(exitDone, "tuple", "delete", "workspace:w3#organization@organization:acme")
 	listed, _ := scim("GET", "/WorkspaceRole?count=1&startIndex=1", "", http.StatusOK)
 	has(listed, `"totalResults":1`, `"value":"workspace:w1#assigned_editor"`, `"type":"Workspace role"`)
 	const userSchema = `"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"]`

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -60,15 +61,26 @@ func roleObject(n *gate.Names, organization string, r *ostiaryv1.Role) string {
 }
 
 func newOrgRoleListCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:     "list ORG",
-		Short:   "List what identity providers may assign",
-		Example: "  ostiary org role list acme",
+	var limit int32
+	cmd := &cobra.Command{
+		Use:   "list ORG",
+		Short: "List what identity providers may assign",
+		Long: `List what identity providers may assign to the people of an organization: what 'org role add' made, and
+relations of the organization's objects that the store's mapping lets be assigned (FROM says model).`,
+		Example: "  ostiary org role list acme\n  ostiary org role list acme --limit 1000",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.withIdentity(func(ctx context.Context, c identityClient, args []string) error {
 			all, err := c.ListRoles(ctx, &ostiaryv1.ListRolesRequest{StoreId: c.store, OrganizationId: args[0]})
 			if err != nil {
 				return fmt.Errorf("list the roles of %q: %w", args[0], err)
+			}
+			relations, err := c.ListRoles(ctx, &ostiaryv1.ListRolesRequest{StoreId: c.store, OrganizationId: args[0], Relations: true, PageSize: limit})
+			if err != nil {
+				return fmt.Errorf("list what of the objects of %q can be assigned: %w", args[0], err)
+			}
+			all.Roles, all.NextPageToken = append(all.Roles, relations.GetRoles()...), relations.GetNextPageToken()
+			if all.GetNextPageToken() != "" {
+				a.talkf("there are more relations of objects than the %d that are listed: pass a larger --limit", len(relations.GetRoles()))
 			}
 			if a.json() {
 				return a.printMessage(all, nil)
@@ -79,9 +91,19 @@ func newOrgRoleListCommand(a *app) *cobra.Command {
 			}
 			rows := make([][]string, 0, len(all.GetRoles()))
 			for _, r := range all.GetRoles() {
-				rows = append(rows, []string{roleObject(names, args[0], r), r.GetValue(), r.GetDisplay(), r.GetType()})
+				object, kind, from := roleObject(names, args[0], r), "role", "operator"
+				if r.GetEntitlement() {
+					kind = "entitlement"
+				}
+				if r.GetRelation() {
+					from = "model"
+					object, _, _ = strings.Cut(r.GetValue(), "#")
+				}
+				rows = append(rows, []string{object, r.GetValue(), r.GetDisplay(), r.GetType(), kind, from})
 			}
-			return a.printTable([]string{"OBJECT", "VALUE", "DISPLAY", "TYPE"}, rows)
+			return a.printTable([]string{"OBJECT", "VALUE", "DISPLAY", "TYPE", "KIND", "FROM"}, rows)
 		}),
 	}
+	cmd.Flags().Int32Var(&limit, "limit", 100, "how many relations of objects to list, 1 to 1000")
+	return cmd
 }

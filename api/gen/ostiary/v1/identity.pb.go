@@ -4398,7 +4398,10 @@ type Role struct {
 	// An entitlement, and not a role.
 	Entitlement bool `protobuf:"varint,4,opt,name=entitlement,proto3" json:"entitlement,omitempty"`
 	// Example: "Workspace role".
-	Type          string `protobuf:"bytes,5,opt,name=type,proto3" json:"type,omitempty"`
+	Type string `protobuf:"bytes,5,opt,name=type,proto3" json:"type,omitempty"`
+	// A relation of an object, which nobody made by CreateRole: its value stands in tuples, and its id does not.
+	// Example of a value: "workspace:w1#editor".
+	Relation      bool `protobuf:"varint,6,opt,name=relation,proto3" json:"relation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4466,6 +4469,13 @@ func (x *Role) GetType() string {
 		return x.Type
 	}
 	return ""
+}
+
+func (x *Role) GetRelation() bool {
+	if x != nil {
+		return x.Relation
+	}
+	return false
 }
 
 type CreateRoleRequest struct {
@@ -4608,8 +4618,15 @@ type ListRolesRequest struct {
 	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
 	// Example: "acme".
 	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,proto3" json:"organization_id,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Lists the relations of the organization's objects that the store's mapping lets be assigned, and not what
+	// CreateRole made: those that are roles, then those that are entitlements, by type, object and name.
+	Relations bool `protobuf:"varint,3,opt,name=relations,proto3" json:"relations,omitempty"`
+	// Of relations: 1 to 1,000; 0 means 100.
+	PageSize int32 `protobuf:"varint,4,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	// Of relations, from the answer before. Empty: the start.
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListRolesRequest) Reset() {
@@ -4656,9 +4673,32 @@ func (x *ListRolesRequest) GetOrganizationId() string {
 	return ""
 }
 
+func (x *ListRolesRequest) GetRelations() bool {
+	if x != nil {
+		return x.Relations
+	}
+	return false
+}
+
+func (x *ListRolesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListRolesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 type ListRolesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Roles         []*Role                `protobuf:"bytes,1,rep,name=roles,proto3" json:"roles,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Roles []*Role                `protobuf:"bytes,1,rep,name=roles,proto3" json:"roles,omitempty"`
+	// Of relations. Empty: there are no more.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4698,6 +4738,13 @@ func (x *ListRolesResponse) GetRoles() []*Role {
 		return x.Roles
 	}
 	return nil
+}
+
+func (x *ListRolesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 type Domain struct {
@@ -6058,13 +6105,14 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\rconnection_id\x18\x02 \x01(\tR\rconnection_id\"g\n" +
 	"\x12GetRevokerResponse\x12-\n" +
 	"\arevoker\x18\x01 \x01(\v2\x13.ostiary.v1.RevokerR\arevoker\x12\"\n" +
-	"\fendpoint_url\x18\x02 \x01(\tR\fendpoint_url\"|\n" +
+	"\fendpoint_url\x18\x02 \x01(\tR\fendpoint_url\"\x98\x01\n" +
 	"\x04Role\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
 	"\adisplay\x18\x03 \x01(\tR\adisplay\x12 \n" +
 	"\ventitlement\x18\x04 \x01(\bR\ventitlement\x12\x12\n" +
-	"\x04type\x18\x05 \x01(\tR\x04type\"\xbf\x01\n" +
+	"\x04type\x18\x05 \x01(\tR\x04type\x12\x1a\n" +
+	"\brelation\x18\x06 \x01(\bR\brelation\"\xbf\x01\n" +
 	"\x11CreateRoleRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\x12\x14\n" +
@@ -6073,12 +6121,18 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\ventitlement\x18\x05 \x01(\bR\ventitlement\x12\x12\n" +
 	"\x04type\x18\x06 \x01(\tR\x04type\":\n" +
 	"\x12CreateRoleResponse\x12$\n" +
-	"\x04role\x18\x01 \x01(\v2\x10.ostiary.v1.RoleR\x04role\"X\n" +
+	"\x04role\x18\x01 \x01(\v2\x10.ostiary.v1.RoleR\x04role\"\xb4\x01\n" +
 	"\x10ListRolesRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12(\n" +
-	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\";\n" +
+	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\x12\x1c\n" +
+	"\trelations\x18\x03 \x01(\bR\trelations\x12\x1c\n" +
+	"\tpage_size\x18\x04 \x01(\x05R\tpage_size\x12\x1e\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\n" +
+	"page_token\"e\n" +
 	"\x11ListRolesResponse\x12&\n" +
-	"\x05roles\x18\x01 \x03(\v2\x10.ostiary.v1.RoleR\x05roles\"\x96\x02\n" +
+	"\x05roles\x18\x01 \x03(\v2\x10.ostiary.v1.RoleR\x05roles\x12(\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\x0fnext_page_token\"\x96\x02\n" +
 	"\x06Domain\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vrecord_name\x18\x02 \x01(\tR\vrecord_name\x12 \n" +

@@ -173,7 +173,9 @@ type IdentityServiceClient interface {
 	// CreateRole adds a role or an entitlement to what identity providers may assign in an organization.
 	// Errors: ALREADY_EXISTS where the value is taken; RESOURCE_EXHAUSTED where the organization has 1,000.
 	CreateRole(ctx context.Context, in *CreateRoleRequest, opts ...grpc.CallOption) (*CreateRoleResponse, error)
-	// ListRoles returns what identity providers may assign in an organization, by id.
+	// ListRoles returns what identity providers may assign in an organization: what CreateRole made, by id; or, in
+	// pages, relations of the organization's objects.
+	// Errors: RESOURCE_EXHAUSTED where a page of relations would read more than 100,000 objects.
 	ListRoles(ctx context.Context, in *ListRolesRequest, opts ...grpc.CallOption) (*ListRolesResponse, error)
 	// AddDomain notes that an organization says a mail domain is its own, and returns the TXT record that proves
 	// it. Adding it again returns the same. Several organizations of a store may say so of one domain, until one
@@ -735,7 +737,9 @@ type IdentityServiceServer interface {
 	// CreateRole adds a role or an entitlement to what identity providers may assign in an organization.
 	// Errors: ALREADY_EXISTS where the value is taken; RESOURCE_EXHAUSTED where the organization has 1,000.
 	CreateRole(context.Context, *CreateRoleRequest) (*CreateRoleResponse, error)
-	// ListRoles returns what identity providers may assign in an organization, by id.
+	// ListRoles returns what identity providers may assign in an organization: what CreateRole made, by id; or, in
+	// pages, relations of the organization's objects.
+	// Errors: RESOURCE_EXHAUSTED where a page of relations would read more than 100,000 objects.
 	ListRoles(context.Context, *ListRolesRequest) (*ListRolesResponse, error)
 	// AddDomain notes that an organization says a mail domain is its own, and returns the TXT record that proves
 	// it. Adding it again returns the same. Several organizations of a store may say so of one domain, until one
