@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/ostiary/ostiary"
 	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
 	"github.com/ostiary/ostiary/egress"
@@ -57,7 +59,8 @@ func (i *identityService) CreateClient(ctx context.Context, req *ostiaryv1.Creat
 func judgeKeys(c identity.Client) error {
 	if len(c.Keys) > 0 {
 		if _, err := keyset.Parse(c.Keys); err != nil {
-			return fmt.Errorf("%v: %w", err, ostiary.ErrTupleInvalid)
+			return &refusal{code: codes.InvalidArgument, cause: ostiary.ErrTupleInvalid,
+				text: strings.TrimSuffix(err.Error(), ": "+keyset.ErrInvalid.Error())}
 		}
 	}
 	for name, url := range map[string]string{"jwks_uri": c.KeysURL, "issuer": c.Issuer} {
@@ -65,7 +68,7 @@ func judgeKeys(c identity.Client) error {
 			continue
 		}
 		if err := egress.Judge(url); err != nil {
-			return fmt.Errorf("%s: %v: %w", name, err, ostiary.ErrTupleInvalid)
+			return &refusal{code: codes.InvalidArgument, cause: ostiary.ErrTupleInvalid, text: fmt.Sprintf("%s: %v", name, err)}
 		}
 	}
 	return nil
