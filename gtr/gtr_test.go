@@ -155,6 +155,7 @@ func TestJWTAttacks(t *testing.T) {
 		"iat far ahead":                  with("iat", now+300, "exp", now+600),
 		"iat long ago":                   with("iat", now-3600, "exp", now-3000),
 		"nbf far ahead":                  with("nbf", now+300),
+		"good for 14 minutes":            with("iat", now-300, "exp", now+540),
 		"no jti":                         with("jti", nil),
 		"a long jti":                     with("jti", strings.Repeat("x", 300)),
 		"claims that are no object":      sign(t, jose.RS256, w.key, "k", []string{"x"}, "typ", typ),

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/ostiary/ostiary/identity"
 	"github.com/ostiary/ostiary/keyset"
@@ -13,39 +12,30 @@ import (
 // jwtType is the type that a JWT must have: no other purpose has it.
 const jwtType = "global-token-revocation+jwt"
 
-// The bounds in time of a JWT. That it comes once is remembered for a day.
-const (
-	clockSkew  = time.Minute
-	maxLife    = 10 * time.Minute // from iat to exp; nbf may lie before iat
-	maxIDBytes = 255
-)
+// maxIDBytes bounds the jti of a JWT. That it comes once is remembered for a day.
+const maxIDBytes = 255
 
 // claims are those of a JWT as Okta sends it, and two that others have and it does not.
 type claims struct {
-	Issuer   string   `json:"iss"`
-	Subject  string   `json:"sub"`
-	Audience any      `json:"aud"`
-	Expiry   *float64 `json:"exp"`
-	NotYet   *float64 `json:"nbf"`
-	Issued   *float64 `json:"iat"`
-	ID       string   `json:"jti"`
-	Nonce    any      `json:"nonce"`
-	Events   any      `json:"events"`
+	Issuer   string `json:"iss"`
+	Subject  string `json:"sub"`
+	Audience any    `json:"aud"`
+	ID       string `json:"jti"`
+	Nonce    any    `json:"nonce"`
+	Events   any    `json:"events"`
+	keyset.Times
 }
 
 // good reports whether the claims are those that a connection's provider makes for a URL at a time.
 func (c claims) good(r identity.Revoker, audience string, nowNanos int64) bool {
-	now, skew, life := float64(nowNanos)/1e9, clockSkew.Seconds(), maxLife.Seconds()
 	switch {
 	case c.Issuer == "" || c.Issuer != r.Issuer || c.Subject == "" || c.Subject != r.Subject:
 		return false
 	case !names(c.Audience, audience):
 		return false
-	case c.Expiry == nil || c.Issued == nil || c.ID == "" || len(c.ID) > maxIDBytes:
+	case c.Judge(nowNanos) != nil || c.Issued == nil || *c.Expiry-*c.Issued > keyset.MaxLife.Seconds():
 		return false
-	case *c.Expiry+skew <= now || *c.Issued > now+skew || c.NotYet != nil && *c.NotYet > now+skew:
-		return false
-	case *c.Expiry-*c.Issued > life || *c.Issued < now-life-skew:
+	case c.ID == "" || len(c.ID) > maxIDBytes:
 		return false
 	}
 	return c.Nonce == nil && c.Events == nil

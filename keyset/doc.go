@@ -25,5 +25,5 @@
 //
 // # Not here
 //
-// Which addresses may be asked (package egress, handed in as Getter), claims and types (the callers).
+// Which addresses may be asked (package egress, handed in as Getter), types and claims but for times (the callers).
 package keyset
