@@ -342,7 +342,9 @@ func TestDeprovisioningRevokes(t *testing.T) {
 			w := newWorld(t)
 			u, other := w.user("ann"), w.user("bob")
 			auth := w.raft.Now()
-			w.logIn(identity.SessionInput{User: u.ID, AuthNanos: auth, Issuer: issuer, SID: "1"})
+			for _, layer := range identity.Layers() {
+				w.logIn(identity.SessionInput{User: u.ID, AuthNanos: auth, Issuer: issuer, SID: "1 of " + layer, Layer: layer})
+			}
 			w.logIn(identity.SessionInput{User: other.ID, Actor: u.ID, AuthNanos: auth})
 			before := w.revision()
 			if err := end(w, u.ID); err != nil {
