@@ -88,34 +88,70 @@ func TestPowerLossUnderLoad(t *testing.T) {
 	writers.Wait()
 }
 
-// TestEveryIOError lets the k-th write to the disk fail, for each k, and demands that the node either
-// acknowledges a write that survives or stops with an error, and that a later start finds every
-// acknowledged write. Nothing may be acknowledged after the failure.
+// TestEveryIOError lets the k-th write to the disk, or the k-th read of it, fail, for each k that there is, on
+// an empty folder and on one that a node has left. The node either acknowledges a write that survives or stops
+// with an error, never says of an acknowledged tuple that it is not there, and a later start finds them all.
 func TestEveryIOError(t *testing.T) {
-	for k := int32(0); k < 120; k += 3 {
-		t.Run(fmt.Sprint(k), func(t *testing.T) {
-			mem := vfs.NewCrashableMem()
-			failure := errorfs.ErrInjected.If(errorfs.And(errorfs.Writes, errorfs.OnIndex(k)))
-			fs := errorfs.Wrap(mem, failure)
-			acknowledged := writeUntilFailure(t, fs)
-			back, err := Open(t.Context(), Options{Dir: "data", FS: mem.CrashClone(vfs.CrashCloneCfg{})})
-			if err != nil && len(acknowledged) == 0 {
-				return // the node never came up, and the folder is no node's
-			}
-			if err != nil {
-				t.Fatalf("open after an I/O error: %v", err)
-			}
-			defer back.Close()
-			for _, n := range acknowledged {
-				if !has(t, back, tupleOf(n)) {
-					t.Errorf("tuple %d was acknowledged and is gone", n)
+	left := vfs.NewCrashableMem()
+	before := writeUntilFailure(t, left, 0)
+	if len(before) == 0 {
+		t.Fatal("nothing was written")
+	}
+	step := int32(1)
+	if testing.Short() {
+		step = 7
+	}
+	for name, calls := range map[string]errorfs.Predicate{"write": errorfs.Writes, "read": errorfs.Reads} {
+		for folder, acknowledged := range map[string][]int{"an empty folder": nil, "one that is there": before} {
+			t.Run(name+" of "+folder, func(t *testing.T) {
+				t.Parallel()
+				k := int32(0)
+				for ; failsOnce(t, left, acknowledged, errorfs.And(calls, errorfs.OnIndex(k)), fmt.Sprint(name, " ", k)); k += step {
 				}
-			}
-		})
+				if k < 20 {
+					t.Errorf("only %d calls were there to fail", k)
+				}
+			})
+		}
 	}
 }
 
-func writeUntilFailure(t *testing.T, fs vfs.FS) (acknowledged []int) {
+// failsOnce runs a node on an empty folder, or where it holds acknowledged tuples on one that a node has left,
+// and lets one call fail. It reports whether that call came.
+func failsOnce(t *testing.T, left *vfs.MemFS, acknowledged []int, when errorfs.Predicate, name string) (came bool) {
+	t.Helper()
+	mem := vfs.NewCrashableMem()
+	if len(acknowledged) > 0 {
+		mem = left.CrashClone(vfs.CrashCloneCfg{})
+	}
+	var fired atomic.Bool
+	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if !when.Evaluate(op) {
+			return nil
+		}
+		fired.Store(true)
+		return errorfs.ErrInjected
+	}))
+	acknowledged = append(slices.Clone(acknowledged), writeUntilFailure(t, fs, len(acknowledged))...)
+	back, err := Open(t.Context(), Options{Dir: "data", FS: mem.CrashClone(vfs.CrashCloneCfg{})})
+	if err != nil {
+		if len(acknowledged) > 0 {
+			t.Fatalf("%s: open after an I/O error: %v", name, err)
+		}
+		return fired.Load() // the node never came up, and the folder is no node's
+	}
+	defer back.Close()
+	for _, n := range acknowledged {
+		if !has(t, back, tupleOf(n)) {
+			t.Errorf("%s: tuple %d was acknowledged and is gone", name, n)
+		}
+	}
+	return fired.Load()
+}
+
+// writeUntilFailure opens a folder that holds the tuples below first, and writes those after it until one
+// write fails.
+func writeUntilFailure(t *testing.T, fs vfs.FS, first int) (acknowledged []int) {
 	t.Helper()
 	var failed atomic.Bool
 	s, err := Open(t.Context(), Options{Dir: "data", FS: fs, MinFreeBytes: -1, OnFatal: func(error) { failed.Store(true) }})
@@ -123,7 +159,12 @@ func writeUntilFailure(t *testing.T, fs vfs.FS) (acknowledged []int) {
 		return nil
 	}
 	defer s.Close()
-	for n := range 20 {
+	for n := range first {
+		if there, err := holds(s, tupleOf(n)); err == nil && !there {
+			t.Errorf("tuple %d was acknowledged before, and the node says that it is not there", n)
+		}
+	}
+	for n := first; n < first+20; n++ {
 		_, err := s.Propose(t.Context(), create(n))
 		if err == nil {
 			acknowledged = append(acknowledged, n)
