@@ -56,17 +56,11 @@ func newBuilder(dir string, o Options) (*Builder, error) {
 	options := s.pebbleOptions(s.guard.FS(OrDisk(o.FS), dir), cache)
 	options.DisableWAL = true // nothing counts before the flush at the end
 	options.ErrorIfExists = true
-	err := s.guard.Run(func() error {
-		db, err := pebble.Open(dir, options)
-		if err != nil {
-			return readError(err)
-		}
-		s.db = db
-		return nil
-	})
+	db, err := s.guard.Open(dir, options)
 	if err != nil {
-		return nil, err
+		return nil, readError(err)
 	}
+	s.db = db
 	return &Builder{store: s, batch: s.db.NewBatch()}, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -103,17 +102,11 @@ func open(dir string, o Options) (*Store, error) {
 	}
 	cache := pebble.NewCache(cacheBytes(o.CacheBytes) + maxMemTables*memTableBytes)
 	defer cache.Unref()
-	err := s.guard.Run(func() error {
-		db, err := pebble.Open(dir, s.pebbleOptions(s.guard.FS(fs, dir), cache))
-		if err != nil {
-			return readError(err)
-		}
-		s.db = db
-		return nil
-	})
+	db, err := s.guard.Open(dir, s.pebbleOptions(s.guard.FS(fs, dir), cache))
 	if err != nil {
-		return nil, err
+		return nil, readError(err)
 	}
+	s.db = db
 	if err := s.guard.Run(func() error { return s.load(o) }); err != nil {
 		return nil, errors.Join(err, s.guard.Run(s.db.Close))
 	}
@@ -163,12 +156,9 @@ func cacheBytes(n int64) int64 {
 
 func (s *Store) pebbleOptions(fs vfs.FS, cache *pebble.Cache) *pebble.Options {
 	listener := s.guard.Listener()
-	scheduler := newCompactions(time.Now)
-	listener.CompactionBegin = scheduler.begun
 	listener.FlushEnd = func(info pebble.FlushInfo) {
 		if info.Err == nil {
 			s.flushed.Store(true)
-			scheduler.flushed(info.InputBytes)
 		}
 	}
 	o := &pebble.Options{
@@ -182,7 +172,6 @@ func (s *Store) pebbleOptions(fs vfs.FS, cache *pebble.Cache) *pebble.Options {
 		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       1000,
 	}
-	o.Experimental.CompactionScheduler = scheduler
 	for i := range o.Levels {
 		o.Levels[i].IndexBlockSize = indexBlockBytes
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)

@@ -101,25 +101,19 @@ func open(dir string, o Options) (*Log, error) {
 	}
 	cache := pebble.NewCache(size + 2*memTableBytes) // Pebble takes its memtables out of the cache
 	defer cache.Unref()
-	err := l.guard.Run(func() error {
-		db, err := pebble.Open(dir, &pebble.Options{
-			FS:                          l.guard.FS(fs, dir),
-			Cache:                       cache,
-			FormatMajorVersion:          pebbleFormat,
-			Logger:                      l.guard.Logger(),
-			EventListener:               l.guard.Listener(),
-			MemTableSize:                memTableBytes,
-			MemTableStopWritesThreshold: 4,
-		})
-		if err != nil {
-			return readError(err)
-		}
-		l.db = db
-		return nil
+	db, err := l.guard.Open(dir, &pebble.Options{
+		FS:                          l.guard.FS(fs, dir),
+		Cache:                       cache,
+		FormatMajorVersion:          pebbleFormat,
+		Logger:                      l.guard.Logger(),
+		EventListener:               l.guard.Listener(),
+		MemTableSize:                memTableBytes,
+		MemTableStopWritesThreshold: 4,
 	})
 	if err != nil {
-		return nil, err
+		return nil, readError(err)
 	}
+	l.db = db
 	if err := l.guard.Run(l.load); err != nil {
 		return nil, errors.Join(err, l.guard.Run(l.db.Close))
 	}

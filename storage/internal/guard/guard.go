@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/record"
@@ -60,6 +61,26 @@ func (g *Guard) Failure() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.err
+}
+
+// Open opens a database. No compaction runs before it is open.
+func (g *Guard) Open(dir string, o *pebble.Options) (*pebble.DB, error) {
+	scheduler := newCompactions(time.Now)
+	scheduler.attach(o)
+	var db *pebble.DB
+	err := g.Run(func() error {
+		opened, err := pebble.Open(dir, o)
+		if err != nil {
+			return err
+		}
+		scheduler.start()
+		db = opened
+		return nil
+	})
+	if err != nil {
+		return nil, err // db may still be written by what never ended
+	}
+	return db, nil
 }
 
 // Run calls f and returns its error. A panic in f, and a failure elsewhere in Pebble while f runs, is

@@ -1,4 +1,4 @@
-package storage
+package guard
 
 import (
 	"sync/atomic"
@@ -31,7 +31,8 @@ func (db *fakeDB) Schedule(pebble.CompactionGrantHandle) bool {
 func TestCompactionsPutOff(t *testing.T) {
 	at := time.Unix(1, 0)
 	c := newCompactions(func() time.Time { return at })
-	c.db = &fakeDB{}
+	c.Register(2, &fakeDB{})
+	c.mu.started = true // without grant, which would look at the time beside the test
 	try := func() bool {
 		ok, handle := c.TrySchedule()
 		if ok {
@@ -41,7 +42,7 @@ func TestCompactionsPutOff(t *testing.T) {
 	}
 	flush := func(after time.Duration) {
 		at = at.Add(after)
-		c.flushed(memTableBytes)
+		c.flushed()
 	}
 	steps := []struct {
 		name string
@@ -53,7 +54,6 @@ func TestCompactionsPutOff(t *testing.T) {
 		{"after another soon", func() { flush(time.Second) }, false},
 		{"when it is calm", func() { at = at.Add(calm) }, true},
 		{"after a flush long after", func() { flush(calm) }, true},
-		{"after small flushes", func() { c.flushed(1); c.flushed(1) }, true},
 		{"after two more soon", func() { flush(time.Second); flush(time.Second) }, false},
 		{"when there are many", func() {
 			for c.mu.flushes < maxPutOff {
@@ -75,22 +75,18 @@ func TestCompactionsPutOff(t *testing.T) {
 	}
 }
 
-// TestCompactionsOneByOne: what was refused is allowed when the one before it is done, and nothing after
-// the end.
+// TestCompactionsOneByOne: what was refused is allowed after the start, one when the one before it is done,
+// and nothing after the end.
 func TestCompactionsOneByOne(t *testing.T) {
 	db := &fakeDB{}
 	c := newCompactions(time.Now)
 	c.Register(2, db)
-	ok, handle := c.TrySchedule()
-	if !ok {
-		t.Fatal("the first compaction was refused")
-	}
-	db.waiting.Store(2)
+	db.waiting.Store(3)
 	if ok, _ := c.TrySchedule(); ok {
-		t.Fatal("a second compaction was allowed beside the first")
+		t.Fatal("a compaction was allowed before the start")
 	}
-	for want := int64(1); want <= 2; want++ {
-		handle.Done()
+	c.start()
+	for want := int64(1); want <= 3; want++ {
 		deadline := time.Now().Add(30 * time.Second)
 		for db.scheduled.Load() < want {
 			if time.Now().After(deadline) {
@@ -98,11 +94,21 @@ func TestCompactionsOneByOne(t *testing.T) {
 			}
 			time.Sleep(time.Millisecond)
 		}
-		if got := db.scheduled.Load(); got != want {
-			t.Fatalf("%d compactions have been allowed, want %d", got, want)
+		if ok, _ := c.TrySchedule(); ok || db.scheduled.Load() != want {
+			t.Fatalf("beside a compaction another was allowed (%v): %d in all, want %d", ok, db.scheduled.Load(), want)
 		}
+		c.Done()
 	}
-	handle.Done()
+	c.Unregister()
+	if ok, _ := c.TrySchedule(); ok {
+		t.Error("a compaction was allowed after the end")
+	}
+}
+
+// TestUnregisterBeforeStart: a scheduler of a database that never opened ends too.
+func TestUnregisterBeforeStart(t *testing.T) {
+	c := newCompactions(time.Now)
+	c.Register(2, &fakeDB{})
 	c.Unregister()
 	if ok, _ := c.TrySchedule(); ok {
 		t.Error("a compaction was allowed after the end")

@@ -1,4 +1,4 @@
-package storage
+package guard
 
 import (
 	"sync"
@@ -18,7 +18,7 @@ const (
 	grantInterval = 100 * time.Millisecond
 )
 
-// compactions decides when Pebble compacts: one at a time, and now or later. It implements
+// compactions decides when Pebble compacts: not before start, one at a time, and now or later. It implements
 // pebble.CompactionScheduler, which says what may be called with which locks of Pebble held: never is a
 // method of Pebble called with mu held.
 type compactions struct {
@@ -32,6 +32,7 @@ type compactions struct {
 	mu struct {
 		sync.Mutex
 		running        int
+		started        bool
 		closed         bool
 		flushes        int       // of full memtables, since a compaction began that takes them in
 		last, previous time.Time // of these flushes
@@ -43,16 +44,47 @@ var (
 	_ pebble.CompactionGrantHandle = (*compactions)(nil)
 )
 
+// newCompactions returns a scheduler for one database, which tells the time by now.
 func newCompactions(now func() time.Time) *compactions {
 	return &compactions{now: now, poke: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{})}
 }
 
-// flushed notes that memtables of so many bytes were flushed. Those that were flushed before they were
-// full tell nothing of how much is written.
-func (c *compactions) flushed(bytes uint64) {
-	if bytes < memTableBytes/2 {
-		return
+// attach makes o leave it to the scheduler when to compact. The events that o listens to already are passed on.
+func (c *compactions) attach(o *pebble.Options) {
+	o.Experimental.CompactionScheduler = c
+	if o.EventListener == nil {
+		o.EventListener = &pebble.EventListener{}
 	}
+	begun, flushed, full := o.EventListener.CompactionBegin, o.EventListener.FlushEnd, o.MemTableSize/2
+	o.EventListener.CompactionBegin = func(info pebble.CompactionInfo) {
+		c.begun(info)
+		if begun != nil {
+			begun(info)
+		}
+	}
+	o.EventListener.FlushEnd = func(info pebble.FlushInfo) {
+		// Memtables that were flushed before they were full tell nothing of how much is written.
+		if info.Err == nil && info.InputBytes >= full {
+			c.flushed()
+		}
+		if flushed != nil {
+			flushed(info)
+		}
+	}
+}
+
+// start allows compactions from now on. It is for after pebble.Open, and only where that has succeeded: when
+// it fails, Pebble closes what a compaction that runs already goes on to use, and ends the process.
+func (c *compactions) start() {
+	c.mu.Lock()
+	c.mu.started = true
+	c.mu.Unlock()
+	c.UpdateGetAllowedWithoutPermission()
+	go c.grant()
+}
+
+// flushed notes that full memtables were flushed.
+func (c *compactions) flushed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.flushes++
@@ -77,7 +109,7 @@ func (c *compactions) reserve() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	busy := c.now().Sub(c.mu.last) < calm && c.mu.last.Sub(c.mu.previous) < calm
-	if c.mu.closed || c.mu.running >= allowed || busy && c.mu.flushes < maxPutOff {
+	if !c.mu.started || c.mu.closed || c.mu.running >= allowed || busy && c.mu.flushes < maxPutOff {
 		return false
 	}
 	c.mu.running++
@@ -93,16 +125,18 @@ func (c *compactions) release() {
 // Register implements pebble.CompactionScheduler.
 func (c *compactions) Register(_ int, db pebble.DBForCompaction) {
 	c.db = db
-	go c.grant()
 }
 
 // Unregister implements pebble.CompactionScheduler.
 func (c *compactions) Unregister() {
 	c.mu.Lock()
 	c.mu.closed = true
+	started := c.mu.started
 	c.mu.Unlock()
 	close(c.stop)
-	<-c.stopped
+	if started {
+		<-c.stopped
+	}
 }
 
 // TrySchedule implements pebble.CompactionScheduler. What it refuses Pebble remembers, and grant allows
