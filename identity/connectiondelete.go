@@ -204,7 +204,8 @@ func removeConnection(ctx context.Context, v View, m *ostiary.Mutation, c Connec
 	if err := endWaiting(v, m, c.Store, c.ID); err != nil {
 		return err
 	}
-	m.Documents = append(m.Documents, remove(revokerKey(c.ID)), remove(revokerUseKey(c.ID)))
+	m.Documents = append(m.Documents, remove(revokerKey(c.ID)), remove(revokerUseKey(c.ID)),
+		remove(oidcIssuerKey(c.ID)), remove(provisionedKey(c.ID)))
 	m.Documents = append(m.Documents, remove(connectionKey(c.ID)), remove(connectionOfKey(c.Store, c.Organization, c.ID)),
 		put(goneConnectionKey(c.ID), goneConnectionBody{form{bodyForm}, m.TimeNanos}))
 	return nil

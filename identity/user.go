@@ -272,6 +272,9 @@ func (d *Directory) CreateUser(ctx context.Context, in UserInput) (User, error) 
 		if u.ID, err = newID(kindUser, m.TimeNanos); err != nil {
 			return err
 		}
+		if err := noteProvisioned(v.view, m, v.connection.ID); err != nil {
+			return err
+		}
 		row.resource, u.UserInput = u.ID, in
 		u.CreatedNanos, u.ModifiedNanos = m.TimeNanos, m.TimeNanos
 		if err := v.resolve(ctx, m, UserInput{}, &u.UserInput); err != nil {
