@@ -39,6 +39,8 @@ var allowed = map[string][]string{
 	"api":                    {"", "api/gen", "dsl", "dsl/model", "dsl/condition", "dsl/gate", "engine", "identity", "egress", "keyset", "rate"},
 	"oauth":                  {"", "identity", "keyset", "rate"},
 	"gtr":                    {"", "identity", "keyset"},
+	"ssf":                    {},
+	"ssf/receiver":           {"", "identity", "keyset", "rate", "ssf"},
 	"fakeidp":                {"keyset"}, // a tool for trials: it knows nothing of the server
 	"scim/filter":            {},
 	"scim/scimerr":           {},
