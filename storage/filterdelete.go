@@ -20,7 +20,6 @@ const (
 type filterDelete struct {
 	*mutation
 	scan    scan
-	earlier []ostiary.FilterDelete // filters of the mutation that took effect before this one
 	max     int
 	matched int
 	covered [][]byte // the first rows of a covered range, deleted at the end
@@ -34,7 +33,10 @@ type filterDelete struct {
 // the database shows the state before it, from which the effects of earlier filters are taken off.
 func (m *mutation) deleteFiltered(i int) error {
 	f := &m.Filters[i]
-	d := &filterDelete{mutation: m, scan: planScan(f.Filter), earlier: m.Filters[:i], max: ostiary.MaxFilterRows}
+	if m.filtered.has(f.Filter) {
+		return nil // nothing is left of what it matches
+	}
+	d := &filterDelete{mutation: m, scan: planScan(f.Filter), max: ostiary.MaxFilterRows}
 	if f.Max != 0 && int(f.Max) < d.max {
 		d.max = int(f.Max)
 	}
@@ -63,18 +65,18 @@ func (m *mutation) deleteFiltered(i int) error {
 	if err := d.goneReverses.delete(m); err != nil {
 		return err
 	}
-	return d.deleteCovered()
+	if err := d.deleteCovered(); err != nil {
+		return err
+	}
+	m.filtered.add(f.Filter)
+	return nil
 }
 
 // tuple deletes one tuple where it matches, and reports whether to go on.
 func (d *filterDelete) tuple(t ostiary.StoredTuple) bool {
 	f := &d.scan.filter
 	before := tupleState{grants: t.Grants, created: t.Created, createdNanos: t.CreatedNanos}
-	for i := range d.earlier {
-		if e := &d.earlier[i].Filter; e.Store == f.Store {
-			t.Grants, _ = withoutFiltered(e, t)
-		}
-	}
+	t.Grants = d.filtered.leaves(f.Store, t.Tuple, t.Grants)
 	left, removed := withoutFiltered(f, t)
 	if len(removed) == 0 {
 		return true

@@ -20,6 +20,7 @@ type mutation struct {
 	batch    *pebble.Batch
 	sequence uint32 // of the next row of the changelog
 	changed  bool
+	filtered filterSet           // its filters that have taken effect
 	key      []byte              // scratch
 	repeats  *ostiary.Remembered // what came with the same idempotency key before
 	kept     []byte              // scratch for keys of the history
@@ -199,7 +200,7 @@ func validateFilterText(f *ostiary.Filter) error {
 
 // changeTuple stages one tuple change and writes its rows of the changelog.
 func (m *mutation) changeTuple(c *ostiary.TupleChange) error {
-	cell, err := m.applier.overlay.stage(c.Store, c.Tuple, m.Filters, m.seenAbsent(c))
+	cell, err := m.applier.overlay.stage(c.Store, c.Tuple, &m.filtered, m.seenAbsent(c))
 	if err != nil {
 		return err
 	}

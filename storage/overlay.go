@@ -125,7 +125,7 @@ func (o *overlay) accept() {
 // stage returns the cell of a tuple with its staged copy up to date. The filters are those of the
 // mutation in progress: they have taken effect in the batch, where a read of the database does not
 // see them. seen, when not zero, is a revision at which the tuple was absent.
-func (o *overlay) stage(store string, t ostiary.Tuple, filters []ostiary.FilterDelete, seen ostiary.Revision) (*tupleCell, error) {
+func (o *overlay) stage(store string, t ostiary.Tuple, filters *filterSet, seen ostiary.Revision) (*tupleCell, error) {
 	o.key = appendTupleKey(o.key[:0], store, t)
 	c, ok := o.tuples[string(o.key)]
 	if !ok {
@@ -137,11 +137,7 @@ func (o *overlay) stage(store string, t ostiary.Tuple, filters []ostiary.FilterD
 			}
 		}
 		c = &tupleCell{key: string(o.key), store: store, tuple: t, before: state}
-		for i := range filters {
-			if f := &filters[i].Filter; f.Store == store {
-				state.grants, _ = withoutFiltered(f, state.stored(t))
-			}
-		}
+		state.grants = filters.leaves(store, t, state.grants)
 		c.accepted = state
 		o.tuples[c.key] = c
 	}
