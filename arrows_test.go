@@ -17,6 +17,7 @@ const module = "github.com/ostiary/ostiary"
 var allowed = map[string][]string{
 	"":                       {}, // the root vocabulary package
 	"egress":                 {},
+	"internal/loopback":      {},
 	"rate":                   {},
 	"keyset":                 {}, // over egress, which it is handed
 	"jws":                    {},
@@ -49,7 +50,7 @@ var allowed = map[string][]string{
 	"scim/query":             {"scim/filter", "scim/resource", "scim/scimerr"},
 	"scim":                   {"", "identity", "rate", "scim/filter", "scim/patch", "scim/query", "scim/resource", "scim/scimerr"},
 	"bench/workload":         {"", "dsl", "dsl/model"},
-	"bench":                  {"", "dsl", "bench/workload"},
+	"bench":                  {"", "dsl", "bench/workload", "internal/loopback"},
 }
 
 // sole lists the modules that may be imported from one tree alone, test files excepted.

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ostiary/ostiary/internal/loopback"
 )
 
 // benchServer is a server of this binary in a process of its own, on a folder that goes with it.
@@ -40,7 +41,7 @@ func (a *app) startBenchServer(ctx context.Context, args []string) (*benchServer
 	if err != nil {
 		return nil, err
 	}
-	admin, err := freeLoopback()
+	admin, err := loopback.FreeAddress()
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -99,15 +100,6 @@ func (s *benchServer) restart(ctx context.Context) error {
 		return err
 	}
 	return s.start(ctx)
-}
-
-// freeLoopback returns a loopback address whose port nobody uses now.
-func freeLoopback() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 func (s *benchServer) pid() int { return s.command.Process.Pid }

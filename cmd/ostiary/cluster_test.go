@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/api"
+	"github.com/ostiary/ostiary/internal/loopback"
 	"github.com/ostiary/ostiary/raftstore"
 )
 
@@ -110,15 +110,14 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// freeAddress returns an address of this machine that nothing listens on now.
+// freeAddress returns an address of this machine that nothing listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := loopback.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return address
 }
 
 func TestClusterUsage(t *testing.T) {

@@ -34,7 +34,7 @@ func TestKill(t *testing.T) {
 	acknowledged := map[string]bool{}
 	store := ""
 	for round := range *killRounds {
-		server := startBinary(t, binary, dir, "127.0.0.1:0")
+		server := startBinary(t, binary, dir, freeAddress(t))
 		c := newCLI(t, server.address)
 		if store == "" {
 			store = c.newStore("kept")
@@ -49,7 +49,7 @@ func TestKill(t *testing.T) {
 			t.Errorf("round %d: no write was acknowledged before the kill", round)
 		}
 	}
-	server := startBinary(t, binary, dir, "127.0.0.1:0")
+	server := startBinary(t, binary, dir, freeAddress(t))
 	if missing := missingTuples(t, server.client, store, acknowledged); len(missing) > 0 {
 		t.Fatalf("at the end %d of %d acknowledged tuples are gone, the first of them %s", len(missing), len(acknowledged), missing[0])
 	}
@@ -77,7 +77,7 @@ func TestImportOutlivesRestart(t *testing.T) {
 	path := write(t, "tuples.csv", text.String())
 	binary := buildBinary(t)
 	dir := filepath.Join(t.TempDir(), "data")
-	server := startBinary(t, binary, dir, "127.0.0.1:0")
+	server := startBinary(t, binary, dir, freeAddress(t))
 	c := newCLI(t, server.address)
 	store := c.newStore("kept")
 

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -91,12 +90,7 @@ func openFGA(t *testing.T) string {
 	}
 	addresses := make([]string, 2)
 	for i := range addresses {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		addresses[i] = listener.Addr().String()
-		listener.Close()
+		addresses[i] = freeAddress(t)
 	}
 	cmd := exec.Command(binary, "run", "--datastore-engine", "memory", "--grpc-addr", addresses[0], "--http-addr", addresses[1],
 		"--playground-enabled=false", "--metrics-enabled=false", "--log-level", "error")

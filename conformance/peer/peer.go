@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,8 @@ import (
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/ostiary/ostiary/internal/loopback"
 )
 
 // Server is a running process. Stop ends it.
@@ -57,11 +58,15 @@ func OpenFGA(ctx context.Context, binary string, flags ...string) (*Server, erro
 // start runs a command and waits until it answers over gRPC. The ports are free when they are chosen;
 // when another process takes one meanwhile, the command ends and start says so.
 func start(ctx context.Context, dir, binary string, args func(grpcAddr, httpAddr string) []string) (*Server, error) {
-	addresses, err := freeAddresses(2)
+	grpcAddr, err := loopback.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{GRPC: addresses[0], HTTP: addresses[1], output: &lockedBuffer{}, ended: make(chan struct{}), dir: dir}
+	httpAddr, err := loopback.FreeAddress()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{GRPC: grpcAddr, HTTP: httpAddr, output: &lockedBuffer{}, ended: make(chan struct{}), dir: dir}
 	s.command = exec.Command(binary, args(s.GRPC, s.HTTP)...)
 	s.command.Stdout, s.command.Stderr = s.output, s.output
 	if err := s.command.Start(); err != nil {
@@ -139,20 +144,6 @@ func (s *Server) Stop() error {
 func Dial(address string) (*grpc.ClientConn, error) {
 	return grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
-}
-
-// freeAddresses returns loopback addresses that nobody listens on.
-func freeAddresses(n int) ([]string, error) {
-	var addresses []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close() // after all are chosen, so that they differ
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses, nil
 }
 
 // lockedBuffer keeps the newest part of what is written to it.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ostiary/ostiary/bench"
 	"github.com/ostiary/ostiary/bench/cmd/internal/procs"
+	"github.com/ostiary/ostiary/internal/loopback"
 )
 
 // readyTimeout bounds how long a node may take to catch up.
@@ -87,7 +88,7 @@ func (c *cluster) add(name string) (*node, error) {
 	n := &node{name: name}
 	for _, address := range []*string{&n.grpc, &n.http, &n.peer} {
 		var err error
-		if *address, err = procs.FreeAddress(); err != nil {
+		if *address, err = loopback.FreeAddress(); err != nil {
 			return nil, err
 		}
 	}

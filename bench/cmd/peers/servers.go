@@ -15,6 +15,7 @@ import (
 
 	"github.com/ostiary/ostiary/bench"
 	"github.com/ostiary/ostiary/bench/cmd/internal/procs"
+	"github.com/ostiary/ostiary/internal/loopback"
 )
 
 // The names of the servers in the table.
@@ -45,8 +46,8 @@ func (s *server) target(protocol bench.Protocol) bench.Target {
 
 // addresses gives the server its two.
 func (s *server) addresses() (err error) {
-	if s.grpc, err = procs.FreeAddress(); err == nil {
-		s.http, err = procs.FreeAddress()
+	if s.grpc, err = loopback.FreeAddress(); err == nil {
+		s.http, err = loopback.FreeAddress()
 	}
 	return err
 }
@@ -72,7 +73,7 @@ func (s settings) servers(dir string) []*server {
 // startNode starts Ostiary on an empty folder.
 func (s settings) startNode(dir, name string, flags ...string) func(context.Context, *server) error {
 	return func(ctx context.Context, server *server) error {
-		admin, err := procs.FreeAddress()
+		admin, err := loopback.FreeAddress()
 		if err != nil {
 			return err
 		}
@@ -145,7 +146,7 @@ func (s settings) startPostgres(ctx context.Context, server *server, dir string)
 	if err := runToEnd(initdb); err != nil {
 		return "", err
 	}
-	address, err := procs.FreeAddress()
+	address, err := loopback.FreeAddress()
 	if err != nil {
 		return "", err
 	}

@@ -90,12 +90,3 @@ func (g *Group) Answers(ctx context.Context, address, logFile string) error {
 	}
 	return fmt.Errorf("nothing listens on %s after 30 seconds", address)
 }
-
-// FreeAddress returns a loopback address whose port nobody uses now.
-func FreeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
-}
