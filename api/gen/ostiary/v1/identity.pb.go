@@ -5793,7 +5793,7 @@ var File_ostiary_v1_identity_proto protoreflect.FileDescriptor
 const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\n" +
 	"\x19ostiary/v1/identity.proto\x12\n" +
-	"ostiary.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"n\n" +
+	"ostiary.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15ostiary/v1/oidc.proto\"n\n" +
 	"\fOrganization\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12:\n" +
@@ -6191,7 +6191,7 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\x03off\x18\x01 \x01(\v2\x13.ostiary.v1.GateOffR\x03off\"/\n" +
 	"\x11TurnGateOnRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\"\x14\n" +
-	"\x12TurnGateOnResponse2\xe2\x1a\n" +
+	"\x12TurnGateOnResponse2\xea\x1c\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\x12CreateOrganization\x12%.ostiary.v1.CreateOrganizationRequest\x1a&.ostiary.v1.CreateOrganizationResponse\x12Z\n" +
 	"\x0fGetOrganization\x12\".ostiary.v1.GetOrganizationRequest\x1a#.ostiary.v1.GetOrganizationResponse\x12`\n" +
@@ -6228,7 +6228,10 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\n" +
 	"SetRevoker\x12\x1d.ostiary.v1.SetRevokerRequest\x1a\x1e.ostiary.v1.SetRevokerResponse\x12K\n" +
 	"\n" +
-	"GetRevoker\x12\x1d.ostiary.v1.GetRevokerRequest\x1a\x1e.ostiary.v1.GetRevokerResponse\x12K\n" +
+	"GetRevoker\x12\x1d.ostiary.v1.GetRevokerRequest\x1a\x1e.ostiary.v1.GetRevokerResponse\x12T\n" +
+	"\rSetOIDCIssuer\x12 .ostiary.v1.SetOIDCIssuerRequest\x1a!.ostiary.v1.SetOIDCIssuerResponse\x12T\n" +
+	"\rGetOIDCIssuer\x12 .ostiary.v1.GetOIDCIssuerRequest\x1a!.ostiary.v1.GetOIDCIssuerResponse\x12Z\n" +
+	"\x0fClearOIDCIssuer\x12\".ostiary.v1.ClearOIDCIssuerRequest\x1a#.ostiary.v1.ClearOIDCIssuerResponse\x12K\n" +
 	"\n" +
 	"CreateRole\x12\x1d.ostiary.v1.CreateRoleRequest\x1a\x1e.ostiary.v1.CreateRoleResponse\x12H\n" +
 	"\tListRoles\x12\x1c.ostiary.v1.ListRolesRequest\x1a\x1d.ostiary.v1.ListRolesResponse\x12H\n" +
@@ -6353,144 +6356,156 @@ var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*TurnGateOnRequest)(nil),          // 94: ostiary.v1.TurnGateOnRequest
 	(*TurnGateOnResponse)(nil),         // 95: ostiary.v1.TurnGateOnResponse
 	(*timestamppb.Timestamp)(nil),      // 96: google.protobuf.Timestamp
+	(*SetOIDCIssuerRequest)(nil),       // 97: ostiary.v1.SetOIDCIssuerRequest
+	(*GetOIDCIssuerRequest)(nil),       // 98: ostiary.v1.GetOIDCIssuerRequest
+	(*ClearOIDCIssuerRequest)(nil),     // 99: ostiary.v1.ClearOIDCIssuerRequest
+	(*SetOIDCIssuerResponse)(nil),      // 100: ostiary.v1.SetOIDCIssuerResponse
+	(*GetOIDCIssuerResponse)(nil),      // 101: ostiary.v1.GetOIDCIssuerResponse
+	(*ClearOIDCIssuerResponse)(nil),    // 102: ostiary.v1.ClearOIDCIssuerResponse
 }
 var file_ostiary_v1_identity_proto_depIdxs = []int32{
-	96, // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
-	0,  // 1: ostiary.v1.CreateOrganizationResponse.organization:type_name -> ostiary.v1.Organization
-	0,  // 2: ostiary.v1.GetOrganizationResponse.organization:type_name -> ostiary.v1.Organization
-	0,  // 3: ostiary.v1.ListOrganizationsResponse.organizations:type_name -> ostiary.v1.Organization
-	89, // 4: ostiary.v1.ListOrganizationsResponse.gate_off:type_name -> ostiary.v1.GateOff
-	11, // 5: ostiary.v1.VerifyOrganizationResponse.findings:type_name -> ostiary.v1.Finding
-	96, // 6: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
-	16, // 7: ostiary.v1.ListMembersResponse.members:type_name -> ostiary.v1.Member
-	29, // 8: ostiary.v1.GetUserResponse.standings:type_name -> ostiary.v1.Standing
-	96, // 9: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
-	96, // 10: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
-	30, // 11: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	30, // 12: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	30, // 13: ostiary.v1.ResumeConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	30, // 14: ostiary.v1.PauseConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	39, // 15: ostiary.v1.UpdateConnectionRequest.users:type_name -> ostiary.v1.GuardLimit
-	39, // 16: ostiary.v1.UpdateConnectionRequest.members:type_name -> ostiary.v1.GuardLimit
-	30, // 17: ostiary.v1.UpdateConnectionResponse.connection:type_name -> ostiary.v1.Connection
-	39, // 18: ostiary.v1.GetGuardResponse.users:type_name -> ostiary.v1.GuardLimit
-	39, // 19: ostiary.v1.GetGuardResponse.members:type_name -> ostiary.v1.GuardLimit
-	96, // 20: ostiary.v1.GetGuardResponse.held_since:type_name -> google.protobuf.Timestamp
-	96, // 21: ostiary.v1.GetGuardResponse.confirmed_until:type_name -> google.protobuf.Timestamp
-	48, // 22: ostiary.v1.ReadConnectionLogResponse.entries:type_name -> ostiary.v1.ConnectionLogEntry
-	96, // 23: ostiary.v1.ConnectionLogEntry.time:type_name -> google.protobuf.Timestamp
-	30, // 24: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
-	96, // 25: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
-	96, // 26: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	96, // 27: ostiary.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
-	96, // 28: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
-	53, // 29: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
-	53, // 30: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
-	96, // 31: ostiary.v1.Client.created_at:type_name -> google.protobuf.Timestamp
-	96, // 32: ostiary.v1.Client.last_used_at:type_name -> google.protobuf.Timestamp
-	60, // 33: ostiary.v1.CreateClientResponse.client:type_name -> ostiary.v1.Client
-	60, // 34: ostiary.v1.ListClientsResponse.clients:type_name -> ostiary.v1.Client
-	96, // 35: ostiary.v1.Revoker.last_used_at:type_name -> google.protobuf.Timestamp
-	67, // 36: ostiary.v1.SetRevokerRequest.revoker:type_name -> ostiary.v1.Revoker
-	67, // 37: ostiary.v1.GetRevokerResponse.revoker:type_name -> ostiary.v1.Revoker
-	72, // 38: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
-	72, // 39: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
-	96, // 40: ostiary.v1.Domain.added_at:type_name -> google.protobuf.Timestamp
-	96, // 41: ostiary.v1.Domain.verified_at:type_name -> google.protobuf.Timestamp
-	77, // 42: ostiary.v1.AddDomainResponse.domain:type_name -> ostiary.v1.Domain
-	77, // 43: ostiary.v1.VerifyDomainResponse.domain:type_name -> ostiary.v1.Domain
-	77, // 44: ostiary.v1.ListDomainsResponse.domains:type_name -> ostiary.v1.Domain
-	88, // 45: ostiary.v1.DiscoverResponse.connections:type_name -> ostiary.v1.DiscoveredConnection
-	96, // 46: ostiary.v1.GateOff.since:type_name -> google.protobuf.Timestamp
-	89, // 47: ostiary.v1.GetGateResponse.off:type_name -> ostiary.v1.GateOff
-	89, // 48: ostiary.v1.TurnGateOffResponse.off:type_name -> ostiary.v1.GateOff
-	1,  // 49: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
-	3,  // 50: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
-	5,  // 51: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
-	7,  // 52: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
-	9,  // 53: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
-	12, // 54: ostiary.v1.IdentityService.SetMapping:input_type -> ostiary.v1.SetMappingRequest
-	14, // 55: ostiary.v1.IdentityService.GetMapping:input_type -> ostiary.v1.GetMappingRequest
-	17, // 56: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
-	19, // 57: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
-	21, // 58: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
-	23, // 59: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
-	25, // 60: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
-	27, // 61: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
-	31, // 62: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
-	33, // 63: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
-	51, // 64: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
-	35, // 65: ostiary.v1.IdentityService.ResumeConnection:input_type -> ostiary.v1.ResumeConnectionRequest
-	37, // 66: ostiary.v1.IdentityService.PauseConnection:input_type -> ostiary.v1.PauseConnectionRequest
-	40, // 67: ostiary.v1.IdentityService.UpdateConnection:input_type -> ostiary.v1.UpdateConnectionRequest
-	42, // 68: ostiary.v1.IdentityService.GetGuard:input_type -> ostiary.v1.GetGuardRequest
-	44, // 69: ostiary.v1.IdentityService.ConfirmHeld:input_type -> ostiary.v1.ConfirmHeldRequest
-	46, // 70: ostiary.v1.IdentityService.ReadConnectionLog:input_type -> ostiary.v1.ReadConnectionLogRequest
-	49, // 71: ostiary.v1.IdentityService.DeleteConnection:input_type -> ostiary.v1.DeleteConnectionRequest
-	54, // 72: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
-	56, // 73: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
-	58, // 74: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
-	61, // 75: ostiary.v1.IdentityService.CreateClient:input_type -> ostiary.v1.CreateClientRequest
-	63, // 76: ostiary.v1.IdentityService.ListClients:input_type -> ostiary.v1.ListClientsRequest
-	65, // 77: ostiary.v1.IdentityService.DeleteClient:input_type -> ostiary.v1.DeleteClientRequest
-	68, // 78: ostiary.v1.IdentityService.SetRevoker:input_type -> ostiary.v1.SetRevokerRequest
-	70, // 79: ostiary.v1.IdentityService.GetRevoker:input_type -> ostiary.v1.GetRevokerRequest
-	73, // 80: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
-	75, // 81: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
-	78, // 82: ostiary.v1.IdentityService.AddDomain:input_type -> ostiary.v1.AddDomainRequest
-	80, // 83: ostiary.v1.IdentityService.VerifyDomain:input_type -> ostiary.v1.VerifyDomainRequest
-	82, // 84: ostiary.v1.IdentityService.ListDomains:input_type -> ostiary.v1.ListDomainsRequest
-	84, // 85: ostiary.v1.IdentityService.RemoveDomain:input_type -> ostiary.v1.RemoveDomainRequest
-	86, // 86: ostiary.v1.IdentityService.Discover:input_type -> ostiary.v1.DiscoverRequest
-	90, // 87: ostiary.v1.IdentityService.GetGate:input_type -> ostiary.v1.GetGateRequest
-	92, // 88: ostiary.v1.IdentityService.TurnGateOff:input_type -> ostiary.v1.TurnGateOffRequest
-	94, // 89: ostiary.v1.IdentityService.TurnGateOn:input_type -> ostiary.v1.TurnGateOnRequest
-	2,  // 90: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
-	4,  // 91: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
-	6,  // 92: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
-	8,  // 93: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
-	10, // 94: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
-	13, // 95: ostiary.v1.IdentityService.SetMapping:output_type -> ostiary.v1.SetMappingResponse
-	15, // 96: ostiary.v1.IdentityService.GetMapping:output_type -> ostiary.v1.GetMappingResponse
-	18, // 97: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
-	20, // 98: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
-	22, // 99: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
-	24, // 100: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
-	26, // 101: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
-	28, // 102: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
-	32, // 103: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
-	34, // 104: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
-	52, // 105: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
-	36, // 106: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
-	38, // 107: ostiary.v1.IdentityService.PauseConnection:output_type -> ostiary.v1.PauseConnectionResponse
-	41, // 108: ostiary.v1.IdentityService.UpdateConnection:output_type -> ostiary.v1.UpdateConnectionResponse
-	43, // 109: ostiary.v1.IdentityService.GetGuard:output_type -> ostiary.v1.GetGuardResponse
-	45, // 110: ostiary.v1.IdentityService.ConfirmHeld:output_type -> ostiary.v1.ConfirmHeldResponse
-	47, // 111: ostiary.v1.IdentityService.ReadConnectionLog:output_type -> ostiary.v1.ReadConnectionLogResponse
-	50, // 112: ostiary.v1.IdentityService.DeleteConnection:output_type -> ostiary.v1.DeleteConnectionResponse
-	55, // 113: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
-	57, // 114: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
-	59, // 115: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
-	62, // 116: ostiary.v1.IdentityService.CreateClient:output_type -> ostiary.v1.CreateClientResponse
-	64, // 117: ostiary.v1.IdentityService.ListClients:output_type -> ostiary.v1.ListClientsResponse
-	66, // 118: ostiary.v1.IdentityService.DeleteClient:output_type -> ostiary.v1.DeleteClientResponse
-	69, // 119: ostiary.v1.IdentityService.SetRevoker:output_type -> ostiary.v1.SetRevokerResponse
-	71, // 120: ostiary.v1.IdentityService.GetRevoker:output_type -> ostiary.v1.GetRevokerResponse
-	74, // 121: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
-	76, // 122: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
-	79, // 123: ostiary.v1.IdentityService.AddDomain:output_type -> ostiary.v1.AddDomainResponse
-	81, // 124: ostiary.v1.IdentityService.VerifyDomain:output_type -> ostiary.v1.VerifyDomainResponse
-	83, // 125: ostiary.v1.IdentityService.ListDomains:output_type -> ostiary.v1.ListDomainsResponse
-	85, // 126: ostiary.v1.IdentityService.RemoveDomain:output_type -> ostiary.v1.RemoveDomainResponse
-	87, // 127: ostiary.v1.IdentityService.Discover:output_type -> ostiary.v1.DiscoverResponse
-	91, // 128: ostiary.v1.IdentityService.GetGate:output_type -> ostiary.v1.GetGateResponse
-	93, // 129: ostiary.v1.IdentityService.TurnGateOff:output_type -> ostiary.v1.TurnGateOffResponse
-	95, // 130: ostiary.v1.IdentityService.TurnGateOn:output_type -> ostiary.v1.TurnGateOnResponse
-	90, // [90:131] is the sub-list for method output_type
-	49, // [49:90] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	96,  // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
+	0,   // 1: ostiary.v1.CreateOrganizationResponse.organization:type_name -> ostiary.v1.Organization
+	0,   // 2: ostiary.v1.GetOrganizationResponse.organization:type_name -> ostiary.v1.Organization
+	0,   // 3: ostiary.v1.ListOrganizationsResponse.organizations:type_name -> ostiary.v1.Organization
+	89,  // 4: ostiary.v1.ListOrganizationsResponse.gate_off:type_name -> ostiary.v1.GateOff
+	11,  // 5: ostiary.v1.VerifyOrganizationResponse.findings:type_name -> ostiary.v1.Finding
+	96,  // 6: ostiary.v1.Member.added_at:type_name -> google.protobuf.Timestamp
+	16,  // 7: ostiary.v1.ListMembersResponse.members:type_name -> ostiary.v1.Member
+	29,  // 8: ostiary.v1.GetUserResponse.standings:type_name -> ostiary.v1.Standing
+	96,  // 9: ostiary.v1.Standing.blocked_at:type_name -> google.protobuf.Timestamp
+	96,  // 10: ostiary.v1.Connection.created_at:type_name -> google.protobuf.Timestamp
+	30,  // 11: ostiary.v1.CreateConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	30,  // 12: ostiary.v1.GetConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	30,  // 13: ostiary.v1.ResumeConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	30,  // 14: ostiary.v1.PauseConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	39,  // 15: ostiary.v1.UpdateConnectionRequest.users:type_name -> ostiary.v1.GuardLimit
+	39,  // 16: ostiary.v1.UpdateConnectionRequest.members:type_name -> ostiary.v1.GuardLimit
+	30,  // 17: ostiary.v1.UpdateConnectionResponse.connection:type_name -> ostiary.v1.Connection
+	39,  // 18: ostiary.v1.GetGuardResponse.users:type_name -> ostiary.v1.GuardLimit
+	39,  // 19: ostiary.v1.GetGuardResponse.members:type_name -> ostiary.v1.GuardLimit
+	96,  // 20: ostiary.v1.GetGuardResponse.held_since:type_name -> google.protobuf.Timestamp
+	96,  // 21: ostiary.v1.GetGuardResponse.confirmed_until:type_name -> google.protobuf.Timestamp
+	48,  // 22: ostiary.v1.ReadConnectionLogResponse.entries:type_name -> ostiary.v1.ConnectionLogEntry
+	96,  // 23: ostiary.v1.ConnectionLogEntry.time:type_name -> google.protobuf.Timestamp
+	30,  // 24: ostiary.v1.ListConnectionsResponse.connections:type_name -> ostiary.v1.Connection
+	96,  // 25: ostiary.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	96,  // 26: ostiary.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	96,  // 27: ostiary.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	96,  // 28: ostiary.v1.CreateTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
+	53,  // 29: ostiary.v1.CreateTokenResponse.token:type_name -> ostiary.v1.Token
+	53,  // 30: ostiary.v1.ListTokensResponse.tokens:type_name -> ostiary.v1.Token
+	96,  // 31: ostiary.v1.Client.created_at:type_name -> google.protobuf.Timestamp
+	96,  // 32: ostiary.v1.Client.last_used_at:type_name -> google.protobuf.Timestamp
+	60,  // 33: ostiary.v1.CreateClientResponse.client:type_name -> ostiary.v1.Client
+	60,  // 34: ostiary.v1.ListClientsResponse.clients:type_name -> ostiary.v1.Client
+	96,  // 35: ostiary.v1.Revoker.last_used_at:type_name -> google.protobuf.Timestamp
+	67,  // 36: ostiary.v1.SetRevokerRequest.revoker:type_name -> ostiary.v1.Revoker
+	67,  // 37: ostiary.v1.GetRevokerResponse.revoker:type_name -> ostiary.v1.Revoker
+	72,  // 38: ostiary.v1.CreateRoleResponse.role:type_name -> ostiary.v1.Role
+	72,  // 39: ostiary.v1.ListRolesResponse.roles:type_name -> ostiary.v1.Role
+	96,  // 40: ostiary.v1.Domain.added_at:type_name -> google.protobuf.Timestamp
+	96,  // 41: ostiary.v1.Domain.verified_at:type_name -> google.protobuf.Timestamp
+	77,  // 42: ostiary.v1.AddDomainResponse.domain:type_name -> ostiary.v1.Domain
+	77,  // 43: ostiary.v1.VerifyDomainResponse.domain:type_name -> ostiary.v1.Domain
+	77,  // 44: ostiary.v1.ListDomainsResponse.domains:type_name -> ostiary.v1.Domain
+	88,  // 45: ostiary.v1.DiscoverResponse.connections:type_name -> ostiary.v1.DiscoveredConnection
+	96,  // 46: ostiary.v1.GateOff.since:type_name -> google.protobuf.Timestamp
+	89,  // 47: ostiary.v1.GetGateResponse.off:type_name -> ostiary.v1.GateOff
+	89,  // 48: ostiary.v1.TurnGateOffResponse.off:type_name -> ostiary.v1.GateOff
+	1,   // 49: ostiary.v1.IdentityService.CreateOrganization:input_type -> ostiary.v1.CreateOrganizationRequest
+	3,   // 50: ostiary.v1.IdentityService.GetOrganization:input_type -> ostiary.v1.GetOrganizationRequest
+	5,   // 51: ostiary.v1.IdentityService.ListOrganizations:input_type -> ostiary.v1.ListOrganizationsRequest
+	7,   // 52: ostiary.v1.IdentityService.DeleteOrganization:input_type -> ostiary.v1.DeleteOrganizationRequest
+	9,   // 53: ostiary.v1.IdentityService.VerifyOrganization:input_type -> ostiary.v1.VerifyOrganizationRequest
+	12,  // 54: ostiary.v1.IdentityService.SetMapping:input_type -> ostiary.v1.SetMappingRequest
+	14,  // 55: ostiary.v1.IdentityService.GetMapping:input_type -> ostiary.v1.GetMappingRequest
+	17,  // 56: ostiary.v1.IdentityService.AddMember:input_type -> ostiary.v1.AddMemberRequest
+	19,  // 57: ostiary.v1.IdentityService.RemoveMember:input_type -> ostiary.v1.RemoveMemberRequest
+	21,  // 58: ostiary.v1.IdentityService.ListMembers:input_type -> ostiary.v1.ListMembersRequest
+	23,  // 59: ostiary.v1.IdentityService.BlockUser:input_type -> ostiary.v1.BlockUserRequest
+	25,  // 60: ostiary.v1.IdentityService.UnblockUser:input_type -> ostiary.v1.UnblockUserRequest
+	27,  // 61: ostiary.v1.IdentityService.GetUser:input_type -> ostiary.v1.GetUserRequest
+	31,  // 62: ostiary.v1.IdentityService.CreateConnection:input_type -> ostiary.v1.CreateConnectionRequest
+	33,  // 63: ostiary.v1.IdentityService.GetConnection:input_type -> ostiary.v1.GetConnectionRequest
+	51,  // 64: ostiary.v1.IdentityService.ListConnections:input_type -> ostiary.v1.ListConnectionsRequest
+	35,  // 65: ostiary.v1.IdentityService.ResumeConnection:input_type -> ostiary.v1.ResumeConnectionRequest
+	37,  // 66: ostiary.v1.IdentityService.PauseConnection:input_type -> ostiary.v1.PauseConnectionRequest
+	40,  // 67: ostiary.v1.IdentityService.UpdateConnection:input_type -> ostiary.v1.UpdateConnectionRequest
+	42,  // 68: ostiary.v1.IdentityService.GetGuard:input_type -> ostiary.v1.GetGuardRequest
+	44,  // 69: ostiary.v1.IdentityService.ConfirmHeld:input_type -> ostiary.v1.ConfirmHeldRequest
+	46,  // 70: ostiary.v1.IdentityService.ReadConnectionLog:input_type -> ostiary.v1.ReadConnectionLogRequest
+	49,  // 71: ostiary.v1.IdentityService.DeleteConnection:input_type -> ostiary.v1.DeleteConnectionRequest
+	54,  // 72: ostiary.v1.IdentityService.CreateToken:input_type -> ostiary.v1.CreateTokenRequest
+	56,  // 73: ostiary.v1.IdentityService.ListTokens:input_type -> ostiary.v1.ListTokensRequest
+	58,  // 74: ostiary.v1.IdentityService.RevokeToken:input_type -> ostiary.v1.RevokeTokenRequest
+	61,  // 75: ostiary.v1.IdentityService.CreateClient:input_type -> ostiary.v1.CreateClientRequest
+	63,  // 76: ostiary.v1.IdentityService.ListClients:input_type -> ostiary.v1.ListClientsRequest
+	65,  // 77: ostiary.v1.IdentityService.DeleteClient:input_type -> ostiary.v1.DeleteClientRequest
+	68,  // 78: ostiary.v1.IdentityService.SetRevoker:input_type -> ostiary.v1.SetRevokerRequest
+	70,  // 79: ostiary.v1.IdentityService.GetRevoker:input_type -> ostiary.v1.GetRevokerRequest
+	97,  // 80: ostiary.v1.IdentityService.SetOIDCIssuer:input_type -> ostiary.v1.SetOIDCIssuerRequest
+	98,  // 81: ostiary.v1.IdentityService.GetOIDCIssuer:input_type -> ostiary.v1.GetOIDCIssuerRequest
+	99,  // 82: ostiary.v1.IdentityService.ClearOIDCIssuer:input_type -> ostiary.v1.ClearOIDCIssuerRequest
+	73,  // 83: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
+	75,  // 84: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
+	78,  // 85: ostiary.v1.IdentityService.AddDomain:input_type -> ostiary.v1.AddDomainRequest
+	80,  // 86: ostiary.v1.IdentityService.VerifyDomain:input_type -> ostiary.v1.VerifyDomainRequest
+	82,  // 87: ostiary.v1.IdentityService.ListDomains:input_type -> ostiary.v1.ListDomainsRequest
+	84,  // 88: ostiary.v1.IdentityService.RemoveDomain:input_type -> ostiary.v1.RemoveDomainRequest
+	86,  // 89: ostiary.v1.IdentityService.Discover:input_type -> ostiary.v1.DiscoverRequest
+	90,  // 90: ostiary.v1.IdentityService.GetGate:input_type -> ostiary.v1.GetGateRequest
+	92,  // 91: ostiary.v1.IdentityService.TurnGateOff:input_type -> ostiary.v1.TurnGateOffRequest
+	94,  // 92: ostiary.v1.IdentityService.TurnGateOn:input_type -> ostiary.v1.TurnGateOnRequest
+	2,   // 93: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
+	4,   // 94: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
+	6,   // 95: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
+	8,   // 96: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
+	10,  // 97: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
+	13,  // 98: ostiary.v1.IdentityService.SetMapping:output_type -> ostiary.v1.SetMappingResponse
+	15,  // 99: ostiary.v1.IdentityService.GetMapping:output_type -> ostiary.v1.GetMappingResponse
+	18,  // 100: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
+	20,  // 101: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
+	22,  // 102: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
+	24,  // 103: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
+	26,  // 104: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
+	28,  // 105: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
+	32,  // 106: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
+	34,  // 107: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
+	52,  // 108: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
+	36,  // 109: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
+	38,  // 110: ostiary.v1.IdentityService.PauseConnection:output_type -> ostiary.v1.PauseConnectionResponse
+	41,  // 111: ostiary.v1.IdentityService.UpdateConnection:output_type -> ostiary.v1.UpdateConnectionResponse
+	43,  // 112: ostiary.v1.IdentityService.GetGuard:output_type -> ostiary.v1.GetGuardResponse
+	45,  // 113: ostiary.v1.IdentityService.ConfirmHeld:output_type -> ostiary.v1.ConfirmHeldResponse
+	47,  // 114: ostiary.v1.IdentityService.ReadConnectionLog:output_type -> ostiary.v1.ReadConnectionLogResponse
+	50,  // 115: ostiary.v1.IdentityService.DeleteConnection:output_type -> ostiary.v1.DeleteConnectionResponse
+	55,  // 116: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
+	57,  // 117: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
+	59,  // 118: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
+	62,  // 119: ostiary.v1.IdentityService.CreateClient:output_type -> ostiary.v1.CreateClientResponse
+	64,  // 120: ostiary.v1.IdentityService.ListClients:output_type -> ostiary.v1.ListClientsResponse
+	66,  // 121: ostiary.v1.IdentityService.DeleteClient:output_type -> ostiary.v1.DeleteClientResponse
+	69,  // 122: ostiary.v1.IdentityService.SetRevoker:output_type -> ostiary.v1.SetRevokerResponse
+	71,  // 123: ostiary.v1.IdentityService.GetRevoker:output_type -> ostiary.v1.GetRevokerResponse
+	100, // 124: ostiary.v1.IdentityService.SetOIDCIssuer:output_type -> ostiary.v1.SetOIDCIssuerResponse
+	101, // 125: ostiary.v1.IdentityService.GetOIDCIssuer:output_type -> ostiary.v1.GetOIDCIssuerResponse
+	102, // 126: ostiary.v1.IdentityService.ClearOIDCIssuer:output_type -> ostiary.v1.ClearOIDCIssuerResponse
+	74,  // 127: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
+	76,  // 128: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
+	79,  // 129: ostiary.v1.IdentityService.AddDomain:output_type -> ostiary.v1.AddDomainResponse
+	81,  // 130: ostiary.v1.IdentityService.VerifyDomain:output_type -> ostiary.v1.VerifyDomainResponse
+	83,  // 131: ostiary.v1.IdentityService.ListDomains:output_type -> ostiary.v1.ListDomainsResponse
+	85,  // 132: ostiary.v1.IdentityService.RemoveDomain:output_type -> ostiary.v1.RemoveDomainResponse
+	87,  // 133: ostiary.v1.IdentityService.Discover:output_type -> ostiary.v1.DiscoverResponse
+	91,  // 134: ostiary.v1.IdentityService.GetGate:output_type -> ostiary.v1.GetGateResponse
+	93,  // 135: ostiary.v1.IdentityService.TurnGateOff:output_type -> ostiary.v1.TurnGateOffResponse
+	95,  // 136: ostiary.v1.IdentityService.TurnGateOn:output_type -> ostiary.v1.TurnGateOnResponse
+	93,  // [93:137] is the sub-list for method output_type
+	49,  // [49:93] is the sub-list for method input_type
+	49,  // [49:49] is the sub-list for extension type_name
+	49,  // [49:49] is the sub-list for extension extendee
+	0,   // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_identity_proto_init() }
@@ -6498,6 +6513,7 @@ func file_ostiary_v1_identity_proto_init() {
 	if File_ostiary_v1_identity_proto != nil {
 		return
 	}
+	file_ostiary_v1_oidc_proto_init()
 	file_ostiary_v1_identity_proto_msgTypes[40].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -50,6 +50,9 @@ const (
 	IdentityService_DeleteClient_FullMethodName       = "/ostiary.v1.IdentityService/DeleteClient"
 	IdentityService_SetRevoker_FullMethodName         = "/ostiary.v1.IdentityService/SetRevoker"
 	IdentityService_GetRevoker_FullMethodName         = "/ostiary.v1.IdentityService/GetRevoker"
+	IdentityService_SetOIDCIssuer_FullMethodName      = "/ostiary.v1.IdentityService/SetOIDCIssuer"
+	IdentityService_GetOIDCIssuer_FullMethodName      = "/ostiary.v1.IdentityService/GetOIDCIssuer"
+	IdentityService_ClearOIDCIssuer_FullMethodName    = "/ostiary.v1.IdentityService/ClearOIDCIssuer"
 	IdentityService_CreateRole_FullMethodName         = "/ostiary.v1.IdentityService/CreateRole"
 	IdentityService_ListRoles_FullMethodName          = "/ostiary.v1.IdentityService/ListRoles"
 	IdentityService_AddDomain_FullMethodName          = "/ostiary.v1.IdentityService/AddDomain"
@@ -170,6 +173,14 @@ type IdentityServiceClient interface {
 	// GetRevoker returns what SetRevoker has set.
 	// Errors: NOT_FOUND where nothing was.
 	GetRevoker(ctx context.Context, in *GetRevokerRequest, opts ...grpc.CallOption) (*GetRevokerResponse, error)
+	// SetOIDCIssuer sets the OpenID provider of a connection, in the place of what was set before.
+	// Errors: FAILED_PRECONDITION where logins are to make people and SCIM manages the connection.
+	SetOIDCIssuer(ctx context.Context, in *SetOIDCIssuerRequest, opts ...grpc.CallOption) (*SetOIDCIssuerResponse, error)
+	// GetOIDCIssuer returns what SetOIDCIssuer has set.
+	// Errors: NOT_FOUND where nothing was.
+	GetOIDCIssuer(ctx context.Context, in *GetOIDCIssuerRequest, opts ...grpc.CallOption) (*GetOIDCIssuerResponse, error)
+	// ClearOIDCIssuer ends it: nobody logs in by an ID token of the connection any more. Sessions go on.
+	ClearOIDCIssuer(ctx context.Context, in *ClearOIDCIssuerRequest, opts ...grpc.CallOption) (*ClearOIDCIssuerResponse, error)
 	// CreateRole adds a role or an entitlement to what identity providers may assign in an organization.
 	// Errors: ALREADY_EXISTS where the value is taken; RESOURCE_EXHAUSTED where the organization has 1,000.
 	CreateRole(ctx context.Context, in *CreateRoleRequest, opts ...grpc.CallOption) (*CreateRoleResponse, error)
@@ -526,6 +537,36 @@ func (c *identityServiceClient) GetRevoker(ctx context.Context, in *GetRevokerRe
 	return out, nil
 }
 
+func (c *identityServiceClient) SetOIDCIssuer(ctx context.Context, in *SetOIDCIssuerRequest, opts ...grpc.CallOption) (*SetOIDCIssuerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetOIDCIssuerResponse)
+	err := c.cc.Invoke(ctx, IdentityService_SetOIDCIssuer_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) GetOIDCIssuer(ctx context.Context, in *GetOIDCIssuerRequest, opts ...grpc.CallOption) (*GetOIDCIssuerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetOIDCIssuerResponse)
+	err := c.cc.Invoke(ctx, IdentityService_GetOIDCIssuer_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) ClearOIDCIssuer(ctx context.Context, in *ClearOIDCIssuerRequest, opts ...grpc.CallOption) (*ClearOIDCIssuerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ClearOIDCIssuerResponse)
+	err := c.cc.Invoke(ctx, IdentityService_ClearOIDCIssuer_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *identityServiceClient) CreateRole(ctx context.Context, in *CreateRoleRequest, opts ...grpc.CallOption) (*CreateRoleResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateRoleResponse)
@@ -734,6 +775,14 @@ type IdentityServiceServer interface {
 	// GetRevoker returns what SetRevoker has set.
 	// Errors: NOT_FOUND where nothing was.
 	GetRevoker(context.Context, *GetRevokerRequest) (*GetRevokerResponse, error)
+	// SetOIDCIssuer sets the OpenID provider of a connection, in the place of what was set before.
+	// Errors: FAILED_PRECONDITION where logins are to make people and SCIM manages the connection.
+	SetOIDCIssuer(context.Context, *SetOIDCIssuerRequest) (*SetOIDCIssuerResponse, error)
+	// GetOIDCIssuer returns what SetOIDCIssuer has set.
+	// Errors: NOT_FOUND where nothing was.
+	GetOIDCIssuer(context.Context, *GetOIDCIssuerRequest) (*GetOIDCIssuerResponse, error)
+	// ClearOIDCIssuer ends it: nobody logs in by an ID token of the connection any more. Sessions go on.
+	ClearOIDCIssuer(context.Context, *ClearOIDCIssuerRequest) (*ClearOIDCIssuerResponse, error)
 	// CreateRole adds a role or an entitlement to what identity providers may assign in an organization.
 	// Errors: ALREADY_EXISTS where the value is taken; RESOURCE_EXHAUSTED where the organization has 1,000.
 	CreateRole(context.Context, *CreateRoleRequest) (*CreateRoleResponse, error)
@@ -872,6 +921,15 @@ func (UnimplementedIdentityServiceServer) SetRevoker(context.Context, *SetRevoke
 }
 func (UnimplementedIdentityServiceServer) GetRevoker(context.Context, *GetRevokerRequest) (*GetRevokerResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRevoker not implemented")
+}
+func (UnimplementedIdentityServiceServer) SetOIDCIssuer(context.Context, *SetOIDCIssuerRequest) (*SetOIDCIssuerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetOIDCIssuer not implemented")
+}
+func (UnimplementedIdentityServiceServer) GetOIDCIssuer(context.Context, *GetOIDCIssuerRequest) (*GetOIDCIssuerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetOIDCIssuer not implemented")
+}
+func (UnimplementedIdentityServiceServer) ClearOIDCIssuer(context.Context, *ClearOIDCIssuerRequest) (*ClearOIDCIssuerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ClearOIDCIssuer not implemented")
 }
 func (UnimplementedIdentityServiceServer) CreateRole(context.Context, *CreateRoleRequest) (*CreateRoleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateRole not implemented")
@@ -1482,6 +1540,60 @@ func _IdentityService_GetRevoker_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _IdentityService_SetOIDCIssuer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetOIDCIssuerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).SetOIDCIssuer(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_SetOIDCIssuer_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).SetOIDCIssuer(ctx, req.(*SetOIDCIssuerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_GetOIDCIssuer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetOIDCIssuerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).GetOIDCIssuer(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_GetOIDCIssuer_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).GetOIDCIssuer(ctx, req.(*GetOIDCIssuerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_ClearOIDCIssuer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClearOIDCIssuerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).ClearOIDCIssuer(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_ClearOIDCIssuer_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).ClearOIDCIssuer(ctx, req.(*ClearOIDCIssuerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _IdentityService_CreateRole_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateRoleRequest)
 	if err := dec(in); err != nil {
@@ -1792,6 +1904,18 @@ var IdentityService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetRevoker",
 			Handler:    _IdentityService_GetRevoker_Handler,
+		},
+		{
+			MethodName: "SetOIDCIssuer",
+			Handler:    _IdentityService_SetOIDCIssuer_Handler,
+		},
+		{
+			MethodName: "GetOIDCIssuer",
+			Handler:    _IdentityService_GetOIDCIssuer_Handler,
+		},
+		{
+			MethodName: "ClearOIDCIssuer",
+			Handler:    _IdentityService_ClearOIDCIssuer_Handler,
 		},
 		{
 			MethodName: "CreateRole",
