@@ -46,6 +46,10 @@ func (s *Service) AfterRestore(ctx context.Context, o AfterRestoreOptions) (done
 		return done, err
 	}
 	defer v.Close()
+	// A key that was taken away since must not sign again: new ones are made when they are needed.
+	if _, err := s.empty(ctx, v, signingRings); err != nil {
+		return done, err
+	}
 	waiting := map[string][]string{} // connections by store
 	for d, err := range each(ctx, v, connections, "") {
 		if err != nil {

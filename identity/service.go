@@ -51,6 +51,7 @@ type Service struct {
 	requests requestLog
 	// collected is where collectSessions goes on: a *sessionCursor for each store.
 	collected sync.Map
+	signers   signers
 }
 
 // New returns a service over a backend.
