@@ -13,7 +13,7 @@
 package metrics
 
 import (
-	"runtime/debug"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -69,10 +69,11 @@ func (q *Requests) Answered(method, code string, took time.Duration) {
 }
 
 // Process registers what the Go runtime and the operating system say of the process, and
-// ostiary_build_info.
-func Process(r prometheus.Registerer) error {
+// ostiary_build_info, with the version and the revision of the source that runs.
+func Process(r prometheus.Registerer, version, revision string) error {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "ostiary_build_info", Help: "Always 1; the labels say what runs.", ConstLabels: buildLabels(),
+		Name: "ostiary_build_info", Help: "Always 1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": version, "revision": revision, "goversion": runtime.Version()},
 	})
 	build.Set(1)
 	for _, c := range []prometheus.Collector{
@@ -83,24 +84,6 @@ func Process(r prometheus.Registerer) error {
 		}
 	}
 	return nil
-}
-
-func buildLabels() prometheus.Labels {
-	l := prometheus.Labels{"version": "unknown", "revision": "unknown", "goversion": "unknown"}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return l
-	}
-	l["goversion"] = info.GoVersion
-	if info.Main.Version != "" {
-		l["version"] = info.Main.Version
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			l["revision"] = s.Value
-		}
-	}
-	return l
 }
 
 // Count is something that a part of the server counts itself, and what it stands at.

@@ -54,7 +54,7 @@ func TestRequests(t *testing.T) {
 // TestProcessAndCounts reads counts as they stand when Prometheus asks, beside what the process tells.
 func TestProcessAndCounts(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	if err := Process(registry); err != nil {
+	if err := Process(registry, "1.2", "abc"); err != nil {
 		t.Fatal(err)
 	}
 	n := 0.0

@@ -44,7 +44,8 @@ func newInstruments() (*instruments, error) {
 		ofGTR, err = metrics.NewGTR(registry)
 	}
 	if err == nil {
-		err = metrics.Process(registry)
+		build := readBuildInfo()
+		err = metrics.Process(registry, build.Version, build.Revision)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)

@@ -49,8 +49,8 @@ asked of the server.`,
 	}
 }
 
-// version is set by the Makefile with -ldflags "-X main.version=...".
-var version string
+// version and commit are set by the Makefile with -ldflags "-X main.version=...".
+var version, commit string
 
 // buildInfo is what the binary knows of itself.
 type buildInfo struct {
@@ -74,6 +74,9 @@ func readBuildInfo() buildInfo {
 	}
 	if version != "" {
 		info.Version = version
+	}
+	if commit != "" {
+		info.Revision = commit
 	}
 	return info
 }

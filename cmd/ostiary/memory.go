@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
-	"os"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -108,14 +110,14 @@ func planMemory(limit, cacheSize byteSize, machine int64) (memoryPlan, error) {
 }
 
 // machineMemory is the memory that this process may have: that of the machine, or of its control group
-// where that is less.
-func machineMemory() int64 {
+// where that is less. root is the file system of the machine.
+func machineMemory(root fs.FS) int64 {
 	total := int64(unknownMemory)
-	if n, err := memTotal("/proc/meminfo"); err == nil {
+	if n, err := memTotal(root); err == nil {
 		total = n
 	}
-	for _, path := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
-		text, err := os.ReadFile(path)
+	for _, file := range memoryBounds(root) {
+		text, err := fs.ReadFile(root, file)
 		if err != nil {
 			continue
 		}
@@ -126,9 +128,33 @@ func machineMemory() int64 {
 	return total
 }
 
-// memTotal reads the total from a file in the form of /proc/meminfo.
-func memTotal(path string) (int64, error) {
-	text, err := os.ReadFile(path)
+// memoryBounds names the files that bound the memory of the control group of this process and of those above it, of
+// both versions (cgroups(7)). Inside a container its group is the root.
+func memoryBounds(root fs.FS) []string {
+	files := []string{"sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes"}
+	text, _ := fs.ReadFile(root, "proc/self/cgroup")
+	for line := range strings.Lines(string(text)) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3) // hierarchy, controllers, path
+		if len(fields) != 3 {
+			continue
+		}
+		top, name := "sys/fs/cgroup", "memory.max"
+		if fields[1] != "" {
+			top, name = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+			if !slices.Contains(strings.Split(fields[1], ","), "memory") {
+				continue
+			}
+		}
+		for group := path.Join("/", fields[2]); group != "/"; group = path.Dir(group) {
+			files = append(files, path.Join(top, group, name))
+		}
+	}
+	return files
+}
+
+// memTotal reads the memory of the machine from /proc/meminfo.
+func memTotal(root fs.FS) (int64, error) {
+	text, err := fs.ReadFile(root, "proc/meminfo")
 	if err != nil {
 		return 0, err
 	}

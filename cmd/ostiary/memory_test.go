@@ -2,9 +2,9 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 func TestByteSize(t *testing.T) {
@@ -70,21 +70,39 @@ func TestPlanMemory(t *testing.T) {
 	}
 }
 
-func TestMemTotal(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "meminfo")
-	if err := os.WriteFile(path, []byte("MemFree:  1 kB\nMemTotal:       24684544 kB\n"), 0o600); err != nil {
-		t.Fatal(err)
+func TestMachineMemory(t *testing.T) {
+	const of = "0::/system.slice/ostiary.service\n"
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  int64
+	}{
+		"the machine": {map[string]string{"proc/meminfo": "MemFree:  1 kB\nMemTotal:       24684544 kB\n"}, 24684544 << 10},
+		"nothing":     {map[string]string{"proc/meminfo": "MemFree:  1 kB\n"}, unknownMemory},
+		"a container": {map[string]string{
+			"proc/meminfo": "MemTotal: 24684544 kB\n", "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "1073741824\n",
+		}, 1 << 30},
+		"a service": {map[string]string{
+			"proc/meminfo": "MemTotal: 24684544 kB\n", "proc/self/cgroup": of,
+			"sys/fs/cgroup/system.slice/ostiary.service/memory.max": "1073741824\n", "sys/fs/cgroup/system.slice/memory.max": "max\n",
+		}, 1 << 30},
+		"a slice that is smaller": {map[string]string{
+			"proc/meminfo": "MemTotal: 24684544 kB\n", "proc/self/cgroup": of,
+			"sys/fs/cgroup/system.slice/ostiary.service/memory.max": "1073741824\n", "sys/fs/cgroup/system.slice/memory.max": "536870912\n",
+		}, 512 << 20},
+		"version 1": {map[string]string{
+			"proc/meminfo": "MemTotal: 24684544 kB\n", "proc/self/cgroup": "3:cpu,cpuacct:/x\n2:memory:/y\n",
+			"sys/fs/cgroup/memory/x/memory.limit_in_bytes": "1\n", "sys/fs/cgroup/memory/y/memory.limit_in_bytes": "1073741824\n",
+		}, 1 << 30},
+	} {
+		root := fstest.MapFS{}
+		for file, text := range c.files {
+			root[file] = &fstest.MapFile{Data: []byte(text)}
+		}
+		if got := machineMemory(root); got != c.want {
+			t.Errorf("%s: got %d, want %d", name, got, c.want)
+		}
 	}
-	if n, err := memTotal(path); err != nil || n != 24684544<<10 {
-		t.Errorf("got %d, %v", n, err)
-	}
-	if err := os.WriteFile(path, []byte("MemFree:  1 kB\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := memTotal(path); err == nil {
-		t.Errorf("got %d from a file without it", n)
-	}
-	if machineMemory() <= 0 {
+	if machineMemory(os.DirFS("/")) <= 0 {
 		t.Error("this machine has no memory")
 	}
 }

@@ -138,7 +138,7 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	if err != nil {
 		return err
 	}
-	memory, err := planMemory(flags.memoryLimit, flags.cacheSize, machineMemory())
+	memory, err := planMemory(flags.memoryLimit, flags.cacheSize, machineMemory(os.DirFS("/")))
 	if err != nil {
 		return usagef("%v", err)
 	}
