@@ -46,7 +46,7 @@ invalid, 5 the server is unavailable (retry).`,
 		newCheckCommand(a), newListObjectsCommand(a), newListUsersCommand(a), newExpandCommand(a),
 		newOrgCommand(a), newConnectionCommand(a), newUserCommand(a), newSessionCommand(a),
 		newImportCommand(a), newShadowCommand(a), newBenchCommand(a),
-		newBackupCommand(a), newRestoreCommand(a),
+		newBackupCommand(a), newRestoreCommand(a), newFakeIDPCommand(a),
 		newCompletionCommand(a), newVersionCommand(a),
 	)
 	root.SetHelpCommand(newHelpCommand())
