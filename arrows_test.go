@@ -30,6 +30,7 @@ var allowed = map[string][]string{
 	"engine":                 {"", "engine/edges", "dsl/model", "dsl/condition"},
 	"engine/oracle":          {"", "dsl/model"}, // never engine
 	"identity":               {"", "dsl/gate", "jws"},
+	"access":                 {"", "dsl", "engine", "identity"},
 	"modeltest":              {"", "dsl", "dsl/model", "dsl/condition", "engine"},
 	"storage/internal/guard": {},
 	"storage/wal":            {"", "storage/internal/guard"},
@@ -37,9 +38,10 @@ var allowed = map[string][]string{
 	"raftstore":              {"", "storage", "storage/wal"},
 	"api/gen":                {},
 	"api/metrics":            {},
-	"api":                    {"", "api/gen", "dsl", "dsl/model", "dsl/condition", "dsl/gate", "engine", "identity", "egress", "keyset", "rate"},
+	"api":                    {"", "access", "api/gen", "dsl", "dsl/model", "dsl/condition", "dsl/gate", "engine", "identity", "egress", "keyset", "rate"},
 	"oauth":                  {"", "identity", "keyset", "rate"},
 	"gtr":                    {"", "identity", "keyset"},
+	"issuer":                 {"", "identity", "jws"},
 	"ssf":                    {},
 	"ssf/receiver":           {"", "identity", "keyset", "rate", "ssf"},
 	"fakeidp":                {"keyset"}, // a tool for trials: it knows nothing of the server

@@ -11,9 +11,9 @@ import (
 // mountedTimeout bounds a request to a mounted handler, with the reading of its body.
 const mountedTimeout = time.Minute
 
-// mount is a handler below a prefix of the HTTP surface.
+// mount is a handler of some paths of the HTTP surface.
 type mount struct {
-	prefix  string
+	takes   func(path string) bool
 	handler http.Handler
 }
 
@@ -21,7 +21,12 @@ type mount struct {
 // authenticates its requests itself, and bounds their bodies; requests come with a request id in
 // x-request-id and end after a minute. Browsers of other origins are not let in.
 func (s *Server) Mount(prefix string, h http.Handler) {
-	s.mounts = append(s.mounts, mount{prefix, h})
+	s.MountWhere(func(path string) bool { return strings.HasPrefix(path, prefix) }, h)
+}
+
+// MountWhere is Mount for the paths that takes reports true of, for those that lie among others.
+func (s *Server) MountWhere(takes func(path string) bool, h http.Handler) {
+	s.mounts = append(s.mounts, mount{takes, h})
 }
 
 // mounted passes requests on to mounted handlers, and the others to next.
@@ -31,7 +36,7 @@ func (s *Server) mounted(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, m := range s.mounts {
-			if strings.HasPrefix(r.URL.Path, m.prefix) {
+			if m.takes(r.URL.Path) {
 				s.serveMounted(m.handler, w, r)
 				return
 			}

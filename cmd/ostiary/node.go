@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/ostiary/ostiary/engine"
 	"github.com/ostiary/ostiary/gtr"
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/issuer"
 	"github.com/ostiary/ostiary/keyset"
 	"github.com/ostiary/ostiary/oauth"
 	"github.com/ostiary/ostiary/raftstore"
@@ -32,15 +34,17 @@ type nodeOptions struct {
 	cors          api.CORS
 	// authzenBaseURL is the URL for AuthZEN's discovery; without it there is none.
 	authzenBaseURL string
-	identityKeys   *identity.Keys    // for personal data; nil: none
-	retention      time.Duration     // of the history; zero is raftstore's default
-	auditRetention time.Duration     // zero is package identity's default
-	cluster        raftstore.Options // the fields that are about a cluster
-	egressAllow    []netip.Prefix    // networks that may be asked for keys though they are not public
-	engine         engine.Options
-	memory         memoryPlan   // zero: raftstore's defaults, and no cache of edges
-	admin          net.Listener // for metrics and profiles; nil: none; closed by runNode
-	logger         *slog.Logger
+	identityKeys   *identity.Keys // for personal data; nil: none
+	retention      time.Duration  // of the history; zero is raftstore's default
+	auditRetention time.Duration  // zero is package identity's default
+	// signingRotation is how long a key signs until the next one does; negative: for ever, zero: 90 days.
+	signingRotation time.Duration
+	cluster         raftstore.Options // the fields that are about a cluster
+	egressAllow     []netip.Prefix    // networks that may be asked for keys though they are not public
+	engine          engine.Options
+	memory          memoryPlan   // zero: raftstore's defaults, and no cache of edges
+	admin           net.Listener // for metrics and profiles; nil: none; closed by runNode
+	logger          *slog.Logger
 	// ready is called once everything acknowledged is applied again and requests are answered.
 	ready func()
 }
@@ -134,10 +138,17 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	})
 	server.Mount(gtr.Prefix, revocations)
 	server.Mount(gtr.LongPrefix, revocations)
+	server.MountWhere(issuer.Takes, issuer.New(issuer.Options{
+		Keys: server.Identity(), PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
+	}))
 	var keeper sync.WaitGroup
 	defer keeper.Wait()
 	keeperCtx, stopKeeper := context.WithCancel(ctx)
 	defer stopKeeper()
+	keeper.Go(func() {
+		leads := func() bool { return store.Role() == "leader" }
+		keepSigningKeys(keeperCtx, server.Identity(), leads, cmp.Or(o.signingRotation, 90*24*time.Hour), o.logger)
+	})
 	keeper.Go(func() { keepWrapped(keeperCtx, server.Identity(), o.identityKeys != nil, o.logger) })
 	served = true
 	if o.admin != nil {

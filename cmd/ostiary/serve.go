@@ -41,6 +41,7 @@ type serveFlags struct {
 	limits         limitFlags
 	cluster        clusterFlags
 	egress         egressFlags
+	signing        signingFlags
 }
 
 func newServeCommand(a *app) *cobra.Command {
@@ -87,6 +88,7 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 	flags.cluster.register(f)
 	flags.limits.register(f)
 	flags.egress.register(f)
+	flags.signing.register(f)
 	return cmd
 }
 
@@ -125,6 +127,10 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	}
 	if flags.auditRetention < minAuditRetention || flags.auditRetention > maxAuditRetention {
 		return usagef("--audit-retention %s is not from %s to %s", flags.auditRetention, minAuditRetention, maxAuditRetention)
+	}
+	signingRotation, err := flags.signing.rotation()
+	if err != nil {
+		return err
 	}
 	publicURL, err := judgePublicURL(flags.publicURL, flags.authzenBaseURL)
 	if err != nil {
@@ -187,7 +193,9 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 		auditRetention: flags.auditRetention,
 		cluster:        cluster,
 		egressAllow:    egressAllow,
-		logger:         logger,
+
+		signingRotation: signingRotation,
+		logger:          logger,
 		ready: func() {
 			grpcAddr, httpAddr := grpcListener.Addr().String(), httpListener.Addr().String()
 			a.printf("ready: gRPC on %s, HTTP on http://%s, data in %s", grpcAddr, httpAddr, flags.dataDir)
