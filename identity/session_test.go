@@ -1,9 +1,11 @@
 package identity_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -567,5 +569,57 @@ func TestRevocationOfManySessions(t *testing.T) {
 	if left := w.documents("session/" + store); len(left) != 3 {
 		t.Errorf("%d sessions are kept, want 3", len(left))
 	}
+	w.wantVerified()
+}
+
+// between is a backend on which something is done after its first change has been committed, and before the call
+// that made it knows.
+type between struct {
+	stopped
+	then *func()
+}
+
+func (b between) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Receipt, error) {
+	receipt, err := b.stopped.Propose(ctx, m)
+	if then := *b.then; then != nil && err == nil {
+		*b.then = nil
+		then()
+	}
+	return receipt, err
+}
+
+// A node whose clock is behind revokes, and who has authenticated before logs in before the log's time counts: that
+// session does not outlive the call.
+func TestRule09ClockBehindRace(t *testing.T) {
+	w := newWorld(t)
+	u, other := w.user("ann"), w.user("bob")
+	ctx, cancel := context.WithCancel(w.ctx())
+	defer cancel()
+	auth := w.raft.Now()
+	later := int64(0)
+	var old []identity.Session
+	var fresh identity.Session
+	then := func() {
+		old = append(old, w.logIn(identity.SessionInput{User: u.ID, AuthNanos: auth}), w.logIn(identity.SessionInput{User: other.ID, Actor: u.ID, AuthNanos: auth}))
+		old = append(old, w.logIn(identity.SessionInput{User: u.ID, AuthNanos: auth, Parent: old[0].ID}))
+		later = w.raft.Now() + int64(30*time.Second)
+		fresh = w.logIn(identity.SessionInput{User: other.ID, AuthNanos: later})
+		cancel() // whoever asked has gone: the revocation is committed, and stands for what it says
+	}
+	service := identity.New(between{stopped{backend{w.raft}, w.raft.Now() - int64(5*time.Minute)}, &then}, identity.Options{})
+	if _, err := service.RevokeSessions(ctx, store, u.ID, "acme", "test"); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range old {
+		if _, err := w.service.Session(w.ctx(), store, s.ID); !errors.Is(err, ostiary.ErrNotFound) {
+			t.Errorf("session %s lives on: %v", s.ID, err)
+		}
+		for _, text := range w.tuples() {
+			if strings.Contains(text, s.ID) {
+				t.Errorf("%s is left", text)
+			}
+		}
+	}
+	w.wantLive(identity.SessionFilter{}, fresh.ID)
 	w.wantVerified()
 }

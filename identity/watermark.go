@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/dsl/gate"
 )
 
 // LoginRefused says why somebody may not log in.
@@ -285,12 +286,18 @@ func timeText(nanos int64) string { return time.Unix(0, nanos).UTC().Format(time
 // watermarks are raised to the stamp.
 const maxStampLag = time.Second
 
+// catchUpTimeout bounds what catchUp does after whoever asked has gone.
+const catchUpTimeout = 30 * time.Second
+
 // catchUp raises the watermarks that a mutation has set to the time at which it was applied, where the clock
-// of this node is behind the leader's. A call that revokes returns after it.
+// of this node is behind the leader's. A call that revokes returns after it. What has been committed cannot be
+// called back, so that it goes on where whoever asked has gone.
 func (s *Service) catchUp(ctx context.Context, done *ostiary.Mutation, receipt ostiary.Receipt) error {
 	if receipt.TimeNanos-done.TimeNanos <= int64(maxStampLag) {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), catchUpTimeout)
+	defer cancel()
 	for _, d := range done.Documents {
 		store, ours := strings.CutPrefix(d.Key.Collection, loginsOf(""))
 		if !ours || d.Delete {
@@ -304,22 +311,64 @@ func (s *Service) catchUp(ctx context.Context, done *ostiary.Mutation, receipt o
 			continue
 		}
 		_, err = s.change(ctx, func(v View, m *ostiary.Mutation) error {
-			l, err := readLogins(v, store, d.Key.Key)
-			if err != nil || !l.there {
-				return err
-			}
-			for organization, nanos := range set.RevokedBefore {
-				if nanos >= done.TimeNanos {
-					l.raise(organization, receipt.TimeNanos)
-				}
-			}
-			l.body.RevokedNanos = receipt.TimeNanos
-			l.join(m)
-			return nil
+			return set.reach(ctx, v, m, store, d.Key.Key, receipt.TimeNanos)
 		})
 		if err != nil {
 			return fmt.Errorf("raise the time until which a person was logged out: %w", err)
 		}
 	}
 	return nil
+}
+
+// reach makes a revocation that was computed at RevokedNanos count up to a later time, as part of a mutation: it
+// raises the watermarks, and ends the sessions that an earlier authentication has begun meanwhile.
+func (b loginsBody) reach(ctx context.Context, v View, m *ostiary.Mutation, store, user string, nanos int64) error {
+	l, err := readLogins(v, store, user)
+	if err != nil || !l.there {
+		return err
+	}
+	raised := map[string]bool{}
+	for organization, mark := range b.RevokedBefore {
+		if mark >= b.RevokedNanos {
+			raised[organization] = true
+			l.body.RevokedBefore[organization] = max(l.body.RevokedBefore[organization], nanos)
+		}
+	}
+	l.body.RevokedNanos = max(l.body.RevokedNanos, nanos)
+	l.join(m)
+	e := newEnds(v, store, m)
+	filter := ostiary.Filter{Store: store, Subject: userSubject(user), ObjectType: gate.Session}
+	for t, err := range v.Tuples(ctx, filter, nil) {
+		if err != nil {
+			return err
+		}
+		of, _, _ := strings.Cut(t.Object.ID, "/")
+		if t.Relation != sessionActor && !raised[""] && !raised[of] {
+			continue
+		}
+		if err := e.addBegunBy(t.Object.ID, nanos); err != nil {
+			return err
+		}
+	}
+	if err := e.descend(ctx, 0); err != nil {
+		return err
+	}
+	for _, t := range e.sessions {
+		if t.User != user {
+			if err := restOnLogins(v, m, store, t.User); err != nil {
+				return err
+			}
+		}
+	}
+	e.end(noneGone)
+	return nil
+}
+
+// addBegunBy adds a session that is there and came of an authentication at a time or before.
+func (e *ends) addBegunBy(id string, nanos int64) error {
+	t, there, err := readSession(e.view, e.store, id)
+	if err != nil || !there || t.AuthNanos > nanos {
+		return err
+	}
+	return e.add(id)
 }
