@@ -51,11 +51,20 @@ type Cache struct {
 	sets map[place]*Remote
 }
 
-// place is where a set is found: at a URL, or by the metadata of an issuer.
+// place is where a set is found: at a URL, or by the metadata of an issuer or transmitter.
 type place struct {
-	text   string
-	issuer bool
+	text string
+	by   metadata
 }
+
+// metadata says what leads to a set.
+type metadata uint8
+
+const (
+	direct      metadata = iota // the URL is the set's
+	issuer                      // metadata of an OAuth or OpenID issuer
+	transmitter                 // configuration of a transmitter of Shared Signals
+)
 
 // NewCache returns a cache, which is to be closed.
 func NewCache(g Getter, o Options) *Cache {
@@ -89,7 +98,11 @@ func (c *Cache) URL(url string) *Remote { return c.remote(place{text: url}) }
 
 // Issuer returns the set of an issuer, to which its metadata lead (RFC 8414, or OpenID Connect Discovery). The
 // metadata must name the issuer exactly as it is given here.
-func (c *Cache) Issuer(issuer string) *Remote { return c.remote(place{text: issuer, issuer: true}) }
+func (c *Cache) Issuer(id string) *Remote { return c.remote(place{id, issuer}) }
+
+// Transmitter returns the set of a transmitter of Shared Signals, to which its configuration metadata lead. They
+// must name the issuer exactly as it is given here.
+func (c *Cache) Transmitter(id string) *Remote { return c.remote(place{id, transmitter}) }
 
 func (c *Cache) remote(p place) *Remote {
 	now := c.o.Now()

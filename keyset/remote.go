@@ -160,9 +160,9 @@ const acceptJSON = "application/json, application/jwk-set+json"
 // fetch asks for a set. The error wraps ErrUnreachable.
 func (c *Cache) fetch(ctx context.Context, p place) ([]jose.JSONWebKey, error) {
 	at := p.text
-	if p.issuer {
+	if p.by != direct {
 		var err error
-		if at, err = c.keysOf(ctx, p.text); err != nil {
+		if at, err = c.keysOf(ctx, p); err != nil {
 			return nil, fmt.Errorf("find the keys of the issuer %s: %w: %w", p.where(), ErrUnreachable, err)
 		}
 	}
@@ -183,19 +183,23 @@ func (c *Cache) fetch(ctx context.Context, p place) ([]jose.JSONWebKey, error) {
 	return set, nil
 }
 
-// keysOf returns the jwks_uri of an issuer.
-func (c *Cache) keysOf(ctx context.Context, issuer string) (string, error) {
-	u, err := url.Parse(issuer)
+// keysOf returns the jwks_uri of an issuer or transmitter.
+func (c *Cache) keysOf(ctx context.Context, p place) (string, error) {
+	u, err := url.Parse(p.text)
 	if err != nil || u.RawQuery != "" || u.Fragment != "" {
 		return "", fmt.Errorf("the issuer is no URL without query and fragment: %w", ErrInvalid)
 	}
 	path := strings.TrimSuffix(u.EscapedPath(), "/")
 	base := u.Scheme + "://" + u.Host
-	var failed error
-	for _, at := range []string{
+	places := []string{
 		base + "/.well-known/oauth-authorization-server" + path, // RFC 8414, section 3
 		base + path + "/.well-known/openid-configuration",
-	} {
+	}
+	if p.by == transmitter {
+		places = []string{base + "/.well-known/ssf-configuration" + path} // the Shared Signals Framework 1.0
+	}
+	var failed error
+	for _, at := range places {
 		status, body, err := c.getter.Get(ctx, at, "application/json")
 		if err == nil && status != http.StatusOK {
 			err = fmt.Errorf("its metadata answer with status %d", status)
@@ -211,7 +215,7 @@ func (c *Cache) keysOf(ctx context.Context, issuer string) (string, error) {
 		switch err := json.Unmarshal(body, &metadata); {
 		case err != nil:
 			failed = fmt.Errorf("its metadata are not JSON: %w", ErrInvalid)
-		case metadata.Issuer != issuer:
+		case metadata.Issuer != p.text:
 			failed = fmt.Errorf("its metadata name another issuer: %w", ErrInvalid)
 		case metadata.Keys == "":
 			failed = fmt.Errorf("its metadata name no jwks_uri: %w", ErrInvalid)
