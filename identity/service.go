@@ -165,3 +165,19 @@ func (e inputError) Error() string        { return string(e) }
 func (e inputError) Is(target error) bool { return target == ostiary.ErrTupleInvalid }
 
 func invalid(format string, args ...any) error { return inputError(fmt.Sprintf(format, args...)) }
+
+// Commit commits a mutation that another package computes, as one of this package's: audited, and computed again
+// where what it rests on has moved. The store exists in the view.
+func (s *Service) Commit(
+	ctx context.Context, store, action, resource string, build func(v View, m *ostiary.Mutation) error,
+) (ostiary.Receipt, error) {
+	return s.change(about(ctx, &audit{store: store, resource: resource, action: action}), func(v View, m *ostiary.Mutation) error {
+		if err := storeExists(v, store); err != nil {
+			return err
+		}
+		return build(v, m)
+	})
+}
+
+// Read runs f over this node's newest view.
+func (s *Service) Read(ctx context.Context, f func(v View) error) error { return s.read(ctx, f) }

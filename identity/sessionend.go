@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,11 +44,15 @@ type ends struct {
 	m        *ostiary.Mutation
 	sessions []*storedSession
 	known    map[string]bool
-	unread   int // that end with their person's tuples, and are read by nobody
+	unread   int    // that end with their person's tuples, and are read by nobody
+	reason   string // for those who are told
+	// left are the ids of those unread, of the person leftOf: they are read when they are told.
+	left   []string
+	leftOf string
 }
 
 func newEnds(v View, store string, m *ostiary.Mutation) *ends {
-	return &ends{view: v, store: store, m: m, known: map[string]bool{}}
+	return &ends{view: v, store: store, m: m, known: map[string]bool{}, reason: ReasonEnded}
 }
 
 // add adds a session that is there.
@@ -89,8 +94,14 @@ func (e *ends) addWhere(ctx context.Context, s ostiary.SubjectRef, relation stri
 }
 
 // end makes the end of each session part of the mutation, without the tuples of those of whom gone reports
-// that their owner's are deleted anyway. Every session that ends does so here.
-func (e *ends) end(gone func(t *storedSession) bool) {
+// that their owner's are deleted anyway, and tells those who listen. Every session that ends does so here.
+func (e *ends) end(gone func(t *storedSession) bool) error {
+	e.take(gone)
+	return e.tell()
+}
+
+// take is end that tells nobody.
+func (e *ends) take(gone func(t *storedSession) bool) {
 	for _, t := range e.sessions {
 		if !gone(t) {
 			for _, c := range t.tuples(e.store) {
@@ -154,9 +165,8 @@ func (s *Service) DeleteSession(ctx context.Context, store, id string) ([]Sessio
 		if err := e.restOnLogins(); err != nil {
 			return err
 		}
-		e.end(noneGone)
 		ended = e.ended()
-		return nil
+		return e.end(noneGone)
 	})
 	return ended, receipt, err
 }
@@ -203,8 +213,7 @@ func (s *Service) DeleteSessions(ctx context.Context, store string, f SessionFil
 		if err := e.restOnLogins(); err != nil {
 			return err
 		}
-		e.end(noneGone)
-		return nil
+		return e.end(noneGone)
 	})
 	return count, receipt, err
 }
@@ -277,6 +286,7 @@ func judgeKnown(ctx context.Context, v View, store, user, organization string) e
 // of a mutation.
 func revoke(ctx context.Context, v View, m *ostiary.Mutation, store, user, organization, reason string) (*ends, error) {
 	e := newEnds(v, store, m)
+	e.reason, e.leftOf = reason, user
 	own, acted := map[string][]string{}, []string(nil) // sessions, by organization
 	own[organization] = nil
 	filter := ostiary.Filter{Store: store, Subject: userSubject(user), ObjectType: gate.Session}
@@ -303,6 +313,7 @@ func revoke(ctx context.Context, v View, m *ostiary.Mutation, store, user, organ
 		for _, id := range ids {
 			if len(e.sessions) == endedAtOnce {
 				e.unread++
+				e.left = append(e.left, id)
 				continue
 			}
 			if err := e.add(id); err != nil {
@@ -328,11 +339,10 @@ func revoke(ctx context.Context, v View, m *ostiary.Mutation, store, user, organ
 			}
 		}
 	}
-	e.end(func(t *storedSession) bool {
+	return e, e.end(func(t *storedSession) bool {
 		_, gone := own[t.Organization]
 		return gone && t.User == user
 	})
-	return e, nil
 }
 
 // sessionCursor is where collectSessions goes on in a store.
@@ -371,8 +381,11 @@ func (s *Service) collectSessions(ctx context.Context, v View, m *ostiary.Mutati
 	if err := e.descend(ctx, 0); err != nil {
 		return err
 	}
-	e.end(noneGone)
-	return nil
+	e.take(noneGone)
+	// That a session has run out is told to nobody; of the others it was not told when they ended.
+	e.reason = ReasonRevoked
+	e.sessions = slices.DeleteFunc(e.sessions, func(t *storedSession) bool { return m.TimeNanos > t.ExpiresNanos })
+	return e.tell()
 }
 
 // next returns the documents after those that it returned last, and begins again at the end.
@@ -401,8 +414,8 @@ func deleteSessionsOf(ctx context.Context, v View, m *ostiary.Mutation, store, o
 			return err
 		}
 	}
-	e.end(noneGone)
-	return nil
+	e.reason = ReasonRemoved
+	return e.end(noneGone)
 }
 
 // IsLoginRefused returns why a login was refused, where err says so.
