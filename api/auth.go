@@ -64,9 +64,9 @@ type preshared [][sha256.Size]byte
 // Authenticate compares hashes, all of them and in constant time, so that the time taken tells nothing
 // of a key.
 func (p preshared) Authenticate(_ context.Context, authorization string) (ostiary.Principal, error) {
-	scheme, key, ok := strings.Cut(authorization, " ")
-	if !ok || !strings.EqualFold(scheme, "bearer") || key == "" {
-		return ostiary.Principal{}, errBearerMissing
+	key, err := bearer(authorization)
+	if err != nil {
+		return ostiary.Principal{}, err
 	}
 	hash := sha256.Sum256([]byte(key))
 	found := 0

@@ -180,6 +180,8 @@ func canonicalCode(code codes.Code) codes.Code {
 		return codes.ResourceExhausted
 	case codeBearerMissing, codeUnauthenticated:
 		return codes.Unauthenticated
+	case codeForbidden:
+		return codes.PermissionDenied
 	case codeWriteFailed:
 		return codes.FailedPrecondition
 	case codeInternal:

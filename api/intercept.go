@@ -72,7 +72,7 @@ func (s *Server) unary(
 	defer r.end()
 	c = &r.call
 	if err == nil {
-		resp, err = s.handle(ctx, c, req, func() (any, error) { return handler(ctx, req) })
+		resp, err = s.handle(ctx, c, method, req, func() (any, error) { return handler(ctx, req) })
 	}
 	if err != nil {
 		resp, err = nil, s.report(ctx, c, method, err)
@@ -81,14 +81,20 @@ func (s *Server) unary(
 	return resp, c, err
 }
 
-// handle validates the fields of a request and runs its handler. A panic becomes an error.
-func (s *Server) handle(ctx context.Context, c *call, req any, run func() (any, error)) (resp any, err error) {
+// handle judges the caller's rights, validates the fields of a request and runs its handler. The requests of a
+// stream, whose req is nil, come later (RecvMsg). A panic becomes an error.
+func (s *Server) handle(ctx context.Context, c *call, method string, req any, run func() (any, error)) (resp any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			resp, err = nil, &panicError{value: p, stack: debug.Stack()}
 		}
 	}()
 	c.of(req)
+	if req != nil {
+		if err := s.authorize(ctx, method, req); err != nil {
+			return nil, err
+		}
+	}
 	if err := validateFields(req); err != nil {
 		return nil, err
 	}
@@ -167,9 +173,9 @@ func (s *Server) interceptStream(
 	defer r.end()
 	c := &r.call
 	if err == nil {
-		wrapped := &serverStream{ServerStream: stream, server: s, ctx: ctx, call: c}
+		wrapped := &serverStream{ServerStream: stream, server: s, ctx: ctx, call: c, method: info.FullMethod}
 		c.stream = wrapped
-		_, err = s.handle(ctx, c, nil, func() (any, error) { return nil, handler(srv, wrapped) })
+		_, err = s.handle(ctx, c, info.FullMethod, nil, func() (any, error) { return nil, handler(srv, wrapped) })
 		if !wrapped.sent {
 			wrapped.sendHeaders()
 		}
@@ -201,8 +207,11 @@ type serverStream struct {
 	server *Server
 	ctx    context.Context
 	call   *call
+	method string
 	sent   bool
 	bulk   bool // see together
+	// authorized is set once a request was found to be one that the caller may make: nothing is sent before.
+	authorized bool
 }
 
 // together runs a function that sends many messages of a stream, and gives up at the deadline of the call as
@@ -228,10 +237,17 @@ func (w *serverStream) RecvMsg(m any) error {
 		return err
 	}
 	w.call.of(m)
+	if err := w.server.authorize(ctx, w.method, m); err != nil {
+		return err
+	}
+	w.authorized = true
 	return validateFields(m)
 }
 
 func (w *serverStream) SendMsg(m any) error {
+	if !w.authorized {
+		return errForbidden // a handler that answers what nobody asked
+	}
 	if w.bulk {
 		return w.ServerStream.SendMsg(m)
 	}

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/access"
 	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
 	"github.com/ostiary/ostiary/engine"
 	"github.com/ostiary/ostiary/identity"
@@ -82,6 +83,9 @@ type Options struct {
 	// LookUpTXT returns the TXT records of a name that ends in a dot, by which mail domains are verified. Nil:
 	// the resolver of this machine.
 	LookUpTXT func(ctx context.Context, name string) ([]string, error)
+	// AccessControl lets callers do only what they were granted (package access). Without it whoever is
+	// authenticated may do everything.
+	AccessControl bool
 	// IdentityKeys are the operator's keys for personal data. Nil: there are none.
 	IdentityKeys *identity.Keys
 	// AuditRetention is how long rows of the audit are kept. Zero means 90 days.
@@ -115,6 +119,8 @@ type Server struct {
 
 	authzenBaseURL string
 	identity       *identity.Service
+	access         *access.Service
+	accessControl  bool
 	models         *modelCache
 	stores         factCache
 	lastRevision   atomic.Pointer[revisionText]
@@ -151,6 +157,13 @@ func NewServer(o Options) (*Server, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
+	known := identity.New(identityBackend{o.Backend}, identity.Options{
+		JudgeModel: judgeLatestModel, JudgeMapping: judgeMapping, LookUpTXT: o.LookUpTXT, Keys: o.IdentityKeys,
+		AuditRetention: o.AuditRetention})
+	callers, err := access.New(accessBackend{o.Backend}, known)
+	if err != nil {
+		return nil, fmt.Errorf("new api server: %w", err)
+	}
 	return &Server{
 		backend:       o.Backend,
 		engine:        o.Engine,
@@ -166,9 +179,10 @@ func NewServer(o Options) (*Server, error) {
 		backupStall:   defaultBackupStall,
 
 		authzenBaseURL: o.AuthZENBaseURL,
-		identity: identity.New(identityBackend{o.Backend}, identity.Options{
-			JudgeModel: judgeLatestModel, JudgeMapping: judgeMapping, LookUpTXT: o.LookUpTXT, Keys: o.IdentityKeys,
-			AuditRetention: o.AuditRetention}),
+		identity:       known,
+		access:         callers,
+		accessControl:  o.AccessControl,
+
 		models:      newModelCache(limits.MaxCachedModels),
 		ids:         newIDSource(),
 		discoveries: rate.New(float64(limits.MaxDiscoveries)),
@@ -286,7 +300,6 @@ func (s *Server) newGRPCServer() *grpc.Server {
 	ostiaryv1.RegisterOstiaryServiceServer(server, &ostiaryService{server: s})
 	ostiaryv1.RegisterIdentityServiceServer(server, &identityService{server: s})
 	ostiaryv1.RegisterSessionServiceServer(server, &sessionService{server: s})
-	ostiaryv1.RegisterSigningKeyServiceServer(server, &signingKeyService{server: s})
 	healthv1.RegisterHealthServer(server, &health{server: s})
 	reflection.Register(server)
 	return server

@@ -198,7 +198,8 @@ func (s *Server) DeleteStore(ctx context.Context, req *openfgav1.DeleteStoreRequ
 // storesPerRead is how many documents ListStores reads at a time while it looks for a name.
 const storesPerRead = 200
 
-// ListStores returns stores in the order of their ids, which is that of their making.
+// ListStores returns the stores that the caller may read, in the order of their ids, which is that of their
+// making.
 func (s *Server) ListStores(ctx context.Context, req *openfgav1.ListStoresRequest) (*openfgav1.ListStoresResponse, error) {
 	scope := pageScope{kind: pageStores, filter: req.GetName()}
 	position, err := s.placeOf(ctx, scope, req.GetContinuationToken())
@@ -223,6 +224,12 @@ func (s *Server) ListStores(ctx context.Context, req *openfgav1.ListStoresReques
 				return nil, err
 			}
 			if req.GetName() != "" && store.GetName() != req.GetName() {
+				continue
+			}
+			if may, err := s.mayRead(ctx, v, d.Key.Key); err != nil || !may {
+				if err != nil {
+					return nil, err
+				}
 				continue
 			}
 			if len(resp.Stores) == size { // there is one more

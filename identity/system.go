@@ -1,0 +1,39 @@
+package identity
+
+import (
+	"context"
+
+	"github.com/ostiary/ostiary"
+)
+
+// SystemStore is the store whose tuples say which callers may do what (package access). It has no document
+// like other stores: no request finds it, no list shows it, and it is never deleted, since whoever is asked
+// for a store asks for its document first. No store gets its id, for ids of stores are ULIDs.
+const SystemStore = "system"
+
+// ChangeSystem commits a change of the system store, as other changes are: computed in a linearizable view,
+// again where what it rests on has moved, and with a row of the audit. Package access alone calls it.
+func (s *Service) ChangeSystem(
+	ctx context.Context, action, resource string, build func(v View, m *ostiary.Mutation) error,
+) (ostiary.Receipt, error) {
+	return s.change(about(ctx, &audit{store: SystemStore, action: action, resource: resource}), build)
+}
+
+// OrganizationOf returns the organization of a connection of a store, and false where the store has no such
+// connection.
+func OrganizationOf(v interface {
+	Document(key ostiary.DocumentKey) (ostiary.Document, bool, error)
+}, store, connection string) (organization string, there bool, err error) {
+	if !hasKind(connection, kindConnection) {
+		return "", false, nil
+	}
+	d, there, err := v.Document(connectionKey(connection))
+	if err != nil || !there {
+		return "", false, err
+	}
+	body, err := decode[connectionBody](d)
+	if err != nil || body.Store != store {
+		return "", false, err
+	}
+	return body.Organization, true, nil
+}
