@@ -43,7 +43,7 @@ var allowed = map[string][]string{
 	"gtr":                    {"", "identity", "keyset"},
 	"issuer":                 {"", "identity", "jws"},
 	"ssf":                    {},
-	"ssf/receiver":           {"", "identity", "keyset", "rate", "ssf"},
+	"ssf/receiver":           {"", "egress", "identity", "keyset", "rate", "ssf"},
 	"fakeidp":                {"keyset"}, // a tool for trials: it knows nothing of the server
 	"scim/filter":            {},
 	"scim/scimerr":           {},

@@ -193,7 +193,7 @@ func removeConnection(ctx context.Context, v View, m *ostiary.Mutation, c Connec
 	if err := revokeAll(ctx, v, m, c.ID); err != nil {
 		return err
 	}
-	for _, collection := range []string{guardsOf(c.ID), heldOf(c.ID), tokenUsesOf(c.ID), clientUseKey(c.ID, "").Collection} {
+	for _, collection := range []string{guardsOf(c.ID), heldOf(c.ID), tokenUsesOf(c.ID), clientUseKey(c.ID, "").Collection, signalUsersOf(c.ID)} {
 		for d, err := range each(ctx, v, collection, "") {
 			if err != nil {
 				return err
@@ -202,6 +202,9 @@ func removeConnection(ctx context.Context, v View, m *ostiary.Mutation, c Connec
 		}
 	}
 	if err := endWaiting(v, m, c.Store, c.ID); err != nil {
+		return err
+	}
+	if err := removeSignals(ctx, v, m, c); err != nil {
 		return err
 	}
 	m.Documents = append(m.Documents, remove(revokerKey(c.ID)), remove(revokerUseKey(c.ID)),

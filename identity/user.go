@@ -484,6 +484,7 @@ func (v *DirectoryView) bury(ctx context.Context, m *ostiary.Mutation, old *stor
 		ostiary.FilterDelete{Filter: ostiary.Filter{Store: store, Subject: userSubject(old.ID)}},
 		ostiary.FilterDelete{Filter: ostiary.Filter{Store: store, Object: userSubject(old.ID).Object()}})
 	m.Documents = append(m.Documents, remove(old.document.Key), remove(old.managed.Key), remove(heldKey(v.connection.ID, old.ID)))
+	m.Documents = append(m.Documents, remove(signalUserKey(v.connection.ID, old.ID)))
 	if err := v.endMemberships(ctx, m, old.ID); err != nil {
 		return err
 	}

@@ -1,0 +1,308 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/dsl/gate"
+)
+
+// withSessions ends the sessions that an event is about, or forgets how their people have authenticated: a session
+// that is named; those of a person on a device; those of a device; or all of a person's, in which case nobody logs
+// in either who has authenticated before the event.
+func (r *reception) withSessions(action string) error {
+	e := newEnds(r.view.view, r.view.connection.Store, r.m)
+	e.reason = ReasonRequested
+	named, err := r.gatherNamed(e)
+	if err != nil {
+		return err
+	}
+	none := SignalMissed
+	if !named {
+		if none, err = r.gatherOfPeople(e, action); err != nil {
+			return err
+		}
+	}
+	if err := e.descend(r.ctx, 0); err != nil {
+		return err
+	}
+	for _, t := range e.sessions {
+		if !slices.Contains(r.done.People, t.User) {
+			r.done.People = append(r.done.People, t.User)
+		}
+	}
+	if r.done.Did = action; len(r.done.People) == 0 {
+		r.done.Did = none
+		return nil
+	}
+	if len(e.sessions) > endedAtOnce {
+		return fmt.Errorf("the event is about %d sessions, and at most %d may end at once: %w", len(e.sessions), endedAtOnce, ostiary.ErrTooBroad)
+	}
+	if err := e.restOnLogins(); err != nil {
+		return err
+	}
+	if action == SignalStepUp {
+		e.forgetAssurance()
+		return nil
+	}
+	r.done.Sessions += len(e.sessions)
+	return e.end(noneGone)
+}
+
+// forgetAssurance makes it part of the mutation that nobody knows any more how the people of the sessions have
+// authenticated: conditions on that deny.
+func (e *ends) forgetAssurance() {
+	for _, t := range e.sessions {
+		t.body.ACR, t.body.AMR = "", nil
+		e.m.Preconditions = append(e.m.Preconditions, at(t.document))
+		e.m.Documents = append(e.m.Documents, put(t.document.Key, t.body))
+	}
+}
+
+// gatherNamed adds the sessions that an event names by themselves: by our id, or by what an issuer calls them. It
+// reports whether the event is about such alone.
+func (r *reception) gatherNamed(e *ends) (bool, error) {
+	id, part := r.principal("session", r.signal.Session), r.signal.Session.Format != ""
+	revoked := r.signal.Event == "session-revoked" || r.signal.Event == "sessions-revoked"
+	if id.Format == "" && revoked && r.signal.Subject.Format == FormatOpaque {
+		id = r.signal.Subject // which may be a person too
+	}
+	if id.Format == "" {
+		return false, nil
+	}
+	var people []namedUser
+	if r.signal.User.Format != "" {
+		var err error
+		if people, _, err = r.people(true); err != nil {
+			return false, err
+		}
+	}
+	err := r.addNamed(e, id, func(t *storedSession) bool {
+		return t.Organization == r.view.connection.Organization && !slices.Contains(r.protected, t.User) &&
+			(len(people) == 0 || slices.ContainsFunc(people, func(u namedUser) bool { return u.id == t.User }))
+	})
+	return part || len(e.sessions) > 0, err
+}
+
+// addNamed adds the sessions of an identifier.
+func (r *reception) addNamed(e *ends, id SubjectID, wanted func(*storedSession) bool) error {
+	issuers, sid := []string{r.source.Issuer, r.source.SubjectIssuer}, id.ID
+	switch id.Format {
+	case FormatAliases:
+		for _, alias := range id.Aliases {
+			if alias.Format == FormatAliases {
+				continue
+			}
+			if err := r.addNamed(e, alias, wanted); err != nil {
+				return err
+			}
+		}
+		return nil
+	case FormatIssuerSubject:
+		if !slices.Contains(issuers, id.Issuer) {
+			return nil
+		}
+		issuers, sid = []string{id.Issuer}, id.Subject
+	case FormatOpaque:
+		t, there, err := readSession(r.view.view, e.store, sid)
+		if err != nil {
+			return err
+		}
+		if there && wanted(t) {
+			return e.add(t.ID)
+		}
+	default:
+		return nil
+	}
+	for _, issuer := range issuers {
+		if issuer == "" || sid == "" {
+			continue
+		}
+		f := SessionFilter{Organization: r.view.connection.Organization, Issuer: issuer, SID: sid}
+		for t, err := range f.sessions(r.ctx, r.view.view, r.view.secrets, e.store, "") {
+			if err == nil && wanted(t) {
+				err = e.add(t.ID)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// gatherOfPeople adds the sessions of before the event of the people whom it names, or of a device. Where it names
+// nobody it returns why.
+func (r *reception) gatherOfPeople(e *ends, action string) (none string, err error) {
+	c, device := r.view.connection, r.principal("device", r.signal.Device)
+	onDevice := SessionFilter{Organization: c.Organization, Device: device.ID}
+	if device.Format != "" && (device.Format != FormatOpaque || device.ID == "") {
+		return SignalMissed, nil // a device that nobody here calls so
+	}
+	people, none, err := r.people(true)
+	if err != nil {
+		return none, err
+	}
+	if device.Format != "" && r.principal("user", r.signal.User).Format == "" {
+		return SignalMissed, r.addBefore(e, onDevice)
+	}
+	for _, u := range people {
+		r.m.Preconditions = append(r.m.Preconditions, at(u.managed))
+		switch {
+		case device.Format != "":
+			onDevice.User = u.id
+			err = r.addBefore(e, onDevice)
+		case action == SignalStepUp:
+			err = r.addBefore(e, SessionFilter{Organization: c.Organization, User: u.id})
+		default:
+			err = r.addOfPerson(e, u.id)
+		}
+		if err != nil {
+			return none, err
+		}
+		r.done.People = append(r.done.People, u.id)
+	}
+	return none, nil
+}
+
+// addBefore adds the sessions that a filter selects and that have begun before the event.
+func (r *reception) addBefore(e *ends, f SessionFilter) error {
+	for t, err := range f.sessions(r.ctx, r.view.view, r.view.secrets, e.store, "") {
+		if err == nil && t.precedes(r.signal.EventNanos) && !slices.Contains(r.protected, t.User) {
+			err = e.add(t.ID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addOfPerson adds the sessions of a person from before the event, those too in which the person acts for another,
+// and lets nobody log in as the person who has authenticated before it. Where they are more than can be read at once
+// all of the person's end, also those that are newer.
+func (r *reception) addOfPerson(e *ends, user string) error {
+	c := r.view.connection
+	filter := ostiary.Filter{Store: c.Store, Subject: userSubject(user), ObjectType: gate.Session}
+	from := len(e.sessions)
+	for t, err := range r.view.view.Tuples(r.ctx, filter, nil) {
+		if err != nil {
+			return err
+		}
+		one, there, err := readSession(r.view.view, c.Store, t.Object.ID)
+		if err != nil {
+			return err
+		}
+		of := t.Relation == sessionActor || t.Relation == sessionSubject && there && one.Organization == c.Organization
+		if !there || !of || !one.precedes(r.signal.EventNanos) {
+			continue
+		}
+		if len(e.sessions)-from >= endedAtOnce {
+			e.sessions = e.sessions[:from]
+			all, err := revoke(r.ctx, r.view.view, r.m, c.Store, user, c.Organization, ReasonRequested)
+			if err != nil {
+				return err
+			}
+			r.done.Sessions += len(all.sessions) + all.unread
+			return nil
+		}
+		if err := e.add(one.ID); err != nil {
+			return err
+		}
+	}
+	l, err := readLogins(r.view.view, c.Store, user)
+	if err != nil {
+		return err
+	}
+	if l.body.RevokedBefore == nil {
+		l.body.RevokedBefore = map[string]int64{}
+	}
+	l.body.RevokedBefore[c.Organization] = max(l.body.RevokedBefore[c.Organization], r.signal.EventNanos)
+	l.body.RevokedNanos, l.body.Reason = max(l.body.RevokedNanos, r.signal.EventNanos), ReasonRequested
+	l.join(r.m)
+	return nil
+}
+
+// withAccount disables, enables or deletes the person whom an event names, as SCIM does. Where that is by an address
+// alone, or means several people, their sessions end, if the event takes something away, and no more.
+func (r *reception) withAccount(action string) error {
+	people, _, err := r.people(false)
+	switch {
+	case err != nil:
+		return err
+	case len(people) == 1:
+		r.done.Did, r.done.People = action, []string{people[0].id}
+		return r.change(people[0].id, action)
+	case action == SignalEnable:
+		r.done.Did = SignalMissed
+		return nil
+	}
+	return r.withSessions(SignalEndSessions)
+}
+
+// change changes the account of a person.
+func (r *reception) change(id, action string) error {
+	v, m := r.view, r.m
+	old, err := v.user(id)
+	if err != nil {
+		return err
+	}
+	key := signalUserKey(v.connection.ID, id)
+	before, _, err := v.view.Document(key)
+	if err != nil {
+		return err
+	}
+	// A person whom SCIM has changed since the signal that disabled is as SCIM says.
+	if action == SignalEnable && (old.Active || before.Version != old.Version || v.connection.stopped()) {
+		r.done.Did = SignalStale
+		return nil
+	}
+	counts, err := r.newer(key, action != SignalEnable)
+	if err != nil || !counts {
+		return err
+	}
+	if action == SignalDelete {
+		return r.delete(old)
+	}
+	if action == SignalDisable && !old.Active && before.Version == old.Version {
+		// Told again: the person stays one whom a signal has disabled.
+		m.Preconditions = append(m.Preconditions, at(old.document), at(old.managed))
+		m.Documents = append(m.Documents, v.sealUser(old.User, old.key))
+		return nil
+	}
+	return v.setActive(r.ctx, m, old, action == SignalEnable)
+}
+
+// delete deletes a person, or where the mass guard holds that, or the connection is paused, deactivates the person.
+func (r *reception) delete(old *storedUser) error {
+	held := r.view.connection.stopped()
+	if !held {
+		var err error
+		if held, err = r.view.holdsDelete(r.m); err != nil {
+			return err
+		}
+	}
+	if held {
+		r.done.Did = SignalDisable
+		return r.view.hold(r.ctx, r.m, old)
+	}
+	return r.view.bury(r.ctx, r.m, old)
+}
+
+// setActive makes it part of a mutation that a person is active, or is not.
+func (v *DirectoryView) setActive(ctx context.Context, m *ostiary.Mutation, old *storedUser, active bool) error {
+	if old.Active == active {
+		return nil
+	}
+	g, err := readGate(v.view, v.connection.Store, old.ID)
+	if err != nil {
+		return err
+	}
+	u := old.User
+	u.Active, u.ModifiedNanos = active, m.TimeNanos
+	m.Preconditions = append(m.Preconditions, at(old.document), at(old.managed))
+	m.Documents = append(m.Documents, v.sealUser(u, old.key))
+	return v.activate(ctx, m, g, u.ID, active)
+}
