@@ -3,11 +3,12 @@
 GO      ?= go
 BIN     := bin/ostiary
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -X main.version=$(VERSION)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 TOOLS   := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test sim race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers bench-cluster chaos
+.PHONY: help build demo test sim race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers bench-cluster chaos deploy release release-binary release-check
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +74,27 @@ fuzz: ## run every fuzz target for FUZZTIME: 100000x runs, or a time such as 20s
 	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; \
 	done
+
+DIST := dist
+ARCH := $(shell $(GO) env GOARCH)
+release: ## build dist/: static binaries for linux/amd64 and arm64, what they are built from (CycloneDX), checksums
+	@rm -rf $(DIST) && mkdir -p $(DIST)
+	@for arch in amd64 arm64; do \
+	  $(MAKE) --no-print-directory release-binary ARCH=$$arch || exit 1; \
+	  (cd deploy && $(GO) run ./cmd/sbom ../$(DIST)/ostiary-linux-$$arch '$(VERSION)') >$(DIST)/ostiary-linux-$$arch.cdx.json || exit 1; \
+	done
+	@cd $(DIST) && sha256sum ostiary-* >SHA256SUMS && cat SHA256SUMS
+
+# The same source, Go, VERSION and COMMIT give the same bytes, wherever they are built.
+release-binary:
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(ARCH) GOFLAGS= $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid= $(LDFLAGS)' \
+	  -o $(DIST)/ostiary-linux-$(ARCH) ./cmd/ostiary
+
+release-check: ## build two clones in folders of their own, with caches of their own, and compare (about 5 minutes)
+	bash deploy/reproduce.sh
+
+deploy: build ## check the image, the systemd unit and the Kubernetes manifests as far as tools allow
+	cd deploy && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 check: lint test race ## the heart of CI; .ci/run adds gen-check, fuzz, conformance, e2e and the demo
 
