@@ -81,7 +81,13 @@ var newKey = func() func(i int) *rsa.PrivateKey {
 
 func newWorld(t testing.TB, configure func(*gtr.Options)) *world {
 	t.Helper()
-	raft, err := raftstore.Open(t.Context(), raftstore.Options{Dir: "data", FS: vfs.NewMem()})
+	return newWorldIn(t, raftstore.Options{Dir: "data", FS: vfs.NewMem()}, configure)
+}
+
+// newWorldIn is newWorld with its data in a folder.
+func newWorldIn(t testing.TB, o raftstore.Options, configure func(*gtr.Options)) *world {
+	t.Helper()
+	raft, err := raftstore.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,12 +129,12 @@ func newWorld(t testing.TB, configure func(*gtr.Options)) *world {
 	roots.AddCert(provider.Certificate())
 	client := egress.New(egress.Options{Roots: roots, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	t.Cleanup(client.Close)
-	o := gtr.Options{Service: w.service, PublicURL: public, Now: w.backend.Now, Keys: keyset.NewCache(client, keyset.Options{})}
-	t.Cleanup(o.Keys.Close)
+	options := gtr.Options{Service: w.service, PublicURL: public, Now: w.backend.Now, Keys: keyset.NewCache(client, keyset.Options{})}
+	t.Cleanup(options.Keys.Close)
 	if configure != nil {
-		configure(&o)
+		configure(&options)
 	}
-	server := httptest.NewServer(gtr.New(o))
+	server := httptest.NewServer(gtr.New(options))
 	t.Cleanup(server.Close)
 	w.url = server.URL
 

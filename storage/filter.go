@@ -157,7 +157,7 @@ func (v *View) scanTuples(ctx context.Context, f ostiary.Filter, after *ostiary.
 }
 
 // read yields what s finds by a cursor. r is where the owner table's tuples are looked up.
-func (s *scan) read(ctx context.Context, r pebble.Reader, it cursor, after *ostiary.Tuple, yield func(ostiary.StoredTuple) bool) error {
+func (s *scan) read(ctx context.Context, r pebble.Reader, it cursor, after *ostiary.Tuple, yield func(ostiary.StoredTuple) bool) (err error) {
 	lower := s.lower
 	if after != nil {
 		if above := append(s.key(*after), 0); string(above) > string(lower) {
@@ -167,13 +167,20 @@ func (s *scan) read(ctx context.Context, r pebble.Reader, it cursor, after *osti
 	if string(lower) >= string(s.upper) {
 		return nil
 	}
+	var owned cursor // where the tuples of rows of the owner table are looked up
+	if s.table == tableOwner {
+		if owned, err = newProbe(r); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, readError(owned.Close())) }()
+	}
 	rows := 0
 	for state := it.SeekGEWithLimit(lower, s.upper); state == pebble.IterValid; {
 		if err := checkContext(ctx, rows); err != nil {
 			return err
 		}
 		rows++
-		t, err := s.decode(r, it)
+		t, err := s.decode(owned, it)
 		if err != nil {
 			return err
 		}
@@ -202,9 +209,9 @@ func (s *scan) hop(at ostiary.Tuple) []byte {
 }
 
 // decode returns the tuple of the row at which it stands.
-func (s *scan) decode(r pebble.Reader, it cursor) (ostiary.StoredTuple, error) {
+func (s *scan) decode(owned, it cursor) (ostiary.StoredTuple, error) {
 	if s.table == tableOwner {
-		return s.decodeOwned(r, it.Key())
+		return s.decodeOwned(owned, it.Key())
 	}
 	value, err := it.ValueAndErr()
 	if err != nil {
@@ -223,12 +230,12 @@ func (s *scan) decode(r pebble.Reader, it cursor) (ostiary.StoredTuple, error) {
 }
 
 // decodeOwned follows a row of the owner table to its tuple.
-func (s *scan) decodeOwned(r pebble.Reader, key []byte) (ostiary.StoredTuple, error) {
+func (s *scan) decodeOwned(owned cursor, key []byte) (ostiary.StoredTuple, error) {
 	store, owner, t, err := decodeOwnerKey(key)
 	if err != nil {
 		return ostiary.StoredTuple{}, err
 	}
-	state, err := readTuple(r, appendTupleKey(nil, store, t))
+	state, err := probeTuple(owned, appendTupleKey(nil, store, t))
 	if err != nil {
 		return ostiary.StoredTuple{}, err
 	}

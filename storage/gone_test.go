@@ -101,6 +101,38 @@ func TestRevokedIsNotPassed(t *testing.T) {
 	}
 }
 
+// TestRevokedAmongOthers deletes every other member of a group, and then 3,000 in a row: the ones apart are deleted
+// one by one, and who reads the group passes none of the others.
+func TestRevokedAmongOthers(t *testing.T) {
+	const apart, row = 2000, 3000
+	s := openTest(t, vfs.NewMem())
+	m := &ostiary.Mutation{}
+	var want []string
+	for i := range apart + row {
+		text, owner := fmt.Sprintf("group:big#member@user:u%06d", i), connector
+		if i < apart && i%2 == 0 {
+			owner, want = ostiary.OwnerAPI, append(want, text)
+		}
+		m.Tuples = append(m.Tuples, granted(t, ostiary.TupleTouch, text, ostiary.Grant{Owner: owner}))
+	}
+	mustApply(t, s, m)
+	if err := s.db.Compact(t.Context(), []byte{0}, []byte{0xff}, false); err != nil {
+		t.Fatal(err)
+	}
+	mustApply(t, s, &ostiary.Mutation{Filters: []ostiary.FilterDelete{{Filter: ostiary.Filter{Store: testStore, Owner: connector}}}})
+	v := viewOf(t, s)
+	if got := tuplesOf(t, v, ostiary.Filter{Store: testStore}); !slices.Equal(got, want) {
+		t.Errorf("%d tuples are left, want %d", len(got), len(want))
+	}
+	if err := v.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	missed := 2 * blindRuns * minRangeDelete
+	if steps, rows := steps(t, s, appendObjectPrefix(nil, testStore, ostiary.ObjectRef{Type: "group", ID: "big"})); steps > 2*(rows+apart/2+missed) {
+		t.Errorf("%d rows are left, and Pebble takes %d steps to read them", rows, steps)
+	}
+}
+
 // BenchmarkRevoked reads a group right after 100,000 members of it, granted by a connector, were deleted
 // by its owner, and the user who lost as many documents, beside a group that nothing happened to.
 func BenchmarkRevoked(b *testing.B) {
