@@ -67,7 +67,7 @@ const (
 	// lookEvery is how often the worker looks for events; less often where a look takes long.
 	lookEvery = 25 * time.Millisecond
 	// scanEvery is how often it looks for queues that it does not know of: those that an operator refills.
-	scanEvery = time.Second
+	scanEvery = 250 * time.Millisecond
 	// troubleEvery is how long it waits when the store does not take what it proposes.
 	troubleEvery = 250 * time.Millisecond
 	// atOnce bounds the deliveries under way, and probesAtOnce those under way to targets that were not

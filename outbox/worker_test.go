@@ -85,7 +85,7 @@ func TestOutageDelaysNobodyElse(t *testing.T) {
 		return nil
 	}
 	w.work(f)
-	w.end("ann", "down", 200)
+	w.end("ann", "down", 100)
 	w.end("ann", "hangs", 20)
 	attempts := 0
 	for range 12 { // an hour, by five minutes
@@ -113,14 +113,14 @@ func TestOutageDelaysNobodyElse(t *testing.T) {
 		}
 	}
 	if tries > 20 {
-		t.Errorf("%d attempts in an hour at a target that is down, with 200 that wait", tries)
+		t.Errorf("%d attempts in an hour at a target that is down, with 100 that wait", tries)
 	}
 	down.Store(false)
 	close(hang)
 	w.clock.move(2 * time.Hour)
 	w.until("all are told", w.idle)
-	if n := len(f.told(t)); n != 200+20+60 {
-		t.Errorf("%d were told, want 280: %+v", n, w.letters())
+	if n := len(f.told(t)); n != 100+20+60 {
+		t.Errorf("%d were told, want 180: %+v", n, w.letters())
 	}
 }
 
@@ -137,12 +137,12 @@ func TestPoisonedDelivery(t *testing.T) {
 		}
 		return nil
 	}
-	ids := w.end("ann", "portal", 100)
+	ids := w.end("ann", "portal", 70)
 	poison = ids[0]
 	w.work(f)
 	w.until("the others are told", func() bool {
 		w.clock.move(time.Second)
-		return len(f.told(t)) == 100 && len(w.queues()) == 1 && w.queues()[0].Waiting == 1
+		return len(f.told(t)) == 70 && len(w.queues()) == 1 && w.queues()[0].Waiting == 1
 	})
 	// After a day it is given up.
 	w.until("it is a dead letter", func() bool {
@@ -171,20 +171,20 @@ func TestGivenUpAfterADay(t *testing.T) {
 		return nil
 	}
 	w.work(f)
-	w.end("ann", "portal", 700)
-	w.until("all wait", func() bool { all := w.queues(); return len(all) == 1 && all[0].Waiting == 700 })
+	w.end("ann", "portal", 90)
+	w.until("all wait", func() bool { all := w.queues(); return len(all) == 1 && all[0].Waiting == 90 })
 	w.until("all are dead letters", func() bool {
 		w.clock.move(time.Hour)
-		return w.idle() && len(w.letters()) == 700
+		return w.idle() && len(w.letters()) == 90
 	})
-	if n, _, err := outbox.Drop(w.ctx(), w.service, store, outbox.Filter{Target: "fake/portal"}, 300); err != nil || n != 300 {
+	if n, _, err := outbox.Drop(w.ctx(), w.service, store, outbox.Filter{Target: "fake/portal"}, 40); err != nil || n != 40 {
 		t.Fatalf("%d dropped: %v", n, err)
 	}
 	if n, _, err := outbox.Retry(w.ctx(), w.service, store, outbox.Filter{Target: "fake/other"}, 300); err != nil || n != 0 {
 		t.Fatalf("%d of another target put back: %v", n, err)
 	}
 	down.Store(false)
-	if n, _, err := outbox.Retry(w.ctx(), w.service, store, outbox.Filter{}, 1000); err != nil || n != 400 {
+	if n, _, err := outbox.Retry(w.ctx(), w.service, store, outbox.Filter{}, 1000); err != nil || n != 50 {
 		t.Fatalf("%d put back: %v", n, err)
 	}
 	w.until("those are told", w.idle)

@@ -77,6 +77,9 @@ func (s *Store) Status() (NodeStatus, error) {
 	return status, nil
 }
 
+// Leads reports whether this node leads, as far as it knows. It is cheap.
+func (s *Store) Leads() bool { return s.raft.State() == raft.Leader }
+
 // Role returns leader, follower, learner or candidate; a node alone leads.
 func (s *Store) Role() string {
 	status, err := s.Status()

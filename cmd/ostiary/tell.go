@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/egress"
+	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/outbox"
+	"github.com/ostiary/ostiary/raftstore"
+)
+
+// tellOthers tells applications what happens, while this node leads, until ctx ends.
+func tellOthers(ctx context.Context, store *raftstore.Store, people *identity.Service, outgoing *egress.Client, logger *slog.Logger) {
+	outbox.New(outbox.Options{
+		Backend: tellBackend{store}, Identity: people, Leads: store.Leads, Logger: logger,
+		Kinds: []outbox.Kind{
+			&outbox.Webhooks{Identity: people, Client: outgoing, Cluster: store.ClusterID, Now: store.Now},
+		},
+	}).Run(ctx)
+}
+
+// tellBackend makes a store what package outbox works on.
+type tellBackend struct{ *raftstore.Store }
+
+// View returns a view as package outbox knows it.
+func (b tellBackend) View(ctx context.Context, f ostiary.Freshness) (identity.View, error) {
+	return b.Store.View(ctx, f)
+}
