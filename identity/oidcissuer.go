@@ -170,17 +170,20 @@ func (s *Service) ClearOIDCIssuer(ctx context.Context, store, connection string)
 	})
 }
 
-// OIDCIssuer returns the OpenID provider of a connection of a store, or ErrNotFound.
-func (s *Service) OIDCIssuer(ctx context.Context, store, connection string) (o OIDCIssuer, err error) {
-	err = s.read(ctx, func(v View) error {
-		if _, err := connectionOf(v, store, connection); err != nil {
-			return err
-		}
-		if o, _, err = readOIDCIssuer(v, connection); err == nil && o.Version == 0 {
-			err = notFound("OpenID provider of connection", connection)
-		}
-		return err
-	})
+// OIDCIssuer returns the OpenID provider of a connection of a store as it is now, or ErrNotFound.
+func (s *Service) OIDCIssuer(ctx context.Context, store, connection string) (OIDCIssuer, error) {
+	v, err := s.backend.View(ctx, ostiary.Freshness{Linearizable: true})
+	if err != nil {
+		return OIDCIssuer{}, err
+	}
+	defer v.Close()
+	if _, err := connectionOf(v, store, connection); err != nil {
+		return OIDCIssuer{}, err
+	}
+	o, _, err := readOIDCIssuer(v, connection)
+	if err == nil && o.Version == 0 {
+		err = notFound("OpenID provider of connection", connection)
+	}
 	return o, err
 }
 

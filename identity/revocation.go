@@ -281,10 +281,15 @@ func (v *DirectoryView) idsNamed(r Revoker, id SubjectID) ([]string, error) {
 	case FormatIssuerSubject:
 		// A provider that provisions people may name them by the ids that it got from us, as those of whatever issuer.
 		ids = append(ids, id.Subject)
+		linked, _, err := v.subjectOf(id.Issuer, id.Subject)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, linked)
 		if !r.isIssuer(id.Issuer) {
 			return ids, nil
 		}
-		err := find(KeyExternalID, id.Subject)
+		err = find(KeyExternalID, id.Subject)
 		return ids, err
 	case FormatOpaque:
 		ids = append(ids, id.ID)

@@ -54,8 +54,8 @@ func managedBySCIM(v View, c Connection) (string, error) {
 	if err != nil || len(first) == 0 {
 		return "", err
 	}
-	_, made, err := v.Document(madeByLoginKey(c.ID, first[0].Key.Key))
-	if err != nil || made {
+	s, err := readSubjects(v, c.ID, first[0].Key.Key)
+	if err != nil || s.body.Made {
 		return "", err
 	}
 	return "people whom SCIM has made", nil
@@ -63,11 +63,6 @@ func managedBySCIM(v View, c Connection) (string, error) {
 
 func opensSCIM(scopes []Scope) bool {
 	return slices.ContainsFunc(scopes, func(s Scope) bool { return slices.Contains(Scopes(), s) })
-}
-
-// madeByLoginKey is of the document that says that a login made a person of a connection.
-func madeByLoginKey(connection, user string) ostiary.DocumentKey {
-	return ostiary.DocumentKey{Collection: "login-made/" + connection, Key: user}
 }
 
 // noteProvisioned notes that SCIM makes people of a connection.

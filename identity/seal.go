@@ -135,11 +135,13 @@ func (x *secrets) linkPrefix(connection, resource string, key Key, value string)
 	return resource + ":" + string(key) + ":" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)) + ":"
 }
 
-func (k Key) unique() bool { return k == KeyUserName || k == KeyExternalID || k == keyGroupName }
+func (k Key) unique() bool {
+	return k == KeyUserName || k == KeyExternalID || k == keyGroupName || k == keyIssuerSubject
+}
 
 // normal returns the form in which values are compared.
 func (k Key) normal(value string) string {
-	if k == KeyExternalID {
+	if k == KeyExternalID || k == keyIssuerSubject {
 		return value
 	}
 	return foldCase(value)

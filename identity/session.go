@@ -248,31 +248,37 @@ func (s *Service) CreateSession(ctx context.Context, store string, in SessionInp
 	defer s.turn("login", store, in.User)()
 	var made Session
 	row := &audit{store: store, organization: in.Organization, connection: in.Connection, action: "session.create"}
-	receipt, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
-		l := &login{view: v, m: m, store: store, SessionInput: in}
-		if err := l.judge(); err != nil {
-			return err
-		}
-		id, err := newID(kindSession, m.TimeNanos)
-		if err != nil {
-			return err
-		}
-		made = Session{ID: in.Organization + "/" + id, CreatedNanos: m.TimeNanos, PresentedNanos: m.TimeNanos, SessionInput: l.SessionInput}
+	receipt, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) (err error) {
+		made, err = s.record(ctx, v, m, x, store, in, false)
 		row.resource = made.ID
-		m.Preconditions = append(m.Preconditions, absent(sessionKey(store, made.ID)))
-		body := made.body()
-		if in.SID != "" {
-			body.Sealed = seal(newAEAD(x.sidKey(store, made.ID)), made.ID, []byte(in.SID))
-			body.Link = x.sidPrefix(store, in.Issuer, in.SID) + made.ID
-			m.Documents = append(m.Documents, ostiary.DocumentChange{
-				Key: ostiary.DocumentKey{Collection: sessionLinksOf(store), Key: body.Link}, Body: []byte(made.ID)})
-		}
-		m.Documents = append(m.Documents, put(sessionKey(store, made.ID), body))
-		m.Tuples = append(m.Tuples, made.tuples(store)...)
-		return s.collectSessions(ctx, v, m, store)
+		return err
 	})
 	made.Version = receipt.Revision
 	return made, err
+}
+
+// record makes a session part of a mutation. Its person is fresh where the same mutation makes the person.
+func (s *Service) record(ctx context.Context, v View, m *ostiary.Mutation, x *secrets, store string, in SessionInput, fresh bool) (Session, error) {
+	l := &login{view: v, m: m, store: store, SessionInput: in, fresh: fresh}
+	if err := l.judge(); err != nil {
+		return Session{}, err
+	}
+	id, err := newID(kindSession, m.TimeNanos)
+	if err != nil {
+		return Session{}, err
+	}
+	made := Session{ID: in.Organization + "/" + id, CreatedNanos: m.TimeNanos, PresentedNanos: m.TimeNanos, SessionInput: l.SessionInput}
+	m.Preconditions = append(m.Preconditions, absent(sessionKey(store, made.ID)))
+	body := made.body()
+	if in.SID != "" {
+		body.Sealed = seal(newAEAD(x.sidKey(store, made.ID)), made.ID, []byte(in.SID))
+		body.Link = x.sidPrefix(store, in.Issuer, in.SID) + made.ID
+		m.Documents = append(m.Documents, ostiary.DocumentChange{
+			Key: ostiary.DocumentKey{Collection: sessionLinksOf(store), Key: body.Link}, Body: []byte(made.ID)})
+	}
+	m.Documents = append(m.Documents, put(sessionKey(store, made.ID), body))
+	m.Tuples = append(m.Tuples, made.tuples(store)...)
+	return made, s.collectSessions(ctx, v, m, store)
 }
 
 func (t *Session) body() sessionBody {

@@ -276,37 +276,42 @@ func (d *Directory) CreateUser(ctx context.Context, in UserInput) (User, error) 
 			return err
 		}
 		row.resource, u.UserInput = u.ID, in
-		u.CreatedNanos, u.ModifiedNanos = m.TimeNanos, m.TimeNanos
-		if err := v.resolve(ctx, m, UserInput{}, &u.UserInput); err != nil {
-			return err
-		}
-		key := make([]byte, keyBytes)
-		rand.Read(key) // never fails
-		c := v.connection
-		managed := managedKey(c.Store, u.ID)
-		m.Preconditions = append(m.Preconditions, absent(managed))
-		m.Documents = append(m.Documents, v.sealUser(u, key), put(managed, managedBody{
-			form{bodyForm}, c.ID, c.Organization, seal(v.secrets.wrap, c.Store+"/"+u.ID, key)}))
-		if err := v.relink(m, resourceUser, u.ID, nil, u.links()); err != nil {
-			return err
-		}
-		m.Tuples = append(m.Tuples, touch(c.Store, organizationObject(c.Organization), gate.DirectoryMember,
-			userSubject(u.ID), c.owner(u.ID, "user")))
-		if err := v.assign(m, u.ID, UserInput{}, u.UserInput); err != nil {
-			return err
-		}
-		g, err := readGate(v.view, c.Store, u.ID)
-		if err != nil {
-			return err
-		}
-		if g.there {
-			return fmt.Errorf("the id %s was given before: %w", u.ID, ostiary.ErrExists) // chance does not bring it about
-		}
-		m.Preconditions = append(m.Preconditions, at(g.document))
-		return v.activate(ctx, m, g, u.ID, u.Active)
+		return v.create(ctx, m, &u)
 	})
 	u.Version = receipt.Revision
 	return u, err
+}
+
+// create makes a new user part of a mutation.
+func (v *DirectoryView) create(ctx context.Context, m *ostiary.Mutation, u *User) error {
+	u.CreatedNanos, u.ModifiedNanos = m.TimeNanos, m.TimeNanos
+	if err := v.resolve(ctx, m, UserInput{}, &u.UserInput); err != nil {
+		return err
+	}
+	key := make([]byte, keyBytes)
+	rand.Read(key) // never fails
+	c := v.connection
+	managed := managedKey(c.Store, u.ID)
+	m.Preconditions = append(m.Preconditions, absent(managed))
+	m.Documents = append(m.Documents, v.sealUser(*u, key), put(managed, managedBody{
+		form{bodyForm}, c.ID, c.Organization, seal(v.secrets.wrap, c.Store+"/"+u.ID, key)}))
+	if err := v.relink(m, resourceUser, u.ID, nil, u.links()); err != nil {
+		return err
+	}
+	m.Tuples = append(m.Tuples, touch(c.Store, organizationObject(c.Organization), gate.DirectoryMember,
+		userSubject(u.ID), c.owner(u.ID, "user")))
+	if err := v.assign(m, u.ID, UserInput{}, u.UserInput); err != nil {
+		return err
+	}
+	g, err := readGate(v.view, c.Store, u.ID)
+	if err != nil {
+		return err
+	}
+	if g.there {
+		return fmt.Errorf("the id %s was given before: %w", u.ID, ostiary.ErrExists) // chance does not bring it about
+	}
+	m.Preconditions = append(m.Preconditions, at(g.document))
+	return v.activate(ctx, m, g, u.ID, u.Active)
 }
 
 // activate enables or disables a person in the connection's organization: one tuple, and the gate.
@@ -413,6 +418,11 @@ func (d *Directory) ChangeUser(
 		if err := v.relink(m, resourceUser, id, old.links(), in.links()); err != nil {
 			return err
 		}
+		if in.ExternalID != old.ExternalID { // by it a login may have found the person
+			if err := v.unlinkSubjects(m, id); err != nil {
+				return err
+			}
+		}
 		if err := v.assign(m, id, old.UserInput, in); err != nil {
 			return err
 		}
@@ -492,6 +502,9 @@ func (v *DirectoryView) bury(ctx context.Context, m *ostiary.Mutation, old *stor
 		return err
 	}
 	m.Documents = append(m.Documents, remove(loginsKey(store, old.ID))) // the gate denies for ever
+	if err := v.unlinkSubjects(m, old.ID); err != nil {
+		return err
+	}
 	return v.relink(m, resourceUser, old.ID, old.links(), nil)
 }
 

@@ -129,6 +129,14 @@ func (f *verifier) connections(ctx context.Context) error {
 				return err
 			}
 		}
+		for d, err := range each(ctx, f.view, subjectsKey(c.ID, "").Collection, "") {
+			if err == nil {
+				err = f.subjects(v, d)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		for g, err := range v.Groups(ctx, "") {
 			if err != nil {
 				return err

@@ -158,6 +158,7 @@ type login struct {
 	view  View
 	m     *ostiary.Mutation
 	store string
+	fresh bool  // the mutation makes the person, whom the view does not show
 	mark  int64 // the latest watermark that stands against it
 }
 
@@ -175,6 +176,22 @@ func (l *login) judge() error {
 	}
 	l.mark = floor
 	l.m.Preconditions = append(l.m.Preconditions, at(d), at(settings))
+	if err := l.judgeMembership(); err != nil {
+		return err
+	}
+	for _, judge := range []func() error{l.judgeConnection, l.judgePeople, l.judgeAuthentication, l.judgeEnd} {
+		if err := judge(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judgeMembership demands that the person be somebody of the organization.
+func (l *login) judgeMembership() error {
+	if l.fresh {
+		return nil
+	}
 	belongs, rest, err := belongsTo(l.view, l.store, l.Organization, l.User)
 	if err != nil {
 		return err
@@ -183,11 +200,6 @@ func (l *login) judge() error {
 		return refuseLogin(RefusedUnknown, "%.100q is nobody of organization %s: let its identity provider make the user, or 'ostiary org member add'", l.User, l.Organization)
 	}
 	l.m.Preconditions = append(l.m.Preconditions, rest)
-	for _, judge := range []func() error{l.judgeConnection, l.judgePeople, l.judgeAuthentication, l.judgeEnd} {
-		if err := judge(); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
