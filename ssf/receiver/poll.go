@@ -1,0 +1,244 @@
+package receiver
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/ostiary/ostiary/egress"
+	"github.com/ostiary/ostiary/identity"
+)
+
+// PollOptions configures NewPoller. Client must be set too.
+type PollOptions struct {
+	Options
+	// Client makes the requests.
+	Client *egress.Client
+	// Leads reports whether this node leads: one that does not asks nobody. Nil: it always does.
+	Leads func() bool
+	// Every is how long it waits where there was nothing to fetch, and how often it looks for places that were set.
+	// Zero means 10 s.
+	Every time.Duration
+}
+
+const (
+	defaultPollEvery = 10 * time.Second
+	// setsPerPoll is how many SETs are asked for at once: an answer of as many of the greatest length is bounded by
+	// what package egress takes.
+	setsPerPoll = 10
+	// pollSoon is how long it waits where there may be more at once.
+	pollSoon = 50 * time.Millisecond
+	// maxPollWait bounds how long it waits after failures.
+	maxPollWait = 5 * time.Minute
+	// maxPollsAtOnce bounds the requests under way.
+	maxPollsAtOnce = 16
+)
+
+// Poller fetches SETs, on the node that leads. What it has done and not acknowledged when that changes comes again to
+// the next one, where it does nothing.
+type Poller struct {
+	o     PollOptions
+	turns chan struct{} // holds one for each request under way
+	tasks sync.WaitGroup
+}
+
+// NewPoller returns a Poller.
+func NewPoller(o PollOptions) *Poller {
+	o.Options = o.filled()
+	if o.Every == 0 {
+		o.Every = defaultPollEvery
+	}
+	if o.Leads == nil {
+		o.Leads = func() bool { return true }
+	}
+	return &Poller{o: o, turns: make(chan struct{}, maxPollsAtOnce)}
+}
+
+// polled is a place that is asked by a goroutine of its own.
+type polled struct {
+	place identity.SignalPoll
+	stop  context.CancelFunc
+}
+
+// Run fetches SETs until ctx ends.
+func (p *Poller) Run(ctx context.Context) {
+	defer p.tasks.Wait()
+	running := map[string]polled{}
+	defer func() {
+		for _, task := range running {
+			task.stop()
+		}
+	}()
+	for {
+		var places []identity.SignalPoll
+		if p.o.Leads() {
+			var err error
+			if places, err = p.o.Service.SignalPolls(ctx); err != nil && ctx.Err() == nil {
+				p.o.Logger.Warn("places to fetch signals from are not known", "error", err)
+			}
+		}
+		p.adjust(ctx, running, places)
+		if !wait(ctx, p.o.Every) {
+			return
+		}
+	}
+}
+
+// adjust ends the tasks of places that are none any more, and begins those that are missing.
+func (p *Poller) adjust(ctx context.Context, running map[string]polled, places []identity.SignalPoll) {
+	for connection, task := range running {
+		if !slices.Contains(places, task.place) {
+			task.stop()
+			delete(running, connection)
+		}
+	}
+	for _, place := range places {
+		if _, there := running[place.Connection]; there {
+			continue
+		}
+		taskCtx, stop := context.WithCancel(ctx)
+		running[place.Connection] = polled{place, stop}
+		p.tasks.Go(func() { p.ask(taskCtx, place) })
+	}
+}
+
+// wait returns after a while, and false where ctx ends before.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// pollRequest is a request for SETs (RFC 8936, section 2.2).
+type pollRequest struct {
+	MaxEvents         int                `json:"maxEvents"`
+	ReturnImmediately bool               `json:"returnImmediately"`
+	Ack               []string           `json:"ack,omitempty"`
+	Errors            map[string]refusal `json:"setErrs,omitempty"`
+}
+
+// pollAnswer is the answer (RFC 8936, section 2.3).
+type pollAnswer struct {
+	Sets map[string]string `json:"sets"`
+	More bool              `json:"moreAvailable"`
+}
+
+// ask fetches SETs from a place until ctx ends.
+func (p *Poller) ask(ctx context.Context, place identity.SignalPoll) {
+	request := pollRequest{MaxEvents: setsPerPoll, ReturnImmediately: true}
+	pause := time.Duration(0)
+	for wait(ctx, pause) && p.o.Leads() {
+		answer, after, err := p.post(ctx, place, request)
+		if ctx.Err() != nil {
+			return
+		}
+		if p.o.Observer != nil {
+			p.o.Observer.Polled(err == nil)
+		}
+		if err != nil {
+			pause = backOff(pause, after)
+			p.o.Logger.Warn("signals cannot be fetched", "connection", place.Connection, "error", err, "again_in", pause)
+			continue
+		}
+		request.Ack, request.Errors = nil, nil
+		whole := p.takeAll(ctx, place, answer.Sets, &request)
+		pause = p.o.Every
+		if whole && (answer.More || len(answer.Sets) > 0) {
+			pause = pollSoon // what was done is to be acknowledged
+		}
+	}
+}
+
+// backOff returns how long to wait after one more failure: twice as long, with some of it by chance, and not less
+// than was asked for.
+func backOff(last, after time.Duration) time.Duration {
+	next := min(max(2*last, time.Second), maxPollWait)
+	return min(max(next/2+rand.N(next/2+1), after), maxPollWait)
+}
+
+// takeAll takes SETs, and notes in the next request what became of each. It reports whether that is all of them: the
+// others come again.
+func (p *Poller) takeAll(ctx context.Context, place identity.SignalPoll, sets map[string]string, next *pollRequest) bool {
+	caller, err := p.o.Service.SignalSourceOf(ctx, place.Connection)
+	if err != nil {
+		return false
+	}
+	whole := true
+	for _, id := range slices.Sorted(maps.Keys(sets)) {
+		_, err := p.o.take(ctx, caller, byPoll, sets[id], id)
+		var known refusal
+		switch {
+		case err == nil:
+			next.Ack = append(next.Ack, id)
+		case errors.As(err, &known):
+			if next.Errors == nil {
+				next.Errors = map[string]refusal{}
+			}
+			next.Errors[id] = known
+		default:
+			whole = false
+			if !passing(err) && ctx.Err() == nil && !errors.Is(err, identity.ErrSignalsOff) {
+				p.o.Logger.Error("signal not taken", "connection", place.Connection, "error", err)
+			}
+		}
+	}
+	return whole
+}
+
+// post sends a request for SETs. After is how long the transmitter asks to wait.
+func (p *Poller) post(ctx context.Context, place identity.SignalPoll, request pollRequest) (answer pollAnswer, after time.Duration, err error) {
+	select {
+	case p.turns <- struct{}{}:
+		defer func() { <-p.turns }()
+	case <-ctx.Done():
+		return answer, 0, ctx.Err()
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		return answer, 0, fmt.Errorf("encode a request for signals: %w", err)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, place.URL, bytes.NewReader(body))
+	if err != nil {
+		return answer, 0, egress.ErrURL // what it says repeats the URL
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("User-Agent", "ostiary")
+	if place.Token != "" {
+		r.Header.Set("Authorization", "Bearer "+place.Token)
+	}
+	response, err := p.o.Client.Do(r)
+	if err != nil {
+		return answer, 0, err
+	}
+	if response.Status != http.StatusOK && response.Status != http.StatusAccepted && response.Status != http.StatusNoContent {
+		if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
+			after = time.Duration(min(seconds, int(maxPollWait/time.Second))) * time.Second
+		}
+		return answer, after, fmt.Errorf("the transmitter answers with status %d", response.Status)
+	}
+	if len(response.Body) > 0 && json.Unmarshal(response.Body, &answer) != nil {
+		return answer, 0, errors.New("the transmitter's answer is not JSON as it should be")
+	}
+	if len(answer.Sets) > setsPerPoll {
+		for _, id := range slices.Sorted(maps.Keys(answer.Sets))[setsPerPoll:] {
+			delete(answer.Sets, id) // they come again
+		}
+		answer.More = true
+	}
+	return answer, 0, nil
+}
