@@ -21,7 +21,8 @@ import (
 type right struct {
 	role access.Role
 	of   func(v View, req any) (access.Target, error)
-	open bool // nothing is needed, not even authentication
+	// claim: a bootstrap credential is needed. open: nothing is, not even authentication.
+	claim, open bool
 }
 
 // What requests are about.
@@ -55,6 +56,18 @@ var (
 		r, _ := req.(interface{ GetSession() *ostiaryv1.Session })
 		return inStore(req, r != nil, func() string { return r.GetSession().GetOrganizationId() })
 	}
+	// ofGrant is the target of the role that the request gives or takes.
+	ofGrant = func(_ View, req any) (access.Target, error) {
+		r, _ := req.(interface{ GetGrant() *ostiaryv1.AccessGrant })
+		return targetOf(r.GetGrant().GetTarget()), nil
+	}
+	// ofTarget is the target that the request names; without one, the cluster.
+	ofTarget = func(_ View, req any) (access.Target, error) {
+		r, _ := req.(interface {
+			GetTarget() *ostiaryv1.AccessTarget
+		})
+		return targetOf(r.GetTarget()), nil
+	}
 	// ofThisSession is the organization of the session that the request names: ids of sessions begin with it.
 	ofThisSession = func(_ View, req any) (access.Target, error) {
 		r, _ := req.(interface{ GetId() string })
@@ -76,6 +89,8 @@ var (
 var (
 	// anything lets in whoever has any role at all. What the method shows is up to its handler.
 	anything = right{}
+	// claim lets in who shows a bootstrap credential alone; the handler judges it.
+	claim = right{claim: true}
 	// open lets everybody in, without authentication.
 	open = right{open: true}
 )
@@ -208,6 +223,16 @@ var rights = map[string]right{
 	ostiaryv1.SessionService_SetSessionSubjects_FullMethodName: governs(ofStore),
 	ostiaryv1.SessionService_GetSessionSubjects_FullMethodName: reads(ofStore),
 
+	ostiaryv1.AccessService_GrantAccess_FullMethodName:   governs(ofGrant),
+	ostiaryv1.AccessService_RevokeAccess_FullMethodName:  governs(ofGrant),
+	ostiaryv1.AccessService_ListAccess_FullMethodName:    governs(ofTarget),
+	ostiaryv1.AccessService_ExplainAccess_FullMethodName: governs(ofTarget),
+	ostiaryv1.AccessService_ClaimCluster_FullMethodName:  claim,
+
+	ostiaryv1.SigningKeyService_ListSigningKeys_FullMethodName:  reads(ofStore),
+	ostiaryv1.SigningKeyService_RotateSigningKey_FullMethodName: governs(ofStore),
+	ostiaryv1.SigningKeyService_RetireSigningKey_FullMethodName: governs(ofStore),
+
 	reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName:      anything,
 	reflectionv1alpha.ServerReflection_ServerReflectionInfo_FullMethodName: anything,
 
@@ -251,6 +276,9 @@ func (s *Server) authorize(ctx context.Context, method string, req any) error {
 }
 
 func (s *Server) allows(ctx context.Context, caller ostiary.Principal, needed right, req any) (bool, error) {
+	if needed.claim {
+		return caller == bootstrapPrincipal, nil
+	}
 	v, err := s.backend.View(ctx, ostiary.Freshness{})
 	if err != nil {
 		return false, err

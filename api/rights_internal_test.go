@@ -65,6 +65,7 @@ var callers = []caller{
 	{column: "no key"},
 	{column: "wrong key", key: "a key that nobody has"},
 	{column: "no grant", key: "key-of-no-grant-0"},
+	{column: "bootstrap credential", key: access.BootstrapPrefix + "that-was-never-made"},
 	{"org reader", "key-of-org-reader", access.Reader, "organization"},
 	{"org writer", "key-of-org-writer", access.Writer, "organization"},
 	{"org admin", "key-of-org-admin-", access.Administrator, "organization"},
@@ -197,10 +198,17 @@ func (g *guarded) request(t *testing.T, d protoreflect.MessageDescriptor) proto.
 	set(m, "store_id", g.store)
 	set(m, "organization_id", guardedOrganization)
 	set(m, "connection_id", g.connection)
-	for _, name := range []protoreflect.Name{"session", "filter"} {
-		if f := d.Fields().ByName(name); f != nil && f.Message() != nil && !f.IsMap() && !f.IsList() {
-			set(m.Mutable(f).Message(), "organization_id", guardedOrganization)
+	for _, name := range []protoreflect.Name{"session", "filter", "grant", "target"} {
+		f := d.Fields().ByName(name)
+		if f == nil || f.Message() == nil || f.IsMap() || f.IsList() {
+			continue
 		}
+		part := m.Mutable(f).Message()
+		if name == "grant" {
+			part = part.Mutable(part.Descriptor().Fields().ByName("target")).Message()
+		}
+		set(part, "store_id", g.store)
+		set(part, "organization_id", guardedOrganization)
 	}
 	return m.Interface()
 }
@@ -302,10 +310,13 @@ func TestCallers(t *testing.T) {
 		if rights[m.name].open {
 			continue
 		}
+		if got, want := row[column["bootstrap credential"]] == "+", rights[m.name].claim; got != want {
+			t.Errorf("%s: a bootstrap credential opens it: %v, want %v", m.name, got, want)
+		}
 		if row[column["no key"]] != "-" || row[column["wrong key"]] != "-" || row[column["no grant"]] != "x" {
 			t.Errorf("%s: somebody without a key, or without a grant, is not refused", m.name)
 		}
-		if row[column["cluster admin"]] != "+" {
+		if row[column["cluster admin"]] != "+" && !rights[m.name].claim {
 			t.Errorf("%s: an administrator of the cluster is refused", m.name)
 		}
 		// Who has a greater role, or a wider target, may do at least as much.

@@ -300,6 +300,8 @@ func (s *Server) newGRPCServer() *grpc.Server {
 	ostiaryv1.RegisterOstiaryServiceServer(server, &ostiaryService{server: s})
 	ostiaryv1.RegisterIdentityServiceServer(server, &identityService{server: s})
 	ostiaryv1.RegisterSessionServiceServer(server, &sessionService{server: s})
+	ostiaryv1.RegisterSigningKeyServiceServer(server, &signingKeyService{server: s})
+	ostiaryv1.RegisterAccessServiceServer(server, &accessService{server: s})
 	healthv1.RegisterHealthServer(server, &health{server: s})
 	reflection.Register(server)
 	return server
