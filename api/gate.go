@@ -97,6 +97,23 @@ func (s *Server) seePresent(ctx context.Context, q *question, at moment, c openf
 	return nil
 }
 
+// errLoggedOut refuses a later page of a list about a person who was logged out since the first.
+var errLoggedOut = &refusal{code: codePageToken, cause: ostiary.ErrTokenInvalid,
+	text: "the person was logged out since the first page: begin the list again, without a continuation"}
+
+// judgeContinued refuses a later page of a list about a person who was logged out since the first: what rests on a
+// session (live) was true then. A list about a session ends with the session.
+func (q *question) judgeContinued(s ostiary.SubjectRef) error {
+	if !q.continued || s.Type != q.names.User || s.IsUserset() || s.IsWildcard() {
+		return nil
+	}
+	since, err := identity.LoggedOutBetween(q.view, q.present, q.store, s.ID)
+	if err == nil && since {
+		err = errLoggedOut
+	}
+	return err
+}
+
 // denies reports whether the gate denies a subject an object.
 func (q *question) denies(ctx context.Context, s ostiary.SubjectRef, o ostiary.ObjectRef) (bool, error) {
 	g, err := q.gateOf(s)

@@ -100,6 +100,9 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing
 	if err == nil {
 		objects, err = q.opened(ctx, session, objects)
 	}
+	if err == nil && len(objects) > 0 && !session.named {
+		err = q.judgeContinued(subject)
+	}
 	return page(request, s, l, q, objects, limit, err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/identity"
@@ -201,4 +202,19 @@ func TestAfterRestoreLoginsOfBefore(t *testing.T) {
 			t.Errorf("the watermark of %s is %d, %v, and not from %d up to %d", user, mark, err, before, in.AuthNanos)
 		}
 	}
+}
+
+// Who waits since a restore does not act for somebody who does not.
+func TestWaitingActor(t *testing.T) {
+	w := newWorld(t)
+	ann := w.user("ann")
+	must(t)(w.service.AddMember(w.ctx(), store, "acme", "bob"))
+	if _, err := w.service.AfterRestore(t.Context(), identity.AfterRestoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	in := identity.SessionInput{Organization: "acme", User: "bob", Actor: ann.ID, AuthNanos: w.raft.Now() + int64(time.Second)}
+	_, err := w.service.CreateSession(w.ctx(), store, in)
+	wantRefused(t, err, identity.RefusedDisabled)
+	must(t)(w.service.ResumeConnection(w.ctx(), store, w.connection.ID))
+	w.logIn(in)
 }

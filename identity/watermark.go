@@ -152,6 +152,20 @@ func (s *Service) RevokedBefore(ctx context.Context, store, user, organization s
 	return mark, err
 }
 
+// LoggedOutBetween reports whether a person was logged out of any organization after what one view shows and by what
+// another, newer one does.
+func LoggedOutBetween(then, now Documents, store, user string) (bool, error) {
+	before, err := readLogins(then, store, user)
+	if err != nil {
+		return false, err
+	}
+	after, err := readLogins(now, store, user)
+	if err != nil {
+		return false, err
+	}
+	return after.highest() != before.highest() || after.body.RevokedNanos != before.body.RevokedNanos, nil
+}
+
 // login judges a session that is to be created, and makes what it rests on part of the mutation.
 type login struct {
 	SessionInput
@@ -219,7 +233,8 @@ func (l *login) judgeConnection() error {
 	return nil
 }
 
-// judgePeople refuses people who are disabled, and notes the login of each.
+// judgePeople refuses people who are disabled, and an actor who waits since a restore, and notes the login of each.
+// That the person waits the gate sees at each question; of an actor it does not know.
 func (l *login) judgePeople() error {
 	for _, user := range []string{l.User, l.Actor} {
 		if user == "" {
@@ -240,12 +255,29 @@ func (l *login) judgePeople() error {
 			l.mark = max(l.mark, logins.watermark(l.Organization))
 		} else {
 			l.mark = max(l.mark, logins.highest())
+			if err := l.judgeWaiting(user); err != nil {
+				return err
+			}
 		}
 		logins.body.NewestAuthNanos = max(logins.body.NewestAuthNanos, l.AuthNanos)
 		logins.join(l.m)
 		l.m.Preconditions = append(l.m.Preconditions, at(g.document))
 	}
 	return nil
+}
+
+// judgeWaiting refuses an actor whose connection has not synchronized since a restore. The mutation rests on the
+// settings, which say which connections those are.
+func (l *login) judgeWaiting(actor string) error {
+	waiting, err := WaitingConnections(l.view, l.store)
+	if err != nil {
+		return err
+	}
+	waits, err := Waits(l.view, l.store, actor, waiting)
+	if err == nil && waits {
+		err = refuseLogin(RefusedDisabled, "actor %.100q waits until the identity provider has synchronized since a restore", actor)
+	}
+	return err
 }
 
 // judgeAuthentication compares when the person has authenticated with when the person was logged out last.
