@@ -30,8 +30,16 @@ func (a Answer) Want(what string, statuses ...int) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s: the server answered %d %s, not %v", what, a.Status, strings.TrimSpace(string(a.Body)), statuses)
+	return &StatusError{a.Status, fmt.Sprintf("%s: the server answered %d %s, not %v", what, a.Status, strings.TrimSpace(string(a.Body)), statuses)}
 }
+
+// StatusError is an answer that was not wanted.
+type StatusError struct {
+	Status int
+	text   string
+}
+
+func (e *StatusError) Error() string { return e.text }
 
 // send sends a request and reads the answer, whatever its status. Redirects are answers like others.
 func send(ctx context.Context, client *http.Client, method, url, mediaType, authorization string, body []byte) (Answer, error) {
@@ -72,6 +80,11 @@ func (p *Provider) Revoke(ctx context.Context, client *http.Client, endpoint, ap
 	if err != nil {
 		return Answer{}, err
 	}
+	return RevokeBy(ctx, client, endpoint, token, subject)
+}
+
+// RevokeBy asks the endpoint at a URL to log somebody out, by a JWT or a token.
+func RevokeBy(ctx context.Context, client *http.Client, endpoint, token string, subject map[string]any) (Answer, error) {
 	body, err := json.Marshal(map[string]any{"sub_id": subject})
 	if err != nil {
 		return Answer{}, fmt.Errorf("encode the subject: %w", err)
