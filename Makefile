@@ -8,7 +8,7 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 TOOLS   := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test sim race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers bench-cluster chaos deploy release release-binary release-check
+.PHONY: offboarding help build demo test sim race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers bench-cluster chaos deploy release release-binary release-check
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ bench-cluster: build ## measure three nodes on this machine (about 2 minutes; SC
 e2e: build ## ask the built server through OpenFGA's published Go and npm clients (needs node and npm)
 	cd e2e && $(GO) vet ./... && $(GO) test -count=1 ./...
 	cd e2e/js && npm ci --no-audit --no-fund && npm test
+
+TRIES ?= 10000
+offboarding: ## end people's access while they log in, TRIES times (10000) on one node and on three whose clocks are apart
+	$(GO) test -count=1 -timeout 0 -v -run '^TestOffboarding$$' ./cmd/ostiary -offboarding-tries $(TRIES)
 
 ROUNDS ?= 20
 chaos: build ## run three nodes under load and kill, stop, cut off and fill them, ROUNDS times (20)
