@@ -39,7 +39,7 @@ var allowed = map[string][]string{
 	"api/gen":                {},
 	"api/metrics":            {},
 	"api":                    {"", "access", "api/gen", "dsl", "dsl/model", "dsl/condition", "dsl/gate", "engine", "identity", "egress", "jws", "keyset", "rate"},
-	"outbox":                 {"", "identity", "egress"},
+	"outbox":                 {"", "identity", "egress", "issuer", "jws"},
 	"oauth":                  {"", "identity", "keyset", "rate"},
 	"gtr":                    {"", "identity", "keyset"},
 	"issuer":                 {"", "identity", "jws"},

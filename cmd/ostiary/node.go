@@ -146,10 +146,9 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	keeperCtx, stopKeeper := context.WithCancel(ctx)
 	defer stopKeeper()
 	keeper.Go(func() {
-		leads := func() bool { return store.Role() == "leader" }
-		keepSigningKeys(keeperCtx, server.Identity(), leads, cmp.Or(o.signingRotation, 90*24*time.Hour), o.logger)
+		keepSigningKeys(keeperCtx, server.Identity(), store.Leads, cmp.Or(o.signingRotation, 90*24*time.Hour), o.logger)
 	})
-	keeper.Go(func() { tellOthers(keeperCtx, store, server.Identity(), outgoing, o.logger) })
+	keeper.Go(func() { tellOthers(keeperCtx, store, server.Identity(), outgoing, strings.TrimSuffix(o.authzenBaseURL, "/"), o.logger) })
 	keeper.Go(func() { keepWrapped(keeperCtx, server.Identity(), o.identityKeys != nil, o.logger) })
 	served = true
 	if o.admin != nil {

@@ -11,12 +11,16 @@ import (
 	"github.com/ostiary/ostiary/raftstore"
 )
 
-// tellOthers tells applications what happens, while this node leads, until ctx ends.
-func tellOthers(ctx context.Context, store *raftstore.Store, people *identity.Service, outgoing *egress.Client, logger *slog.Logger) {
+// tellOthers tells applications what happens, while this node leads, until ctx ends. What it signs names the public
+// URL.
+func tellOthers(
+	ctx context.Context, store *raftstore.Store, people *identity.Service, outgoing *egress.Client, publicURL string, logger *slog.Logger,
+) {
 	outbox.New(outbox.Options{
 		Backend: tellBackend{store}, Identity: people, Leads: store.Leads, Logger: logger,
 		Kinds: []outbox.Kind{
 			&outbox.Webhooks{Identity: people, Client: outgoing, Cluster: store.ClusterID, Now: store.Now},
+			&outbox.Logouts{Identity: people, Client: outgoing, PublicURL: publicURL, Now: store.Now},
 		},
 	}).Run(ctx)
 }
