@@ -16,6 +16,7 @@ import (
 
 	"github.com/ostiary/ostiary/egress"
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/ssf"
 )
 
 // PollOptions configures NewPoller. Client must be set too.
@@ -179,7 +180,12 @@ func (p *Poller) takeAll(ctx context.Context, place identity.SignalPoll, sets ma
 	}
 	whole := true
 	for _, id := range slices.Sorted(maps.Keys(sets)) {
-		_, err := p.o.take(ctx, caller, byPoll, sets[id], id)
+		_, err := p.o.take(ctx, caller, byPoll, sets[id], func(set ssf.SET) error {
+			if set.ID != id {
+				return refuse(codeRequest, "the jti is not the one that the SET was sent under")
+			}
+			return nil
+		})
 		var known refusal
 		switch {
 		case err == nil:

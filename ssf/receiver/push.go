@@ -32,6 +32,11 @@ const (
 	setsPerSecond = 200
 )
 
+// Takes reports whether a Handler answers at a path.
+func Takes(path string) bool {
+	return strings.HasPrefix(path, Prefix) || strings.HasPrefix(path, LongPrefix) && strings.HasSuffix(path, "/"+LongEnd)
+}
+
 // Handler takes SETs that are pushed.
 type Handler struct {
 	Options
@@ -90,13 +95,13 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, organization, co
 	if err != nil {
 		return err
 	}
-	if caller != nil {
-		if wait := h.limit.Take(connection, 1, h.Now()); wait > 0 {
-			return busy{wait}
-		}
-	}
 	ctx := identity.WithRequestID(r.Context(), r.Header.Get("X-Request-Id"))
-	_, err = h.take(ctx, caller, byPush, strings.TrimSpace(string(body)), "")
+	_, err = h.take(ctx, caller, byPush, strings.TrimSpace(string(body)), func(ssf.SET) error {
+		if h.limit.Take(connection, 1, h.Now()) > 0 {
+			return errBusy
+		}
+		return nil
+	})
 	return err
 }
 
@@ -123,18 +128,15 @@ func (h *Handler) callerOf(r *http.Request, organization, connection string) (*i
 	return caller, nil
 }
 
-// busy is the error of a connection that sends too much at once.
-type busy struct{ wait time.Duration }
-
-func (b busy) Error() string { return "too many SETs at once" }
+// errBusy is the error of a connection that sends too much at once.
+var errBusy = errors.New("too many SETs at once")
 
 // refuse answers a request that did nothing, and returns the status.
 func (h *Handler) refuse(w http.ResponseWriter, err error) int {
 	var known refusal
-	var wait busy
 	switch {
 	case errors.As(err, &known):
-	case errors.As(err, &wait):
+	case errors.Is(err, errBusy):
 		known = refusal{http.StatusTooManyRequests, codeRequest, "the connection sends too many SETs at once: send it again"}
 		w.Header().Set("Retry-After", "1")
 	case errors.Is(err, identity.ErrSignalsOff):

@@ -25,7 +25,8 @@ type Options struct {
 
 // Observer is told of SETs. It should be quick; it is safe for concurrent use.
 type Observer interface {
-	// Received tells of a SET, by how it came ("push" or "poll"), and by what became of it: one of Outcomes.
+	// Received tells of a SET, by how it came ("push" or "poll"), and by what became of it: what
+	// identity.Signalled says was done, "repeated", "refused" or "failed".
 	Received(way, outcome string, took time.Duration)
 	// Polled tells that SETs were asked for, and whether that went well.
 	Polled(ok bool)
@@ -37,13 +38,7 @@ const (
 	byPoll = "poll"
 )
 
-// Outcomes lists what becomes of SETs.
-func Outcomes() []string {
-	return []string{identity.SignalAudit, identity.SignalEndSessions, identity.SignalStepUp, identity.SignalMarkDevice,
-		identity.SignalDisable, identity.SignalEnable, identity.SignalDelete, identity.SignalMissed, identity.SignalStale,
-		identity.SignalProtected, identity.SignalNoted, outcomeRepeated, outcomeRefused, outcomeFailed}
-}
-
+// What becomes of SETs, beside what identity.Signalled says.
 const (
 	outcomeRepeated = "repeated" // it was taken before
 	outcomeRefused  = "refused"  // it is no SET that the connection takes
@@ -87,13 +82,15 @@ var errStranger = refuse(codeIssuer, "the issuer is not the one whose SETs this 
 // maxIssuedAhead is how far the clock of a transmitter may be ahead.
 const maxIssuedAhead = keyset.ClockSkew
 
-// take verifies a SET, and does what it says. With a nil caller it is of no connection. Where an id is given, it is
-// to be the SET's.
-func (o *Options) take(ctx context.Context, caller *identity.SignalCaller, way, text, id string) (done identity.Signalled, err error) {
+// take verifies a SET, and does what it says. With a nil caller it is of no connection. Judge is
+// asked of a SET that is the transmitter's.
+func (o *Options) take(
+	ctx context.Context, caller *identity.SignalCaller, way, text string, judge func(ssf.SET) error,
+) (done identity.Signalled, err error) {
 	began := time.Now()
 	set, body, err := o.verify(ctx, caller, text)
-	if err == nil && id != "" && set.ID != id {
-		err = refuse(codeRequest, "the jti is not the one that the SET was sent under")
+	if err == nil {
+		err = judge(set)
 	}
 	if err == nil {
 		done, err = caller.Receive(ctx, signalOf(set, body))

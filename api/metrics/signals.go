@@ -1,0 +1,48 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Signals counts the security event tokens of identity providers. It satisfies receiver.Observer of package
+// ssf/receiver, and may be used by any number of goroutines.
+type Signals struct {
+	durations *prometheus.HistogramVec
+	polls     *prometheus.CounterVec
+}
+
+// NewSignals registers the histogram and the counter.
+func NewSignals(r prometheus.Registerer) (*Signals, error) {
+	s := &Signals{
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "ostiary_signal_duration_seconds",
+			Help:    "Time to judge a security event token and to do what it says, by how it came and by what became of it.",
+			Buckets: durationBuckets,
+		}, []string{"way", "outcome"}),
+		polls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ostiary_signal_polls_total", Help: "Requests to transmitters for security event tokens, by how they ended.",
+		}, []string{"result"}),
+	}
+	for _, c := range []prometheus.Collector{s.durations, s.polls} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Received notes a token. Way and outcome are of closed sets.
+func (s *Signals) Received(way, outcome string, took time.Duration) {
+	s.durations.WithLabelValues(way, outcome).Observe(took.Seconds())
+}
+
+// Polled notes a request for tokens.
+func (s *Signals) Polled(ok bool) {
+	result := "failed"
+	if ok {
+		result = "ok"
+	}
+	s.polls.WithLabelValues(result).Inc()
+}
