@@ -50,6 +50,9 @@ const (
 	// TupleAlone: the tuple exists, from whatever owner, and its object has no other of its relation. It
 	// needs a MinVersion of ReleaseTupleAlone: RestOnAlone sets both.
 	TupleAlone PreconditionKind = 5
+	// FilterOwnedAlone: of the tuples that match Filter but for its Owner, none holds by a grant of another
+	// owner than Filter.Owner. It needs a MinVersion of ReleaseFilters: RestOnOwner sets both.
+	FilterOwnedAlone PreconditionKind = 6
 )
 
 // Precondition must hold, or the mutation changes nothing and fails with a *PreconditionError.
@@ -59,7 +62,7 @@ type Precondition struct {
 	Version  Revision    // DocumentAtVersion
 	Store    string      // TuplePresent, TupleAbsent, TupleAlone
 	Tuple    Tuple       // TuplePresent, TupleAbsent, TupleAlone
-	Filter   Filter      // FilterMatchesNothing
+	Filter   Filter      // FilterMatchesNothing, FilterOwnedAlone
 }
 
 // ReleaseTupleAlone is the release number (Mutation.MinVersion) of the first release that judges TupleAlone.
@@ -69,6 +72,17 @@ const ReleaseTupleAlone = 2
 func (m *Mutation) RestOnAlone(store string, t Tuple) {
 	m.Preconditions = append(m.Preconditions, Precondition{Kind: TupleAlone, Store: store, Tuple: t})
 	m.MinVersion = max(m.MinVersion, ReleaseTupleAlone)
+}
+
+// ReleaseFilters is the release number (Mutation.MinVersion) of the first release that judges FilterOwnedAlone
+// and whose filters may name AnyRelation, or an owner beside an object or a subject.
+const ReleaseFilters = 2
+
+// RestOnOwner makes m demand that what matches a filter, which names no owner, holds by grants of one owner alone.
+func (m *Mutation) RestOnOwner(f Filter, owner string) {
+	f.Owner = owner
+	m.Preconditions = append(m.Preconditions, Precondition{Kind: FilterOwnedAlone, Filter: f})
+	m.MinVersion = max(m.MinVersion, ReleaseFilters)
 }
 
 // TupleOp says what a TupleChange does.
@@ -104,13 +118,16 @@ type TupleChange struct {
 	IfMissing bool
 }
 
-// Filter selects tuples of one store by an indexed prefix: by object, by subject, or by owner. Exactly
-// one of Object, Subject and Owner is set; the others narrow what the prefix yields.
+// AnyRelation, as the relation of a filter's Subject, stands for every relation: every userset of an object.
+const AnyRelation = "*"
+
+// Filter selects tuples of one store by an indexed prefix: by object, by subject, or by owner. Exactly one of
+// Object and Subject is set, or neither and Owner; the others narrow what the prefix yields.
 type Filter struct {
 	Store string
 	// Object selects the tuples of one object; an empty Object.ID selects all objects of the type.
 	Object ObjectRef
-	// Subject selects the tuples of one subject, exactly.
+	// Subject selects the tuples of one subject, exactly; with AnyRelation, of all usersets of an object.
 	Subject SubjectRef
 	// Owner selects the tuples that hold a grant of one owner.
 	Owner string

@@ -137,7 +137,8 @@ func readsRanges(m *ostiary.Mutation) bool {
 		return true
 	}
 	for i := range m.Preconditions {
-		if k := m.Preconditions[i].Kind; k == ostiary.FilterMatchesNothing || k == ostiary.TupleAlone {
+		switch m.Preconditions[i].Kind {
+		case ostiary.FilterMatchesNothing, ostiary.TupleAlone, ostiary.FilterOwnedAlone:
 			return true
 		}
 	}

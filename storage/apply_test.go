@@ -156,6 +156,7 @@ func TestFilterDeleteBounds(t *testing.T) {
 	}
 	for _, f := range []ostiary.Filter{
 		{Store: testStore},
+		{Store: testStore, Subject: ostiary.SubjectRef{Type: "group", ID: "g", Relation: ostiary.AnyRelation}},
 		{Subject: ann.Subject},
 		{Store: testStore, Subject: ann.Subject, Owner: "api"},
 		{Store: testStore, Object: ostiary.ObjectRef{ID: "1"}},

@@ -21,6 +21,7 @@ var (
 	drawRelation = rapid.SampledFrom([]string{"viewer", "view"})
 	drawSubject  = rapid.SampledFrom([]ostiary.SubjectRef{
 		{Type: "user", ID: "a"}, {Type: "user", ID: "ab"}, {Type: "user", ID: "*"}, {Type: "group", ID: "g", Relation: "member"},
+		{Type: "group", ID: "g", Relation: "mem"}, {Type: "group", ID: "g"},
 	})
 	drawOwner = rapid.SampledFrom([]string{"api", "scim:1/2/groups"})
 	drawKey   = rapid.SampledFrom([]string{"k", "k2", "l"})
@@ -55,6 +56,12 @@ func drawFilter(t *rapid.T) ostiary.Filter {
 	case 3:
 		f.Owner = drawOwner.Draw(t, "owner")
 	}
+	if rapid.Bool().Draw(t, "any userset") && f.Subject.Type == "group" {
+		f.Subject.Relation = ostiary.AnyRelation
+	}
+	if rapid.IntRange(0, 2).Draw(t, "narrow to owner") == 0 {
+		f.Owner = drawOwner.Draw(t, "owner")
+	}
 	if rapid.Bool().Draw(t, "narrow to relation") {
 		f.Relation = drawRelation.Draw(t, "relation")
 	}
@@ -66,12 +73,18 @@ func drawFilter(t *rapid.T) ostiary.Filter {
 
 func drawPrecondition(t *rapid.T, index uint64) ostiary.Precondition {
 	p := ostiary.Precondition{Kind: rapid.SampledFrom([]ostiary.PreconditionKind{
-		ostiary.DocumentAtVersion, ostiary.TuplePresent, ostiary.TupleAbsent, ostiary.FilterMatchesNothing, ostiary.TupleAlone}).Draw(t, "kind")}
+		ostiary.DocumentAtVersion, ostiary.TuplePresent, ostiary.TupleAbsent, ostiary.FilterMatchesNothing, ostiary.TupleAlone,
+		ostiary.FilterOwnedAlone}).Draw(t, "kind")}
 	switch p.Kind {
 	case ostiary.DocumentAtVersion:
 		p.Document, p.Version = drawDoc.Draw(t, "document"), ostiary.Revision(rapid.Uint64Range(0, index).Draw(t, "version"))
 	case ostiary.FilterMatchesNothing:
 		p.Filter = drawFilter(t)
+	case ostiary.FilterOwnedAlone:
+		for p.Filter = drawFilter(t); p.Filter.Object.Type == "" && p.Filter.Subject.Type == ""; {
+			p.Filter = drawFilter(t)
+		}
+		p.Filter.Owner = drawOwner.Draw(t, "alone")
 	default:
 		p.Store, p.Tuple = drawStore.Draw(t, "store"), drawTuple(t)
 	}
@@ -98,6 +111,7 @@ func drawMutation(t *rapid.T, index uint64) *ostiary.Mutation {
 		m.MinVersion = ostiary.ReleaseTupleAlone
 	}
 	if rapid.IntRange(0, 5).Draw(t, "has filters") == 0 {
+		m.MinVersion = ostiary.ReleaseFilters
 		for range rapid.IntRange(1, 3).Draw(t, "filters") {
 			m.Filters = append(m.Filters, ostiary.FilterDelete{Filter: drawFilter(t), Max: rapid.SampledFrom([]uint32{0, 0, 0, 1, 3}).Draw(t, "max")})
 		}
@@ -297,6 +311,8 @@ func modelFilters(store string) []ostiary.Filter {
 		{Store: store, Subject: ostiary.SubjectRef{Type: "group", ID: "g", Relation: "member"}, ObjectType: "doc", Relation: "viewer"},
 		{Store: store, Subject: ostiary.SubjectRef{Type: "user", ID: "a"}, Object: ostiary.ObjectRef{Type: "docs"}},
 		{Store: store, Subject: ostiary.SubjectRef{Type: "user", ID: "a"}, Relation: "view", Owner: "api"},
+		{Store: store, Subject: ostiary.SubjectRef{Type: "group", ID: "g", Relation: ostiary.AnyRelation}},
+		{Store: store, Subject: ostiary.SubjectRef{Type: "group", ID: "g", Relation: ostiary.AnyRelation}, ObjectType: "doc", Relation: "viewer"},
 		{Store: store, Owner: "api"},
 		{Store: store, Owner: "scim:1/2/groups", ObjectType: "doc", Relation: "viewer"},
 	}

@@ -24,6 +24,7 @@ type scan struct {
 func planScan(f ostiary.Filter) scan {
 	s := scan{filter: f}
 	hasSubject := f.Subject != (ostiary.SubjectRef{})
+	anyUserset := f.Subject.Relation == ostiary.AnyRelation
 	switch {
 	case f.Object.ID != "":
 		s.table = tableTuple
@@ -32,12 +33,16 @@ func planScan(f ostiary.Filter) scan {
 			s.lower = appendPart(s.lower, f.Relation)
 		}
 		s.covered = !hasSubject && f.Owner == "" && f.ObjectType == ""
-		if hasSubject && f.Relation != "" { // one row at most
+		if hasSubject && !anyUserset && f.Relation != "" { // one row at most
 			s.lower = appendTupleKey(nil, f.Store, ostiary.Tuple{Object: f.Object, Relation: f.Relation, Subject: f.Subject})
 			s.upper = append(slices.Clone(s.lower), 0)
 			return s
 		}
-		s.hops = hasSubject
+		s.hops = hasSubject && !anyUserset
+	case anyUserset:
+		s.table = tableReverse
+		s.lower = appendUsersetsPrefix(nil, f.Store, f.Subject.Object())
+		s.covered = f.Owner == "" && f.Object.Type == "" && f.ObjectType == "" && f.Relation == ""
 	case hasSubject:
 		s.table = tableReverse
 		s.lower = appendSubjectPrefix(nil, f.Store, f.Subject)
@@ -113,11 +118,19 @@ func matches(f *ostiary.Filter, t ostiary.StoredTuple) bool {
 		f.Object.ID != "" && t.Object.ID != f.Object.ID,
 		f.ObjectType != "" && t.Object.Type != f.ObjectType,
 		f.Relation != "" && t.Relation != f.Relation,
-		f.Subject != (ostiary.SubjectRef{}) && t.Subject != f.Subject,
+		f.Subject != (ostiary.SubjectRef{}) && !isOf(f.Subject, t.Subject),
 		f.Owner != "" && grantOf(t.Grants, f.Owner) < 0:
 		return false
 	}
 	return true
+}
+
+// isOf reports whether a subject is the one of a filter, or one of its usersets.
+func isOf(wanted, s ostiary.SubjectRef) bool {
+	if wanted.Relation == ostiary.AnyRelation {
+		return s.IsUserset() && s.Object() == wanted.Object()
+	}
+	return s == wanted
 }
 
 // grantOf returns the place of an owner's grant, or -1.

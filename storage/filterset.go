@@ -12,11 +12,12 @@ type filterSet struct {
 }
 
 // filterForm says which fields of a filter are set.
-type filterForm struct{ object, objectID, subject, owner, relation, objectType bool }
+type filterForm struct{ object, objectID, subject, anyUserset, owner, relation, objectType bool }
 
 func formOf(f *ostiary.Filter) filterForm {
 	return filterForm{
-		object: f.Object.Type != "", objectID: f.Object.ID != "", subject: f.Subject != (ostiary.SubjectRef{}),
+		object: f.Object.Type != "", objectID: f.Object.ID != "",
+		subject: f.Subject != (ostiary.SubjectRef{}), anyUserset: f.Subject.Relation == ostiary.AnyRelation,
 		owner: f.Owner != "", relation: f.Relation != "", objectType: f.ObjectType != "",
 	}
 }
@@ -32,6 +33,9 @@ func (form filterForm) of(store string, t ostiary.Tuple) ostiary.Filter {
 	}
 	if form.subject {
 		f.Subject = t.Subject
+	}
+	if form.anyUserset && t.Subject.IsUserset() { // another subject is none of the set
+		f.Subject.Relation = ostiary.AnyRelation
 	}
 	if form.relation {
 		f.Relation = t.Relation

@@ -125,6 +125,12 @@ func appendSubjectPrefix(dst []byte, store string, s ostiary.SubjectRef) []byte 
 	return append(appendSubject(appendStorePrefix(dst, tableReverse, store), s), separator)
 }
 
+// appendUsersetsPrefix begins the reverse keys of every tuple whose subject is a userset of one object.
+func appendUsersetsPrefix(dst []byte, store string, o ostiary.ObjectRef) []byte {
+	dst = append(appendStorePrefix(dst, tableReverse, store), kindUserset)
+	return appendPart(appendPart(dst, o.Type), o.ID)
+}
+
 // appendOwnerPrefix begins the owner keys of one owner.
 func appendOwnerPrefix(dst []byte, store, owner string) []byte {
 	return appendPart(appendStorePrefix(dst, tableOwner, store), owner)

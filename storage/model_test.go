@@ -196,6 +196,17 @@ func (w *modelWork) holds(p ostiary.Precondition) bool {
 			}
 		}
 		return true
+	case ostiary.FilterOwnedAlone:
+		all := p.Filter
+		all.Owner = ""
+		for k, t := range w.before.tuples {
+			for owner, g := range t.grants {
+				if modelMatches(all, k, t) && owner != p.Filter.Owner && w.live(g) {
+					return false
+				}
+			}
+		}
+		return true
 	}
 	for k, t := range w.before.tuples {
 		if modelMatches(p.Filter, k, t) && w.anyLive(t, p.Filter.Owner) {
@@ -223,7 +234,11 @@ func modelMatches(f ostiary.Filter, k modelKey, t modelTuple) bool {
 			return false
 		}
 	}
-	if f.Subject.Type != "" && f.Subject != k.tuple.Subject {
+	if s := k.tuple.Subject; f.Subject.Relation == "*" {
+		if s.Type != f.Subject.Type || s.ID != f.Subject.ID || s.Relation == "" {
+			return false
+		}
+	} else if f.Subject.Type != "" && f.Subject != s {
 		return false
 	}
 	if f.Owner != "" {
@@ -243,7 +258,7 @@ func (m *model) sorted(f ostiary.Filter) []modelKey {
 	}
 	slices.SortFunc(keys, func(a, b modelKey) int {
 		if f.Subject.Type != "" && f.Object.ID == "" {
-			return cmp.Or(cmp.Compare(a.tuple.Object.Type, b.tuple.Object.Type),
+			return cmp.Or(cmp.Compare(a.tuple.Subject.Relation, b.tuple.Subject.Relation), cmp.Compare(a.tuple.Object.Type, b.tuple.Object.Type),
 				cmp.Compare(a.tuple.Relation, b.tuple.Relation), cmp.Compare(a.tuple.Object.ID, b.tuple.Object.ID))
 		}
 		return a.tuple.Compare(b.tuple)

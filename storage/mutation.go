@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -90,16 +91,15 @@ func (m *mutation) join() error {
 // else about a mutation was the proposer's to judge.
 func (m *mutation) validate() error {
 	for i := range m.Preconditions {
-		if err := validatePrecondition(&m.Preconditions[i]); err != nil {
+		if err := validatePrecondition(&m.Preconditions[i], m.MinVersion); err != nil {
 			return fmt.Errorf("precondition %d: %w", i, err)
 		}
-		if m.Preconditions[i].Kind == ostiary.TupleAlone && m.MinVersion < ostiary.ReleaseTupleAlone {
-			return fmt.Errorf("precondition %d: its kind needs a minimum version of %d, not %d: %w",
-				i, ostiary.ReleaseTupleAlone, m.MinVersion, errInvalid)
+		if needed := kindNeeds(m.Preconditions[i].Kind); m.MinVersion < needed {
+			return fmt.Errorf("precondition %d: its kind needs a minimum version of %d, not %d: %w", i, needed, m.MinVersion, errInvalid)
 		}
 	}
 	for i := range m.Filters {
-		if err := validateFilter(&m.Filters[i].Filter); err != nil {
+		if err := validateFilter(&m.Filters[i].Filter, m.MinVersion); err != nil {
 			return fmt.Errorf("filter delete %d: %w", i, err)
 		}
 	}
@@ -147,7 +147,18 @@ func validateDocument(k ostiary.DocumentKey) error {
 	return fmt.Errorf("document key %q has an empty part or a NUL byte: %w", k, errInvalid)
 }
 
-func validatePrecondition(p *ostiary.Precondition) error {
+// kindNeeds returns the minimum version that a kind of precondition needs.
+func kindNeeds(k ostiary.PreconditionKind) uint32 {
+	switch k {
+	case ostiary.TupleAlone:
+		return ostiary.ReleaseTupleAlone
+	case ostiary.FilterOwnedAlone:
+		return ostiary.ReleaseFilters
+	}
+	return 0
+}
+
+func validatePrecondition(p *ostiary.Precondition, minVersion uint32) error {
 	switch p.Kind {
 	case ostiary.DocumentAtVersion:
 		return validateDocument(p.Document)
@@ -157,13 +168,21 @@ func validatePrecondition(p *ostiary.Precondition) error {
 		}
 		return validateTuple(p.Tuple)
 	case ostiary.FilterMatchesNothing:
-		return validateFilter(&p.Filter)
+		return validateFilter(&p.Filter, minVersion)
+	case ostiary.FilterOwnedAlone:
+		if p.Filter.Owner == "" {
+			return fmt.Errorf("it names no owner: %w", errInvalid)
+		}
+		f := p.Filter
+		f.Owner = ""
+		return errors.Join(validateFilter(&f, minVersion), validateFilterText(&p.Filter))
 	}
 	return fmt.Errorf("its kind %d is unknown: %w", p.Kind, errInvalid)
 }
 
-// validateFilter demands exactly one of object, subject and owner, whole enough for a prefix.
-func validateFilter(f *ostiary.Filter) error {
+// validateFilter demands exactly one of object, subject and owner, whole enough for a prefix; an owner may be
+// there beside another from ReleaseFilters on.
+func validateFilter(f *ostiary.Filter, minVersion uint32) error {
 	set := 0
 	if f.Object != (ostiary.ObjectRef{}) {
 		set++
@@ -171,7 +190,7 @@ func validateFilter(f *ostiary.Filter) error {
 	if f.Subject != (ostiary.SubjectRef{}) {
 		set++
 	}
-	if f.Owner != "" {
+	if f.Owner != "" && (set == 0 || minVersion < ostiary.ReleaseFilters) {
 		set++
 	}
 	switch {
@@ -181,6 +200,8 @@ func validateFilter(f *ostiary.Filter) error {
 		return fmt.Errorf("object %q of a filter has an id and no type: %w", f.Object, errInvalid)
 	case f.Subject != (ostiary.SubjectRef{}) && (f.Subject.Type == "" || f.Subject.ID == ""):
 		return fmt.Errorf("subject %q of a filter has no type or no id: %w", f.Subject, errInvalid)
+	case f.Subject.Relation == ostiary.AnyRelation && minVersion < ostiary.ReleaseFilters:
+		return fmt.Errorf("subject %q of a filter needs a minimum version of %d: %w", f.Subject, ostiary.ReleaseFilters, errInvalid)
 	}
 	return validateFilterText(f)
 }

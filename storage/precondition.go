@@ -22,6 +22,8 @@ func (m *mutation) judge(i int) error {
 		reason, err = m.judgeFilter(&p.Filter)
 	case ostiary.TupleAlone:
 		reason, err = m.judgeAlone(p)
+	case ostiary.FilterOwnedAlone:
+		reason, err = m.judgeOwner(p.Filter)
 	}
 	if err != nil || reason == "" {
 		return err
@@ -88,6 +90,26 @@ func (m *mutation) judgeFilter(f *ostiary.Filter) (reason string, err error) {
 		}
 		reason = fmt.Sprintf("tuple %q matches the filter", t.Tuple)
 		return false
+	})
+	return reason, err
+}
+
+// judgeOwner reads the database, as judgeFilter does.
+func (m *mutation) judgeOwner(f ostiary.Filter) (reason string, err error) {
+	owner, rows := f.Owner, 0
+	f.Owner = ""
+	err = scanTuples(context.Background(), m.applier.overlay.db, planScan(f), nil, func(t ostiary.StoredTuple) bool {
+		if rows++; rows > maxFilterExamined {
+			reason = fmt.Sprintf("the filter matches more than %d tuples", maxFilterExamined)
+			return false
+		}
+		for _, g := range t.Grants {
+			if g.Owner != owner && g.Live(m.stamp) {
+				reason = fmt.Sprintf("tuple %q is also granted by owner %s", t.Tuple, g.Owner)
+				return false
+			}
+		}
+		return true
 	})
 	return reason, err
 }
