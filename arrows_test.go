@@ -42,6 +42,7 @@ var allowed = map[string][]string{
 	"outbox":                 {"", "identity", "egress", "issuer", "jws"},
 	"oauth":                  {"", "identity", "keyset", "rate"},
 	"gtr":                    {"", "identity", "keyset"},
+	"idtoken":                {"", "identity", "keyset"},
 	"issuer":                 {"", "identity", "jws"},
 	"ssf":                    {},
 	"ssf/receiver":           {"", "egress", "identity", "keyset", "rate", "ssf"},
@@ -64,6 +65,7 @@ var sole = map[string][]string{
 	"cel.dev":                       {"dsl/condition"},
 	"github.com/prometheus":         {"api/metrics", "cmd/ostiary"},
 	"github.com/go-jose":            {"keyset", "jws", "fakeidp"},
+	"github.com/coreos/go-oidc":     {"idtoken"},
 }
 
 // plain lists the trees that import nothing but the standard library (and what allowed says).
