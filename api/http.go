@@ -90,6 +90,9 @@ func (s *Server) newGateway(streams *grpc.ClientConn) (http.Handler, error) {
 	if err := ostiaryv1.RegisterSigningKeyServiceHandlerClient(ctx, mux, ostiaryv1.NewSigningKeyServiceClient(conn)); err != nil {
 		return nil, fmt.Errorf("register ostiary.v1's SigningKeyService over HTTP: %w", err)
 	}
+	if err := ostiaryv1.RegisterOutboxServiceHandlerClient(ctx, mux, ostiaryv1.NewOutboxServiceClient(conn)); err != nil {
+		return nil, fmt.Errorf("register ostiary.v1's OutboxService over HTTP: %w", err)
+	}
 	if err := mux.HandlePath(http.MethodGet, "/healthz", s.serveHealth); err != nil {
 		return nil, fmt.Errorf("register /healthz: %w", err)
 	}

@@ -27,7 +27,7 @@ func Methods() []string {
 	for _, service := range []*grpc.ServiceDesc{
 		&openfgav1.OpenFGAService_ServiceDesc, &authzenv1.AuthZenService_ServiceDesc, &ostiaryv1.OstiaryService_ServiceDesc,
 		&ostiaryv1.IdentityService_ServiceDesc, &ostiaryv1.SessionService_ServiceDesc,
-		&ostiaryv1.SigningKeyService_ServiceDesc, &ostiaryv1.AccessService_ServiceDesc,
+		&ostiaryv1.SigningKeyService_ServiceDesc, &ostiaryv1.OutboxService_ServiceDesc, &ostiaryv1.AccessService_ServiceDesc,
 	} {
 		for _, m := range service.Methods {
 			all = append(all, "/"+service.ServiceName+"/"+m.MethodName)

@@ -26,6 +26,9 @@ const (
 	pageMembers
 	pageSessions
 	pageRelations
+	pageApplications
+	pageDeliveries
+	pageLetters
 )
 
 // pageScope is what a page token is bound to: the list, the store, and what narrows the list.

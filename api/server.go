@@ -90,6 +90,8 @@ type Options struct {
 	IdentityKeys *identity.Keys
 	// AuditRetention is how long rows of the audit are kept. Zero means 90 days.
 	AuditRetention time.Duration
+	// JudgeURL, where it is set, refuses URLs that the server is to ask and cannot reach. The error says why.
+	JudgeURL func(url string) error
 	// Backup, where it is set, is what CreateBackup streams. Writable, where it is set, returns an error
 	// while the backend refuses writes for want of disk space; /readyz says so.
 	Backup   BackupFunc
@@ -112,6 +114,7 @@ type Server struct {
 	limits        Limits
 	cors          CORS
 	onServing     func()
+	judgeURL      func(url string) error // may be nil
 	role          func() string
 	backup        BackupFunc
 	writable      func() error
@@ -173,6 +176,7 @@ func NewServer(o Options) (*Server, error) {
 		limits:        limits,
 		cors:          o.CORS,
 		onServing:     o.OnServing,
+		judgeURL:      o.JudgeURL,
 		role:          o.Role,
 		backup:        o.Backup,
 		writable:      o.Writable,
@@ -300,6 +304,7 @@ func (s *Server) newGRPCServer() *grpc.Server {
 	ostiaryv1.RegisterOstiaryServiceServer(server, &ostiaryService{server: s})
 	ostiaryv1.RegisterIdentityServiceServer(server, &identityService{server: s})
 	ostiaryv1.RegisterSessionServiceServer(server, &sessionService{server: s})
+	ostiaryv1.RegisterOutboxServiceServer(server, &outboxService{server: s})
 	ostiaryv1.RegisterSigningKeyServiceServer(server, &signingKeyService{server: s})
 	ostiaryv1.RegisterAccessServiceServer(server, &accessService{server: s})
 	healthv1.RegisterHealthServer(server, &health{server: s})

@@ -96,6 +96,27 @@ func Judge(text string) error {
 	return nil
 }
 
+// JudgeURL says whether a URL may be one for requests of this client, as far as that can be told before its host is
+// looked up: an address in it must be allowed, and without TLS some network must be. The error wraps ErrURL or
+// ErrRefused.
+func (c *Client) JudgeURL(text string) error {
+	if err := Judge(text); err != nil {
+		return err
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return fmt.Errorf("the URL cannot be read: %w", ErrURL)
+	}
+	secure := u.Scheme == "https"
+	if a, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return c.judge(netip.AddrPortFrom(a, 0).String(), secure)
+	}
+	if !secure && len(c.o.Allow) == 0 {
+		return fmt.Errorf("the URL is not of https, and no network may be asked without TLS (serve --egress-allow): %w", ErrRefused)
+	}
+	return nil
+}
+
 // Response is an answer, read to its end.
 type Response struct {
 	Status int

@@ -179,5 +179,12 @@ func (s *Service) Commit(
 	})
 }
 
-// Read runs f over this node's newest view.
-func (s *Service) Read(ctx context.Context, f func(v View) error) error { return s.read(ctx, f) }
+// ReadStore runs f over this node's newest view, where the store exists in it.
+func (s *Service) ReadStore(ctx context.Context, store string, f func(v View) error) error {
+	return s.read(ctx, func(v View) error {
+		if err := storeExists(v, store); err != nil {
+			return err
+		}
+		return f(v)
+	})
+}

@@ -78,9 +78,10 @@ type Totals struct {
 	Deliveries  int
 	Letters     int
 	OldestNanos int64 // since when the oldest event or delivery has waited; 0: none does
+	Queues      []Queue
 }
 
-// TotalsOf counts what waits in a store. Of more than most events or deliveries it counts most.
+// TotalsOf counts what waits in a store: of more than most events it counts most.
 func TotalsOf(ctx context.Context, v identity.View, store string, most int) (n Totals, err error) {
 	events, err := v.Documents(identity.Events, store+"/", most, false)
 	if err != nil {
@@ -96,11 +97,10 @@ func TotalsOf(ctx context.Context, v identity.View, store string, most int) (n T
 			n.older(int64(parsed.Time()) * 1e6)
 		}
 	}
-	queues, err := Queues(ctx, v, store)
-	if err != nil {
+	if n.Queues, err = Queues(ctx, v, store); err != nil {
 		return n, err
 	}
-	for _, q := range queues {
+	for _, q := range n.Queues {
 		n.Deliveries += q.Waiting
 		n.older(q.OldestNanos)
 	}
