@@ -260,6 +260,9 @@ func (s *Service) CreateSession(ctx context.Context, store string, in SessionInp
 // record makes a session part of a mutation. Its person is fresh where the same mutation makes the person.
 func (s *Service) record(ctx context.Context, v View, m *ostiary.Mutation, x *secrets, store string, in SessionInput, fresh bool) (Session, error) {
 	l := &login{view: v, m: m, store: store, SessionInput: in, fresh: fresh}
+	if in.SID != "" {
+		l.sid = x.sidPrefix(store, in.Issuer, in.SID)
+	}
 	if err := l.judge(); err != nil {
 		return Session{}, err
 	}

@@ -20,7 +20,12 @@ func (r *reception) withSessions(action string) error {
 		return err
 	}
 	none := SignalMissed
-	if !named {
+	switch {
+	case named && action == SignalEndSessions:
+		if err := e.endSIDs(); err != nil {
+			return err
+		}
+	case !named:
 		if none, err = r.gatherOfPeople(e, action); err != nil {
 			return err
 		}

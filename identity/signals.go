@@ -410,7 +410,8 @@ func removeSignals(ctx context.Context, v View, m *ostiary.Mutation, c Connectio
 		m.Documents = append(m.Documents, remove(d.Key))
 		m.Tuples = append(m.Tuples, compliance(release, c, d.Key.Key))
 	}
-	m.Documents = append(m.Documents, remove(signalSourceKey(c.ID)), remove(signalUseKey(c.ID)), remove(signalStreamKey(c.ID)))
+	m.Documents = append(m.Documents, remove(signalSourceKey(c.ID)), remove(signalUseKey(c.ID)), remove(signalStreamKey(c.ID)),
+		remove(logoutUseKey(c.ID)))
 	return nil
 }
 

@@ -59,8 +59,19 @@ func TestSignalEndsSessions(t *testing.T) {
 	c := w.signals(nil)
 	now := w.raft.Now()
 	auth := now - 10*aMinute
+	round := 0
+	sid := func(id string) string { return fmt.Sprint(id, ".", round) } // none comes twice
+	named := func(id identity.SubjectID) identity.SubjectID {
+		if slices.Contains([]string{"s1", "s2", "s3"}, id.ID) {
+			id.ID = sid(id.ID)
+		} else if id.Subject == "s1" {
+			id.Subject = sid(id.Subject)
+		}
+		return id
+	}
 	open := func() map[string]string {
 		w.t.Helper()
+		round++
 		for _, u := range []string{ann.ID, bob.ID} {
 			if _, _, err := w.service.DeleteSessions(w.ctx(), store, identity.SessionFilter{User: u}, false); err != nil {
 				t.Fatal(err)
@@ -72,13 +83,13 @@ func TestSignalEndsSessions(t *testing.T) {
 			s.AuthNanos = auth
 			all[name] = w.logIn(s).ID
 		}
-		in("sid", identity.SessionInput{User: ann.ID, Issuer: issuer, SID: "s1", Device: "d1"})
+		in("sid", identity.SessionInput{User: ann.ID, Issuer: issuer, SID: sid("s1"), Device: "d1"})
 		in("made of it", identity.SessionInput{User: ann.ID, Parent: all["sid"]})
-		in("other sid", identity.SessionInput{User: ann.ID, Issuer: issuer, SID: "s2"})
-		in("other issuer", identity.SessionInput{User: ann.ID, Issuer: "https://other.test", SID: "s1"})
+		in("other sid", identity.SessionInput{User: ann.ID, Issuer: issuer, SID: sid("s2")})
+		in("other issuer", identity.SessionInput{User: ann.ID, Issuer: "https://other.test", SID: sid("s1")})
 		in("acting", identity.SessionInput{User: bob.ID, Actor: ann.ID})
-		in("beta", identity.SessionInput{User: ann.ID, Organization: "beta", Issuer: issuer, SID: "s1"})
-		in("bob", identity.SessionInput{User: bob.ID, Issuer: issuer, SID: "s3", Device: "d1"})
+		in("beta", identity.SessionInput{User: ann.ID, Organization: "beta", Issuer: issuer, SID: sid("s1")})
+		in("bob", identity.SessionInput{User: bob.ID, Issuer: issuer, SID: sid("s3"), Device: "d1"})
 		return all
 	}
 	ofAnn := []string{"acting", "made of it", "other issuer", "other sid", "sid"}
@@ -109,6 +120,7 @@ func TestSignalEndsSessions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			all := open()
 			test.signal.Event, test.signal.EventNanos = "session-revoked", auth
+			test.signal.Session, test.signal.Subject = named(test.signal.Session), named(test.signal.Subject)
 			did := identity.SignalEndSessions
 			if test.want == nil && name != "a person on another device" {
 				did = identity.SignalMissed

@@ -44,6 +44,11 @@ type loginsBody struct {
 	// NewestAuthNanos is the latest time of an authentication that a session came of. Clocks of identity
 	// providers may be ahead of ours; what was seen already must not outlive a revocation for that.
 	NewestAuthNanos int64 `json:"newest_auth,omitempty"`
+	// LoggedOut are sessions of identity providers that have ended, by keyed hashes, the oldest first: nobody logs in by
+	// one again. LoggedOutOf is when the person was last logged out of an issuer: only who has authenticated there
+	// later may log in by it.
+	LoggedOut   []string         `json:"logged_out,omitempty"`
+	LoggedOutOf map[string]int64 `json:"logged_out_of,omitempty"`
 	// RevokedNanos and Reason are of the last revocation.
 	RevokedNanos int64  `json:"revoked,omitempty"`
 	Reason       string `json:"reason,omitempty"`
@@ -172,8 +177,9 @@ type login struct {
 	view  View
 	m     *ostiary.Mutation
 	store string
-	fresh bool  // the mutation makes the person, whom the view does not show
-	mark  int64 // the latest watermark that stands against it
+	fresh bool   // the mutation makes the person, whom the view does not show
+	mark  int64  // the latest watermark that stands against it
+	sid   string // a keyed hash of the identity provider's session; empty: none is named
 }
 
 func (l *login) judge() error {
@@ -252,7 +258,10 @@ func (l *login) judgePeople() error {
 			return err
 		}
 		if user == l.User {
-			l.mark = max(l.mark, logins.watermark(l.Organization))
+			if slices.Contains(logins.body.LoggedOut, l.sid) {
+				return refuseLogin(RefusedReauthenticate, "that session of the identity provider has ended: authenticate again")
+			}
+			l.mark = max(l.mark, logins.watermark(l.Organization), logins.body.LoggedOutOf[l.Issuer])
 		} else {
 			l.mark = max(l.mark, logins.highest())
 			if err := l.judgeWaiting(user); err != nil {

@@ -53,6 +53,9 @@ func ParseJWT(text string) (*JWT, error) {
 // is none. It tells an ID token from a logout token: callers refuse types that are not theirs.
 func (t *JWT) Type() string { return t.typ }
 
+// Algorithm is the one by which it says that it is signed: one of Algorithms.
+func (t *JWT) Algorithm() string { return t.jws.Signatures[0].Protected.Algorithm }
+
 // Unverified decodes the claims before anybody has judged the signature: to find out whose keys to ask, and
 // for nothing else.
 func (t *JWT) Unverified(claims any) error {
