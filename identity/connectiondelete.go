@@ -193,7 +193,7 @@ func removeConnection(ctx context.Context, v View, m *ostiary.Mutation, c Connec
 	if err := revokeAll(ctx, v, m, c.ID); err != nil {
 		return err
 	}
-	for _, collection := range []string{guardsOf(c.ID), heldOf(c.ID), tokenUsesOf(c.ID), clientUseKey(c.ID, "").Collection, signalUsersOf(c.ID)} {
+	for _, collection := range []string{guardsOf(c.ID), heldOf(c.ID), tokenUsesOf(c.ID), clientUseKey(c.ID, "").Collection, signalUsersOf(c.ID), goneSubjectsOf(c.ID)} {
 		for d, err := range each(ctx, v, collection, "") {
 			if err != nil {
 				return err

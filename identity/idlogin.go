@@ -77,6 +77,9 @@ func (s *Service) LogIn(ctx context.Context, store string, a Assertion, q LoginR
 		} else {
 			err = found.rest(view, m)
 		}
+		if err == nil {
+			err = view.judgeGone(m, a)
+		}
 		if err != nil {
 			return err
 		}

@@ -123,6 +123,9 @@ func TestSubjectLinksEnd(t *testing.T) {
 	_, err = w.show(a, identity.LoginRequest{})
 	wantRefused(t, err, identity.RefusedUnknown)
 	again := w.person("ann", "00u7", "ann@acme.test")
+	_, err = w.show(a, identity.LoginRequest{}) // of before the deletion
+	wantRefused(t, err, identity.RefusedReauthenticate)
+	a.AuthNanos = w.raft.Now()
 	if made := w.mustShow(a); made.User != again.ID {
 		t.Errorf("a person made again: %+v", made)
 	}
@@ -390,4 +393,37 @@ func TestJustInTimeOnce(t *testing.T) {
 		t.Errorf("people: %v", people)
 	}
 	w.wantVerified()
+}
+
+// Who was deleted is not made again, nor found again, by an authentication of before.
+func TestLogInAfterDeletion(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect("acme")
+	a := w.provide(c.ID, justInTime)
+	first := w.mustShow(a)
+	signals := w.signalsOf(identity.SignalSource{Connection: c.ID, Issuer: issuer, Audience: []string{"https://authz.test"},
+		Policy: map[string]string{"account-purged": "delete"}})
+	w.wantSignal(signals, identity.Signal{Event: "account-purged", Subject: bySub(issuer, "00u1"), EventNanos: w.raft.Now()}, identity.SignalDelete)
+	before := a
+	for name, auth := range map[string]int64{"the same": a.AuthNanos, "unknown": 0} {
+		before.AuthNanos = auth
+		_, err := w.show(before, identity.LoginRequest{})
+		if refused, ok := identity.IsLoginRefused(err); !ok || refused.Reason != identity.RefusedReauthenticate {
+			t.Errorf("%s authentication: %v", name, err)
+		}
+	}
+	a.AuthNanos = w.raft.Now()
+	again := w.mustShow(a)
+	if again.User == first.User {
+		t.Error("an id was given again")
+	}
+	_, err := w.show(before, identity.LoginRequest{})
+	wantRefused(t, err, identity.RefusedReauthenticate)
+	w.wantVerified()
+	if deleted, err := w.service.DeleteConnection(w.ctx(), store, c.ID, true); err != nil || !deleted.Done {
+		t.Fatalf("deleted: %+v, %v", deleted, err)
+	}
+	if left := w.documents("subject-gone/" + c.ID); len(left) != 0 {
+		t.Errorf("%q are left", left)
+	}
 }

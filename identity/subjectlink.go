@@ -91,6 +91,48 @@ func (v *DirectoryView) unlinkSubjects(m *ostiary.Mutation, user string) error {
 	return nil
 }
 
+// goneSubjectsOf keeps when people were deleted whom a login had found, by the links that found them, for ever: nobody
+// logs in as the same subject who has authenticated before.
+func goneSubjectsOf(connection string) string { return "subject-gone/" + connection }
+
+type goneSubjectBody struct {
+	form
+	DeletedNanos int64 `json:"deleted"`
+}
+
+// burySubjects is unlinkSubjects of a person who is deleted, and whom nobody logs in as by what was so until a time.
+func (v *DirectoryView) burySubjects(m *ostiary.Mutation, user string, nanos int64) error {
+	s, err := readSubjects(v.view, v.connection.ID, user)
+	if err != nil {
+		return err
+	}
+	for _, key := range s.body.Links {
+		m.Documents = append(m.Documents, put(ostiary.DocumentKey{Collection: goneSubjectsOf(v.connection.ID), Key: key},
+			goneSubjectBody{form{bodyForm}, nanos}))
+	}
+	return v.unlinkSubjects(m, user)
+}
+
+// judgeGone refuses an assertion whose subject was a person who was deleted since the authentication. The mutation
+// rests on it.
+func (v *DirectoryView) judgeGone(m *ostiary.Mutation, a Assertion) error {
+	key := ostiary.DocumentKey{Collection: goneSubjectsOf(v.connection.ID), Key: v.subjectLink(a.Issuer, a.Subject).Key}
+	d, there, err := v.view.Document(key)
+	if err != nil {
+		return err
+	}
+	d.Key = key
+	m.Preconditions = append(m.Preconditions, at(d))
+	if !there {
+		return nil
+	}
+	body, err := decode[goneSubjectBody](d)
+	if err == nil && a.AuthNanos <= body.DeletedNanos {
+		err = refuseLogin(RefusedReauthenticate, "the person of the ID token was deleted at %s: authenticate again, with an auth_time after it", timeText(body.DeletedNanos))
+	}
+	return err
+}
+
 // subjects reports links of the connection's people that lead elsewhere, and those of people who are gone.
 func (f *verifier) subjects(v *DirectoryView, d ostiary.Document) error {
 	body, err := decode[subjectsBody](d)

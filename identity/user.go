@@ -502,7 +502,11 @@ func (v *DirectoryView) bury(ctx context.Context, m *ostiary.Mutation, old *stor
 		return err
 	}
 	m.Documents = append(m.Documents, remove(loginsKey(store, old.ID))) // the gate denies for ever
-	if err := v.unlinkSubjects(m, old.ID); err != nil {
+	l, err := readLogins(v.view, store, old.ID)
+	if err != nil {
+		return err
+	}
+	if err := v.burySubjects(m, old.ID, max(m.TimeNanos, l.body.NewestAuthNanos)); err != nil {
 		return err
 	}
 	return v.relink(m, resourceUser, old.ID, old.links(), nil)

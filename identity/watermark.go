@@ -390,6 +390,7 @@ func (b loginsBody) reach(ctx context.Context, v View, m *ostiary.Mutation, stor
 	l.body.RevokedNanos = max(l.body.RevokedNanos, nanos)
 	l.join(m)
 	e := newEnds(v, store, m)
+	e.reason = b.Reason
 	filter := ostiary.Filter{Store: store, Subject: userSubject(user), ObjectType: gate.Session}
 	for t, err := range v.Tuples(ctx, filter, nil) {
 		if err != nil {
@@ -413,8 +414,7 @@ func (b loginsBody) reach(ctx context.Context, v View, m *ostiary.Mutation, stor
 			}
 		}
 	}
-	e.end(noneGone)
-	return nil
+	return e.end(noneGone)
 }
 
 // addBegunBy adds a session that is there and came of an authentication at a time or before.
