@@ -8,7 +8,7 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 TOOLS   := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: offboarding help build demo test sim race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers bench-cluster chaos deploy release release-binary release-check
+.PHONY: offboarding demo-offboarding help build demo test sim race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers bench-cluster chaos deploy release release-binary release-check
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ build: ## build bin/ostiary
 
 demo: build ## build, serve an example on a temporary folder, ask it a few questions, go on serving
 	./$(BIN) demo
+
+demo-offboarding: build ## play how a person's access begins and ends, as a timeline (SERVER=host:port: on that server)
+	./$(BIN) demo offboarding $(if $(SERVER),--server $(SERVER))
 
 test: ## run every test
 	$(GO) test -timeout 10m ./...

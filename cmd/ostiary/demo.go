@@ -32,67 +32,97 @@ func newDemoCommand(a *app) *cobra.Command {
 organization), ask a few questions, print question, answer and latency, and go on serving until SIGINT.
 There is no authentication, and the server listens on loopback addresses alone.`,
 		Example: `  ostiary demo
-  ostiary demo --exit    # stop after the questions`,
+  ostiary demo --exit    # stop after the questions
+  ostiary demo offboarding`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), flags) },
 	}
 	cmd.Flags().StringVar(&flags.grpcAddr, "grpc-addr", "127.0.0.1:8081", "address for gRPC; another port is taken when this one is in use")
 	cmd.Flags().StringVar(&flags.httpAddr, "http-addr", "127.0.0.1:8080", "address for HTTP; another port is taken when this one is in use")
 	cmd.Flags().BoolVar(&flags.exit, "exit", false, "stop after the questions")
+	cmd.AddCommand(newDemoOffboardingCommand(a))
 	return cmd
 }
 
 // demo runs a node, and the questions beside it. It ends when either fails, the context ends, or the
 // questions are answered and --exit is given.
-func (a *app) demo(ctx context.Context, flags demoFlags) (err error) {
+func (a *app) demo(ctx context.Context, flags demoFlags) error {
 	if err := errors.Join(loopbackOnly("--grpc-addr", flags.grpcAddr), loopbackOnly("--http-addr", flags.httpAddr)); err != nil {
 		return err
 	}
-	grpcListener, err := a.listenNear(ctx, "gRPC", flags.grpcAddr)
+	server, err := a.startDemoServer(ctx, flags.grpcAddr, flags.httpAddr, nil)
 	if err != nil {
 		return err
 	}
-	httpListener, err := a.listenNear(ctx, "HTTP", flags.httpAddr)
+	a.client.server, a.client.timeout = server.grpcAddr, demoTimeout
+	a.printf("A server without authentication runs on a temporary folder: gRPC %s, HTTP http://%s", server.grpcAddr, server.httpAddr)
+	store, err := a.askDemo(ctx)
+	if err != nil || flags.exit {
+		return errors.Join(err, server.stop())
+	}
+	a.printDemoUsage(store, server.httpAddr)
+	a.printf("\nServing until Ctrl-C.")
+	return server.wait()
+}
+
+// demoServer is a node in this process, on a temporary folder.
+type demoServer struct {
+	grpcAddr, httpAddr string
+	dir                string
+	end                context.CancelFunc
+	ended              chan error
+}
+
+// startDemoServer starts a node without authentication and returns once it serves; change, where it is not nil, may set
+// more options. It ends when ctx does, or by stop; one of stop and wait is to be called.
+func (a *app) startDemoServer(ctx context.Context, grpcAddr, httpAddr string, change func(*nodeOptions)) (*demoServer, error) {
+	grpcListener, err := a.listenNear(ctx, "gRPC", grpcAddr)
 	if err != nil {
-		return errors.Join(err, grpcListener.Close())
+		return nil, err
+	}
+	httpListener, err := a.listenNear(ctx, "HTTP", httpAddr)
+	if err != nil {
+		return nil, errors.Join(err, grpcListener.Close())
 	}
 	dir, err := os.MkdirTemp("", "ostiary-demo-")
 	if err != nil {
-		return errors.Join(err, grpcListener.Close(), httpListener.Close())
+		return nil, errors.Join(err, grpcListener.Close(), httpListener.Close())
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	logger, err := newLogger(a.err, "text", "warn")
 	if err != nil {
-		return err
+		return nil, errors.Join(err, grpcListener.Close(), httpListener.Close(), os.RemoveAll(dir))
 	}
-
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+	ctx, end := context.WithCancel(ctx)
+	d := &demoServer{grpcAddr: grpcListener.Addr().String(), httpAddr: httpListener.Addr().String(), dir: dir, end: end, ended: make(chan error, 1)}
 	ready := make(chan struct{})
-	ended := make(chan error, 1)
-	go func() {
-		ended <- runNode(ctx, nodeOptions{
-			dataDir: dir, grpc: grpcListener, http: httpListener, authenticator: api.Anonymous(), logger: logger,
-			ready: func() { close(ready) },
-		})
-	}()
+	options := nodeOptions{
+		dataDir: dir, grpc: grpcListener, http: httpListener, authenticator: api.Anonymous(), logger: logger,
+		ready: func() { close(ready) },
+	}
+	if change != nil {
+		change(&options)
+	}
+	go func() { d.ended <- runNode(ctx, options) }()
 	select {
 	case <-ready:
-	case err := <-ended:
-		return err
+		return d, nil
+	case err := <-d.ended:
+		d.ended <- err
+		return nil, d.wait()
 	}
-	a.client.server, a.client.timeout = grpcListener.Addr().String(), demoTimeout
-	a.printf("A server without authentication runs on a temporary folder: gRPC %s, HTTP http://%s", grpcListener.Addr(), httpListener.Addr())
-	store, err := a.askDemo(ctx)
-	if err == nil && !flags.exit {
-		a.printDemoUsage(store, httpListener.Addr().String())
-	}
-	if err != nil || flags.exit {
-		stop()
-	} else {
-		a.printf("\nServing until Ctrl-C.")
-	}
-	return errors.Join(err, <-ended)
+}
+
+// stop ends the node and removes its folder.
+func (d *demoServer) stop() error {
+	d.end()
+	return d.wait()
+}
+
+// wait waits for the node to end and removes its folder.
+func (d *demoServer) wait() error {
+	err := <-d.ended
+	d.end()
+	return errors.Join(err, os.RemoveAll(d.dir))
 }
 
 // listenNear listens on an address, or on a free port of the same host when its port is taken.

@@ -156,3 +156,6 @@ func TestFakeIDPUsage(t *testing.T) {
 		}
 	}
 }
+
+// loopbackEgress lets a node of a test send requests to this machine.
+func loopbackEgress(o *nodeOptions) { o.egressAllow = loopbackNetworks() }
