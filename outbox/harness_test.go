@@ -198,7 +198,7 @@ func (w *world) view() identity.View {
 	return v
 }
 
-func (w *world) queues() []outbox.Queue {
+func (w *world) queues() []outbox.Backlog {
 	w.t.Helper()
 	v := w.view()
 	defer v.Close()

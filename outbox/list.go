@@ -31,8 +31,8 @@ func readLetters(v identity.View, collection, prefix, after string, limit int) (
 	return all, nil
 }
 
-// Queue is what waits for a target, and how the target does.
-type Queue struct {
+// Backlog is what waits for a target, and how the target does.
+type Backlog struct {
 	Store, Target string
 	// Waiting is how many deliveries wait, of which the oldest has waited since OldestNanos.
 	Waiting     int
@@ -45,9 +45,9 @@ type Queue struct {
 }
 
 // Queues returns the targets of a store for which something waits.
-func Queues(ctx context.Context, v identity.View, store string) (all []Queue, err error) {
+func Queues(ctx context.Context, v identity.View, store string) (all []Backlog, err error) {
 	err = eachQueue(v, store, func(first Letter) error {
-		q := Queue{Store: store, Target: first.Target(), OldestNanos: first.QueuedNanos}
+		q := Backlog{Store: store, Target: first.Target(), OldestNanos: first.QueuedNanos}
 		q.Waiting, err = countQueue(ctx, v, store, q.Target, func(l Letter) bool {
 			q.OldestNanos = min(q.OldestNanos, l.QueuedNanos)
 			return true
@@ -78,7 +78,7 @@ type Totals struct {
 	Deliveries  int
 	Letters     int
 	OldestNanos int64 // since when the oldest event or delivery has waited; 0: none does
-	Queues      []Queue
+	Queues      []Backlog
 }
 
 // TotalsOf counts what waits in a store: of more than most events it counts most.

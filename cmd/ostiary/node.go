@@ -91,6 +91,8 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		}
 		observer, scimObserver, gtrObserver = instruments.requests, instruments.scim, instruments.gtr
 	}
+	outgoing := egress.New(egress.Options{Allow: o.egressAllow})
+	defer outgoing.Close()
 	server, err := api.NewServer(api.Options{
 		Backend:       backend{store},
 		Engine:        engine.New(o.engine),
@@ -104,6 +106,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		Role:          store.Role,
 		OnServing:     o.ready,
 
+		JudgeURL:       outgoing.JudgeURL,
 		AuthZENBaseURL: o.authzenBaseURL,
 		IdentityKeys:   o.identityKeys,
 		AuditRetention: o.auditRetention,
@@ -122,8 +125,6 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
 		OAuth: true, Observer: scimObserver,
 	}))
-	outgoing := egress.New(egress.Options{Allow: o.egressAllow})
-	defer outgoing.Close()
 	keys := keyset.NewCache(outgoing, keyset.Options{})
 	defer keys.Close()
 	tokens := oauth.New(oauth.Options{
