@@ -95,3 +95,9 @@ func (s *state) CacheStats() (stats storage.CacheStats) {
 	s.with(func(c *storage.Store) { stats = c.CacheStats() })
 	return stats
 }
+
+// DiskStats is storage.Store.DiskStats of the newest.
+func (s *state) DiskStats() (stats storage.DiskStats) {
+	s.with(func(st *storage.Store) { stats = st.DiskStats() })
+	return stats
+}

@@ -32,6 +32,9 @@ func NewGTR(r prometheus.Registerer) (*GTR, error) {
 			return nil, err
 		}
 	}
+	for _, status := range []int{204, 400, 401, 403, 404, 422} {
+		g.durations.WithLabelValues(strconv.Itoa(status))
+	}
 	return g, nil
 }
 

@@ -89,6 +89,7 @@ func Process(r prometheus.Registerer, version, revision string) error {
 // Count is something that a part of the server counts itself, and what it stands at.
 type Count struct {
 	Name, Help string
+	Labels     map[string]string
 	Gauge      bool // it can fall; without, it is a counter, whose name ends in _total
 	Value      func() float64
 }
@@ -98,9 +99,9 @@ func Counts(r prometheus.Registerer, all ...Count) error {
 	for _, c := range all {
 		var collector prometheus.Collector
 		if c.Gauge {
-			collector = prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: c.Name, Help: c.Help}, c.Value)
+			collector = prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: c.Name, Help: c.Help, ConstLabels: c.Labels}, c.Value)
 		} else {
-			collector = prometheus.NewCounterFunc(prometheus.CounterOpts{Name: c.Name, Help: c.Help}, c.Value)
+			collector = prometheus.NewCounterFunc(prometheus.CounterOpts{Name: c.Name, Help: c.Help, ConstLabels: c.Labels}, c.Value)
 		}
 		if err := r.Register(collector); err != nil {
 			return err

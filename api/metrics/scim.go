@@ -43,6 +43,9 @@ func NewSCIM(r prometheus.Registerer, reasons []string) (*SCIM, error) {
 	for _, reason := range reasons {
 		s.refusals.WithLabelValues(reason)
 	}
+	for _, method := range []string{"GET", "POST", "PATCH", "PUT", "DELETE"} {
+		s.durations.WithLabelValues(method, "Users", "2xx")
+	}
 	return s, nil
 }
 

@@ -36,6 +36,8 @@ func TestSCIM(t *testing.T) {
 	}
 	want := map[string]float64{
 		"request_duration_seconds POST Users 2xx": 2, "request_duration_seconds POST Users 4xx": 1,
+		"request_duration_seconds GET Users 2xx": 0, "request_duration_seconds PUT Users 2xx": 0,
+		"request_duration_seconds PATCH Users 2xx": 0, "request_duration_seconds DELETE Users 2xx": 0,
 		"refusals_total held": 1, "refusals_total unauthenticated": 0, "refusals_total uniqueness": 1,
 	}
 	if !maps.Equal(got, want) {

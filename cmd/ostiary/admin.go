@@ -16,7 +16,6 @@ import (
 
 	"github.com/ostiary/ostiary/api"
 	"github.com/ostiary/ostiary/api/metrics"
-	"github.com/ostiary/ostiary/raftstore"
 	"github.com/ostiary/ostiary/scim"
 )
 
@@ -51,44 +50,6 @@ func newInstruments() (*instruments, error) {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	return &instruments{registry: registry, requests: requests, scim: ofSCIM, gtr: ofGTR}, nil
-}
-
-// watch registers what a store counts.
-func (i *instruments) watch(store *raftstore.Store) error {
-	err := metrics.Counts(i.registry,
-		metrics.Count{
-			Name: "ostiary_raft_log_appends_total", Help: "Appends to the log, each with one fsync.",
-			Value: func() float64 { return float64(store.Stats().Appends) },
-		},
-		metrics.Count{
-			Name: "ostiary_raft_log_entries_total", Help: "Entries that those appends made durable.",
-			Value: func() float64 { return float64(store.Stats().Entries) },
-		},
-		metrics.Count{
-			Name: "ostiary_storage_edge_cache_hits_total", Help: "Reads that the cache of edges answered.",
-			Value: func() float64 { return float64(store.CacheStats().Hits) },
-		},
-		metrics.Count{
-			Name: "ostiary_storage_edge_cache_misses_total", Help: "Reads that the cache of edges held nothing for.",
-			Value: func() float64 { return float64(store.CacheStats().Misses) },
-		},
-		metrics.Count{
-			Name: "ostiary_storage_edge_cache_changed_total", Help: "Reads of what may have changed since the cache of edges read it.",
-			Value: func() float64 { return float64(store.CacheStats().Changed) },
-		},
-		metrics.Count{
-			Name: "ostiary_storage_edge_cache_bytes", Help: "Memory of the cache of edges.", Gauge: true,
-			Value: func() float64 { return float64(store.CacheStats().Bytes) },
-		},
-		metrics.Count{
-			Name: "ostiary_storage_edge_cache_entries", Help: "Entries of the cache of edges.", Gauge: true,
-			Value: func() float64 { return float64(store.CacheStats().Entries) },
-		},
-	)
-	if err != nil {
-		return fmt.Errorf("register metrics of the store: %w", err)
-	}
-	return nil
 }
 
 // watchGates registers how many stores have their gate off.
