@@ -18,6 +18,7 @@ import (
 	"github.com/ostiary/ostiary/engine"
 	"github.com/ostiary/ostiary/gtr"
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/idtoken"
 	"github.com/ostiary/ostiary/issuer"
 	"github.com/ostiary/ostiary/keyset"
 	"github.com/ostiary/ostiary/oauth"
@@ -127,6 +128,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	}))
 	keys := keyset.NewCache(outgoing, keyset.Options{})
 	defer keys.Close()
+	server.JudgeIDTokens(idtoken.New(keys, store.Now))
 	tokens := oauth.New(oauth.Options{
 		Service: server.Identity(), Keys: keys, SCIMPrefix: scim.Prefix, RevocationPrefix: gtr.Prefix, Now: store.Now,
 		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
@@ -149,7 +151,9 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	keeper.Go(func() {
 		keepSigningKeys(keeperCtx, server.Identity(), store.Leads, cmp.Or(o.signingRotation, 90*24*time.Hour), o.logger)
 	})
-	keeper.Go(func() { tellOthers(keeperCtx, store, server.Identity(), outgoing, strings.TrimSuffix(o.authzenBaseURL, "/"), o.logger) })
+	keeper.Go(func() {
+		tellOthers(keeperCtx, store, server.Identity(), outgoing, strings.TrimSuffix(o.authzenBaseURL, "/"), o.logger)
+	})
 	keeper.Go(func() { keepWrapped(keeperCtx, server.Identity(), o.identityKeys != nil, o.logger) })
 	served = true
 	if o.admin != nil {

@@ -17,7 +17,7 @@ import (
 func newSessionCommand(a *app) *cobra.Command {
 	return a.addStoreFlag(a.addClientFlags(group("session", "Report the sessions of people, list them and end them",
 		"  ostiary session create ann --org acme\n  ostiary session list --user ann\n  ostiary session revoke ann --org acme",
-		newSessionCreateCommand(a), newSessionListCommand(a), newSessionShowCommand(a), newSessionTouchCommand(a),
+		newSessionCreateCommand(a), newSessionLoginCommand(a), newSessionListCommand(a), newSessionShowCommand(a), newSessionTouchCommand(a),
 		newSessionDeleteCommand(a), newSessionRevokeCommand(a), newSessionSubjectsCommand(a))))
 }
 

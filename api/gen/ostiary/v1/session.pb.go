@@ -9,6 +9,7 @@ package ostiaryv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -436,6 +437,159 @@ func (x *CreateSessionResponse) GetSession() *Session {
 	return nil
 }
 
+type CreateSessionFromIDTokenRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
+	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// Example: "c01m824qgqx05kcwex3kxbcecwz".
+	ConnectionId string `protobuf:"bytes,2,opt,name=connection_id,proto3" json:"connection_id,omitempty"`
+	// As the provider gave it to the application.
+	IdToken string `protobuf:"bytes,3,opt,name=id_token,proto3" json:"id_token,omitempty"`
+	// That the application sent with the authentication request: the ID token must have it. Empty: not compared.
+	Nonce string `protobuf:"bytes,4,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	// The application, as it stands in tuples; opaque. Empty: the audience of the ID token. Example: "portal".
+	ClientId string `protobuf:"bytes,5,opt,name=client_id,proto3" json:"client_id,omitempty"`
+	// Opaque. Example: "laptop-7".
+	DeviceId string `protobuf:"bytes,6,opt,name=device_id,proto3" json:"device_id,omitempty"`
+	// Empty means 12 hours after the ID token was made. Example: "2026-01-31T21:00:00Z".
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expires_at,proto3" json:"expires_at,omitempty"`
+	// How long ago the person may have authenticated, as the application asked with the authentication request.
+	// Empty: however long. Example: "300s".
+	MaxAge        *durationpb.Duration `protobuf:"bytes,8,opt,name=max_age,proto3" json:"max_age,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateSessionFromIDTokenRequest) Reset() {
+	*x = CreateSessionFromIDTokenRequest{}
+	mi := &file_ostiary_v1_session_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateSessionFromIDTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateSessionFromIDTokenRequest) ProtoMessage() {}
+
+func (x *CreateSessionFromIDTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_session_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateSessionFromIDTokenRequest.ProtoReflect.Descriptor instead.
+func (*CreateSessionFromIDTokenRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *CreateSessionFromIDTokenRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *CreateSessionFromIDTokenRequest) GetConnectionId() string {
+	if x != nil {
+		return x.ConnectionId
+	}
+	return ""
+}
+
+func (x *CreateSessionFromIDTokenRequest) GetIdToken() string {
+	if x != nil {
+		return x.IdToken
+	}
+	return ""
+}
+
+func (x *CreateSessionFromIDTokenRequest) GetNonce() string {
+	if x != nil {
+		return x.Nonce
+	}
+	return ""
+}
+
+func (x *CreateSessionFromIDTokenRequest) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *CreateSessionFromIDTokenRequest) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
+func (x *CreateSessionFromIDTokenRequest) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *CreateSessionFromIDTokenRequest) GetMaxAge() *durationpb.Duration {
+	if x != nil {
+		return x.MaxAge
+	}
+	return nil
+}
+
+type CreateSessionFromIDTokenResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       *Session               `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateSessionFromIDTokenResponse) Reset() {
+	*x = CreateSessionFromIDTokenResponse{}
+	mi := &file_ostiary_v1_session_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateSessionFromIDTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateSessionFromIDTokenResponse) ProtoMessage() {}
+
+func (x *CreateSessionFromIDTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_session_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateSessionFromIDTokenResponse.ProtoReflect.Descriptor instead.
+func (*CreateSessionFromIDTokenResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CreateSessionFromIDTokenResponse) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
 type GetSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Example: "01M824QGQX05KCWEX3KXBCECWZ".
@@ -448,7 +602,7 @@ type GetSessionRequest struct {
 
 func (x *GetSessionRequest) Reset() {
 	*x = GetSessionRequest{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[4]
+	mi := &file_ostiary_v1_session_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -460,7 +614,7 @@ func (x *GetSessionRequest) String() string {
 func (*GetSessionRequest) ProtoMessage() {}
 
 func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[4]
+	mi := &file_ostiary_v1_session_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -473,7 +627,7 @@ func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionRequest.ProtoReflect.Descriptor instead.
 func (*GetSessionRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{4}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetSessionRequest) GetStoreId() string {
@@ -499,7 +653,7 @@ type GetSessionResponse struct {
 
 func (x *GetSessionResponse) Reset() {
 	*x = GetSessionResponse{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[5]
+	mi := &file_ostiary_v1_session_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -511,7 +665,7 @@ func (x *GetSessionResponse) String() string {
 func (*GetSessionResponse) ProtoMessage() {}
 
 func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[5]
+	mi := &file_ostiary_v1_session_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -524,7 +678,7 @@ func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionResponse.ProtoReflect.Descriptor instead.
 func (*GetSessionResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{5}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetSessionResponse) GetSession() *Session {
@@ -550,7 +704,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[6]
+	mi := &file_ostiary_v1_session_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -562,7 +716,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[6]
+	mi := &file_ostiary_v1_session_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -575,7 +729,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{6}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListSessionsRequest) GetStoreId() string {
@@ -617,7 +771,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[7]
+	mi := &file_ostiary_v1_session_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -629,7 +783,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[7]
+	mi := &file_ostiary_v1_session_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -642,7 +796,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{7}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -673,7 +827,7 @@ type TouchSessionRequest struct {
 
 func (x *TouchSessionRequest) Reset() {
 	*x = TouchSessionRequest{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[8]
+	mi := &file_ostiary_v1_session_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -685,7 +839,7 @@ func (x *TouchSessionRequest) String() string {
 func (*TouchSessionRequest) ProtoMessage() {}
 
 func (x *TouchSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[8]
+	mi := &file_ostiary_v1_session_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -698,7 +852,7 @@ func (x *TouchSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TouchSessionRequest.ProtoReflect.Descriptor instead.
 func (*TouchSessionRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{8}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TouchSessionRequest) GetStoreId() string {
@@ -731,7 +885,7 @@ type TouchSessionResponse struct {
 
 func (x *TouchSessionResponse) Reset() {
 	*x = TouchSessionResponse{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[9]
+	mi := &file_ostiary_v1_session_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -743,7 +897,7 @@ func (x *TouchSessionResponse) String() string {
 func (*TouchSessionResponse) ProtoMessage() {}
 
 func (x *TouchSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[9]
+	mi := &file_ostiary_v1_session_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -756,7 +910,7 @@ func (x *TouchSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TouchSessionResponse.ProtoReflect.Descriptor instead.
 func (*TouchSessionResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{9}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *TouchSessionResponse) GetSession() *Session {
@@ -778,7 +932,7 @@ type DeleteSessionRequest struct {
 
 func (x *DeleteSessionRequest) Reset() {
 	*x = DeleteSessionRequest{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[10]
+	mi := &file_ostiary_v1_session_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -790,7 +944,7 @@ func (x *DeleteSessionRequest) String() string {
 func (*DeleteSessionRequest) ProtoMessage() {}
 
 func (x *DeleteSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[10]
+	mi := &file_ostiary_v1_session_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -803,7 +957,7 @@ func (x *DeleteSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSessionRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{10}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DeleteSessionRequest) GetStoreId() string {
@@ -830,7 +984,7 @@ type DeleteSessionResponse struct {
 
 func (x *DeleteSessionResponse) Reset() {
 	*x = DeleteSessionResponse{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[11]
+	mi := &file_ostiary_v1_session_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -842,7 +996,7 @@ func (x *DeleteSessionResponse) String() string {
 func (*DeleteSessionResponse) ProtoMessage() {}
 
 func (x *DeleteSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[11]
+	mi := &file_ostiary_v1_session_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -855,7 +1009,7 @@ func (x *DeleteSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSessionResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{11}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeleteSessionResponse) GetEnded() uint64 {
@@ -879,7 +1033,7 @@ type DeleteSessionsRequest struct {
 
 func (x *DeleteSessionsRequest) Reset() {
 	*x = DeleteSessionsRequest{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[12]
+	mi := &file_ostiary_v1_session_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -891,7 +1045,7 @@ func (x *DeleteSessionsRequest) String() string {
 func (*DeleteSessionsRequest) ProtoMessage() {}
 
 func (x *DeleteSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[12]
+	mi := &file_ostiary_v1_session_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -904,7 +1058,7 @@ func (x *DeleteSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionsRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{12}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeleteSessionsRequest) GetStoreId() string {
@@ -938,7 +1092,7 @@ type DeleteSessionsResponse struct {
 
 func (x *DeleteSessionsResponse) Reset() {
 	*x = DeleteSessionsResponse{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[13]
+	mi := &file_ostiary_v1_session_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -950,7 +1104,7 @@ func (x *DeleteSessionsResponse) String() string {
 func (*DeleteSessionsResponse) ProtoMessage() {}
 
 func (x *DeleteSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[13]
+	mi := &file_ostiary_v1_session_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -963,7 +1117,7 @@ func (x *DeleteSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionsResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{13}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DeleteSessionsResponse) GetEnded() uint64 {
@@ -989,7 +1143,7 @@ type RevokeSessionsRequest struct {
 
 func (x *RevokeSessionsRequest) Reset() {
 	*x = RevokeSessionsRequest{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[14]
+	mi := &file_ostiary_v1_session_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1001,7 +1155,7 @@ func (x *RevokeSessionsRequest) String() string {
 func (*RevokeSessionsRequest) ProtoMessage() {}
 
 func (x *RevokeSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[14]
+	mi := &file_ostiary_v1_session_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1014,7 +1168,7 @@ func (x *RevokeSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionsRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{14}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RevokeSessionsRequest) GetStoreId() string {
@@ -1055,7 +1209,7 @@ type RevokeSessionsResponse struct {
 
 func (x *RevokeSessionsResponse) Reset() {
 	*x = RevokeSessionsResponse{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[15]
+	mi := &file_ostiary_v1_session_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1221,7 @@ func (x *RevokeSessionsResponse) String() string {
 func (*RevokeSessionsResponse) ProtoMessage() {}
 
 func (x *RevokeSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[15]
+	mi := &file_ostiary_v1_session_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1234,7 @@ func (x *RevokeSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionsResponse.ProtoReflect.Descriptor instead.
 func (*RevokeSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{15}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RevokeSessionsResponse) GetEnded() uint64 {
@@ -1101,7 +1255,7 @@ type SetSessionSubjectsRequest struct {
 
 func (x *SetSessionSubjectsRequest) Reset() {
 	*x = SetSessionSubjectsRequest{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[16]
+	mi := &file_ostiary_v1_session_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1267,7 @@ func (x *SetSessionSubjectsRequest) String() string {
 func (*SetSessionSubjectsRequest) ProtoMessage() {}
 
 func (x *SetSessionSubjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[16]
+	mi := &file_ostiary_v1_session_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1126,7 +1280,7 @@ func (x *SetSessionSubjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSessionSubjectsRequest.ProtoReflect.Descriptor instead.
 func (*SetSessionSubjectsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{16}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SetSessionSubjectsRequest) GetStoreId() string {
@@ -1151,7 +1305,7 @@ type SetSessionSubjectsResponse struct {
 
 func (x *SetSessionSubjectsResponse) Reset() {
 	*x = SetSessionSubjectsResponse{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[17]
+	mi := &file_ostiary_v1_session_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1163,7 +1317,7 @@ func (x *SetSessionSubjectsResponse) String() string {
 func (*SetSessionSubjectsResponse) ProtoMessage() {}
 
 func (x *SetSessionSubjectsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[17]
+	mi := &file_ostiary_v1_session_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1176,7 +1330,7 @@ func (x *SetSessionSubjectsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSessionSubjectsResponse.ProtoReflect.Descriptor instead.
 func (*SetSessionSubjectsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{17}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{19}
 }
 
 type GetSessionSubjectsRequest struct {
@@ -1189,7 +1343,7 @@ type GetSessionSubjectsRequest struct {
 
 func (x *GetSessionSubjectsRequest) Reset() {
 	*x = GetSessionSubjectsRequest{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[18]
+	mi := &file_ostiary_v1_session_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1201,7 +1355,7 @@ func (x *GetSessionSubjectsRequest) String() string {
 func (*GetSessionSubjectsRequest) ProtoMessage() {}
 
 func (x *GetSessionSubjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[18]
+	mi := &file_ostiary_v1_session_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1214,7 +1368,7 @@ func (x *GetSessionSubjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionSubjectsRequest.ProtoReflect.Descriptor instead.
 func (*GetSessionSubjectsRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{18}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetSessionSubjectsRequest) GetStoreId() string {
@@ -1233,7 +1387,7 @@ type GetSessionSubjectsResponse struct {
 
 func (x *GetSessionSubjectsResponse) Reset() {
 	*x = GetSessionSubjectsResponse{}
-	mi := &file_ostiary_v1_session_proto_msgTypes[19]
+	mi := &file_ostiary_v1_session_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1399,7 @@ func (x *GetSessionSubjectsResponse) String() string {
 func (*GetSessionSubjectsResponse) ProtoMessage() {}
 
 func (x *GetSessionSubjectsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_session_proto_msgTypes[19]
+	mi := &file_ostiary_v1_session_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1412,7 @@ func (x *GetSessionSubjectsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionSubjectsResponse.ProtoReflect.Descriptor instead.
 func (*GetSessionSubjectsResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{19}
+	return file_ostiary_v1_session_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetSessionSubjectsResponse) GetOn() bool {
@@ -1273,7 +1427,7 @@ var File_ostiary_v1_session_proto protoreflect.FileDescriptor
 const file_ostiary_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"\x18ostiary/v1/session.proto\x12\n" +
-	"ostiary.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x05\n" +
+	"ostiary.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x05\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12(\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0forganization_id\x12\x18\n" +
@@ -1312,6 +1466,19 @@ const file_ostiary_v1_session_proto_rawDesc = "" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12-\n" +
 	"\asession\x18\x02 \x01(\v2\x13.ostiary.v1.SessionR\asession\"F\n" +
 	"\x15CreateSessionResponse\x12-\n" +
+	"\asession\x18\x01 \x01(\v2\x13.ostiary.v1.SessionR\asession\"\xc2\x02\n" +
+	"\x1fCreateSessionFromIDTokenRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12$\n" +
+	"\rconnection_id\x18\x02 \x01(\tR\rconnection_id\x12\x1a\n" +
+	"\bid_token\x18\x03 \x01(\tR\bid_token\x12\x14\n" +
+	"\x05nonce\x18\x04 \x01(\tR\x05nonce\x12\x1c\n" +
+	"\tclient_id\x18\x05 \x01(\tR\tclient_id\x12\x1c\n" +
+	"\tdevice_id\x18\x06 \x01(\tR\tdevice_id\x12:\n" +
+	"\n" +
+	"expires_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expires_at\x123\n" +
+	"\amax_age\x18\b \x01(\v2\x19.google.protobuf.DurationR\amax_age\"Q\n" +
+	" CreateSessionFromIDTokenResponse\x12-\n" +
 	"\asession\x18\x01 \x01(\v2\x13.ostiary.v1.SessionR\asession\"?\n" +
 	"\x11GetSessionRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x0e\n" +
@@ -1361,9 +1528,10 @@ const file_ostiary_v1_session_proto_rawDesc = "" +
 	"\x19GetSessionSubjectsRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\",\n" +
 	"\x1aGetSessionSubjectsResponse\x12\x0e\n" +
-	"\x02on\x18\x01 \x01(\bR\x02on2\xab\x06\n" +
+	"\x02on\x18\x01 \x01(\bR\x02on2\xa2\a\n" +
 	"\x0eSessionService\x12T\n" +
-	"\rCreateSession\x12 .ostiary.v1.CreateSessionRequest\x1a!.ostiary.v1.CreateSessionResponse\x12K\n" +
+	"\rCreateSession\x12 .ostiary.v1.CreateSessionRequest\x1a!.ostiary.v1.CreateSessionResponse\x12u\n" +
+	"\x18CreateSessionFromIDToken\x12+.ostiary.v1.CreateSessionFromIDTokenRequest\x1a,.ostiary.v1.CreateSessionFromIDTokenResponse\x12K\n" +
 	"\n" +
 	"GetSession\x12\x1d.ostiary.v1.GetSessionRequest\x1a\x1e.ostiary.v1.GetSessionResponse\x12Q\n" +
 	"\fListSessions\x12\x1f.ostiary.v1.ListSessionsRequest\x1a .ostiary.v1.ListSessionsResponse\x12Q\n" +
@@ -1386,67 +1554,75 @@ func file_ostiary_v1_session_proto_rawDescGZIP() []byte {
 	return file_ostiary_v1_session_proto_rawDescData
 }
 
-var file_ostiary_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_ostiary_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_ostiary_v1_session_proto_goTypes = []any{
-	(*Session)(nil),                    // 0: ostiary.v1.Session
-	(*SessionFilter)(nil),              // 1: ostiary.v1.SessionFilter
-	(*CreateSessionRequest)(nil),       // 2: ostiary.v1.CreateSessionRequest
-	(*CreateSessionResponse)(nil),      // 3: ostiary.v1.CreateSessionResponse
-	(*GetSessionRequest)(nil),          // 4: ostiary.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),         // 5: ostiary.v1.GetSessionResponse
-	(*ListSessionsRequest)(nil),        // 6: ostiary.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),       // 7: ostiary.v1.ListSessionsResponse
-	(*TouchSessionRequest)(nil),        // 8: ostiary.v1.TouchSessionRequest
-	(*TouchSessionResponse)(nil),       // 9: ostiary.v1.TouchSessionResponse
-	(*DeleteSessionRequest)(nil),       // 10: ostiary.v1.DeleteSessionRequest
-	(*DeleteSessionResponse)(nil),      // 11: ostiary.v1.DeleteSessionResponse
-	(*DeleteSessionsRequest)(nil),      // 12: ostiary.v1.DeleteSessionsRequest
-	(*DeleteSessionsResponse)(nil),     // 13: ostiary.v1.DeleteSessionsResponse
-	(*RevokeSessionsRequest)(nil),      // 14: ostiary.v1.RevokeSessionsRequest
-	(*RevokeSessionsResponse)(nil),     // 15: ostiary.v1.RevokeSessionsResponse
-	(*SetSessionSubjectsRequest)(nil),  // 16: ostiary.v1.SetSessionSubjectsRequest
-	(*SetSessionSubjectsResponse)(nil), // 17: ostiary.v1.SetSessionSubjectsResponse
-	(*GetSessionSubjectsRequest)(nil),  // 18: ostiary.v1.GetSessionSubjectsRequest
-	(*GetSessionSubjectsResponse)(nil), // 19: ostiary.v1.GetSessionSubjectsResponse
-	(*timestamppb.Timestamp)(nil),      // 20: google.protobuf.Timestamp
+	(*Session)(nil),                          // 0: ostiary.v1.Session
+	(*SessionFilter)(nil),                    // 1: ostiary.v1.SessionFilter
+	(*CreateSessionRequest)(nil),             // 2: ostiary.v1.CreateSessionRequest
+	(*CreateSessionResponse)(nil),            // 3: ostiary.v1.CreateSessionResponse
+	(*CreateSessionFromIDTokenRequest)(nil),  // 4: ostiary.v1.CreateSessionFromIDTokenRequest
+	(*CreateSessionFromIDTokenResponse)(nil), // 5: ostiary.v1.CreateSessionFromIDTokenResponse
+	(*GetSessionRequest)(nil),                // 6: ostiary.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),               // 7: ostiary.v1.GetSessionResponse
+	(*ListSessionsRequest)(nil),              // 8: ostiary.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),             // 9: ostiary.v1.ListSessionsResponse
+	(*TouchSessionRequest)(nil),              // 10: ostiary.v1.TouchSessionRequest
+	(*TouchSessionResponse)(nil),             // 11: ostiary.v1.TouchSessionResponse
+	(*DeleteSessionRequest)(nil),             // 12: ostiary.v1.DeleteSessionRequest
+	(*DeleteSessionResponse)(nil),            // 13: ostiary.v1.DeleteSessionResponse
+	(*DeleteSessionsRequest)(nil),            // 14: ostiary.v1.DeleteSessionsRequest
+	(*DeleteSessionsResponse)(nil),           // 15: ostiary.v1.DeleteSessionsResponse
+	(*RevokeSessionsRequest)(nil),            // 16: ostiary.v1.RevokeSessionsRequest
+	(*RevokeSessionsResponse)(nil),           // 17: ostiary.v1.RevokeSessionsResponse
+	(*SetSessionSubjectsRequest)(nil),        // 18: ostiary.v1.SetSessionSubjectsRequest
+	(*SetSessionSubjectsResponse)(nil),       // 19: ostiary.v1.SetSessionSubjectsResponse
+	(*GetSessionSubjectsRequest)(nil),        // 20: ostiary.v1.GetSessionSubjectsRequest
+	(*GetSessionSubjectsResponse)(nil),       // 21: ostiary.v1.GetSessionSubjectsResponse
+	(*timestamppb.Timestamp)(nil),            // 22: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),              // 23: google.protobuf.Duration
 }
 var file_ostiary_v1_session_proto_depIdxs = []int32{
-	20, // 0: ostiary.v1.Session.auth_time:type_name -> google.protobuf.Timestamp
-	20, // 1: ostiary.v1.Session.expires_at:type_name -> google.protobuf.Timestamp
-	20, // 2: ostiary.v1.Session.session_expiry:type_name -> google.protobuf.Timestamp
-	20, // 3: ostiary.v1.Session.created_at:type_name -> google.protobuf.Timestamp
-	20, // 4: ostiary.v1.Session.presented_at:type_name -> google.protobuf.Timestamp
+	22, // 0: ostiary.v1.Session.auth_time:type_name -> google.protobuf.Timestamp
+	22, // 1: ostiary.v1.Session.expires_at:type_name -> google.protobuf.Timestamp
+	22, // 2: ostiary.v1.Session.session_expiry:type_name -> google.protobuf.Timestamp
+	22, // 3: ostiary.v1.Session.created_at:type_name -> google.protobuf.Timestamp
+	22, // 4: ostiary.v1.Session.presented_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: ostiary.v1.CreateSessionRequest.session:type_name -> ostiary.v1.Session
 	0,  // 6: ostiary.v1.CreateSessionResponse.session:type_name -> ostiary.v1.Session
-	0,  // 7: ostiary.v1.GetSessionResponse.session:type_name -> ostiary.v1.Session
-	1,  // 8: ostiary.v1.ListSessionsRequest.filter:type_name -> ostiary.v1.SessionFilter
-	0,  // 9: ostiary.v1.ListSessionsResponse.sessions:type_name -> ostiary.v1.Session
-	20, // 10: ostiary.v1.TouchSessionRequest.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 11: ostiary.v1.TouchSessionResponse.session:type_name -> ostiary.v1.Session
-	1,  // 12: ostiary.v1.DeleteSessionsRequest.filter:type_name -> ostiary.v1.SessionFilter
-	2,  // 13: ostiary.v1.SessionService.CreateSession:input_type -> ostiary.v1.CreateSessionRequest
-	4,  // 14: ostiary.v1.SessionService.GetSession:input_type -> ostiary.v1.GetSessionRequest
-	6,  // 15: ostiary.v1.SessionService.ListSessions:input_type -> ostiary.v1.ListSessionsRequest
-	8,  // 16: ostiary.v1.SessionService.TouchSession:input_type -> ostiary.v1.TouchSessionRequest
-	10, // 17: ostiary.v1.SessionService.DeleteSession:input_type -> ostiary.v1.DeleteSessionRequest
-	12, // 18: ostiary.v1.SessionService.DeleteSessions:input_type -> ostiary.v1.DeleteSessionsRequest
-	14, // 19: ostiary.v1.SessionService.RevokeSessions:input_type -> ostiary.v1.RevokeSessionsRequest
-	16, // 20: ostiary.v1.SessionService.SetSessionSubjects:input_type -> ostiary.v1.SetSessionSubjectsRequest
-	18, // 21: ostiary.v1.SessionService.GetSessionSubjects:input_type -> ostiary.v1.GetSessionSubjectsRequest
-	3,  // 22: ostiary.v1.SessionService.CreateSession:output_type -> ostiary.v1.CreateSessionResponse
-	5,  // 23: ostiary.v1.SessionService.GetSession:output_type -> ostiary.v1.GetSessionResponse
-	7,  // 24: ostiary.v1.SessionService.ListSessions:output_type -> ostiary.v1.ListSessionsResponse
-	9,  // 25: ostiary.v1.SessionService.TouchSession:output_type -> ostiary.v1.TouchSessionResponse
-	11, // 26: ostiary.v1.SessionService.DeleteSession:output_type -> ostiary.v1.DeleteSessionResponse
-	13, // 27: ostiary.v1.SessionService.DeleteSessions:output_type -> ostiary.v1.DeleteSessionsResponse
-	15, // 28: ostiary.v1.SessionService.RevokeSessions:output_type -> ostiary.v1.RevokeSessionsResponse
-	17, // 29: ostiary.v1.SessionService.SetSessionSubjects:output_type -> ostiary.v1.SetSessionSubjectsResponse
-	19, // 30: ostiary.v1.SessionService.GetSessionSubjects:output_type -> ostiary.v1.GetSessionSubjectsResponse
-	22, // [22:31] is the sub-list for method output_type
-	13, // [13:22] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	22, // 7: ostiary.v1.CreateSessionFromIDTokenRequest.expires_at:type_name -> google.protobuf.Timestamp
+	23, // 8: ostiary.v1.CreateSessionFromIDTokenRequest.max_age:type_name -> google.protobuf.Duration
+	0,  // 9: ostiary.v1.CreateSessionFromIDTokenResponse.session:type_name -> ostiary.v1.Session
+	0,  // 10: ostiary.v1.GetSessionResponse.session:type_name -> ostiary.v1.Session
+	1,  // 11: ostiary.v1.ListSessionsRequest.filter:type_name -> ostiary.v1.SessionFilter
+	0,  // 12: ostiary.v1.ListSessionsResponse.sessions:type_name -> ostiary.v1.Session
+	22, // 13: ostiary.v1.TouchSessionRequest.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 14: ostiary.v1.TouchSessionResponse.session:type_name -> ostiary.v1.Session
+	1,  // 15: ostiary.v1.DeleteSessionsRequest.filter:type_name -> ostiary.v1.SessionFilter
+	2,  // 16: ostiary.v1.SessionService.CreateSession:input_type -> ostiary.v1.CreateSessionRequest
+	4,  // 17: ostiary.v1.SessionService.CreateSessionFromIDToken:input_type -> ostiary.v1.CreateSessionFromIDTokenRequest
+	6,  // 18: ostiary.v1.SessionService.GetSession:input_type -> ostiary.v1.GetSessionRequest
+	8,  // 19: ostiary.v1.SessionService.ListSessions:input_type -> ostiary.v1.ListSessionsRequest
+	10, // 20: ostiary.v1.SessionService.TouchSession:input_type -> ostiary.v1.TouchSessionRequest
+	12, // 21: ostiary.v1.SessionService.DeleteSession:input_type -> ostiary.v1.DeleteSessionRequest
+	14, // 22: ostiary.v1.SessionService.DeleteSessions:input_type -> ostiary.v1.DeleteSessionsRequest
+	16, // 23: ostiary.v1.SessionService.RevokeSessions:input_type -> ostiary.v1.RevokeSessionsRequest
+	18, // 24: ostiary.v1.SessionService.SetSessionSubjects:input_type -> ostiary.v1.SetSessionSubjectsRequest
+	20, // 25: ostiary.v1.SessionService.GetSessionSubjects:input_type -> ostiary.v1.GetSessionSubjectsRequest
+	3,  // 26: ostiary.v1.SessionService.CreateSession:output_type -> ostiary.v1.CreateSessionResponse
+	5,  // 27: ostiary.v1.SessionService.CreateSessionFromIDToken:output_type -> ostiary.v1.CreateSessionFromIDTokenResponse
+	7,  // 28: ostiary.v1.SessionService.GetSession:output_type -> ostiary.v1.GetSessionResponse
+	9,  // 29: ostiary.v1.SessionService.ListSessions:output_type -> ostiary.v1.ListSessionsResponse
+	11, // 30: ostiary.v1.SessionService.TouchSession:output_type -> ostiary.v1.TouchSessionResponse
+	13, // 31: ostiary.v1.SessionService.DeleteSession:output_type -> ostiary.v1.DeleteSessionResponse
+	15, // 32: ostiary.v1.SessionService.DeleteSessions:output_type -> ostiary.v1.DeleteSessionsResponse
+	17, // 33: ostiary.v1.SessionService.RevokeSessions:output_type -> ostiary.v1.RevokeSessionsResponse
+	19, // 34: ostiary.v1.SessionService.SetSessionSubjects:output_type -> ostiary.v1.SetSessionSubjectsResponse
+	21, // 35: ostiary.v1.SessionService.GetSessionSubjects:output_type -> ostiary.v1.GetSessionSubjectsResponse
+	26, // [26:36] is the sub-list for method output_type
+	16, // [16:26] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_session_proto_init() }
@@ -1460,7 +1636,7 @@ func file_ostiary_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_session_proto_rawDesc), len(file_ostiary_v1_session_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -80,6 +80,67 @@ func local_request_SessionService_CreateSession_0(ctx context.Context, marshaler
 	return msg, metadata, err
 }
 
+func request_SessionService_CreateSessionFromIDToken_0(ctx context.Context, marshaler runtime.Marshaler, client SessionServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq CreateSessionFromIDTokenRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["store_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "store_id")
+	}
+	protoReq.StoreId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "store_id", err)
+	}
+	val, ok = pathParams["connection_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "connection_id")
+	}
+	protoReq.ConnectionId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "connection_id", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.CreateSessionFromIDToken(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_SessionService_CreateSessionFromIDToken_0(ctx context.Context, marshaler runtime.Marshaler, server SessionServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq CreateSessionFromIDTokenRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["store_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "store_id")
+	}
+	protoReq.StoreId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "store_id", err)
+	}
+	val, ok = pathParams["connection_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "connection_id")
+	}
+	protoReq.ConnectionId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "connection_id", err)
+	}
+	msg, err := server.CreateSessionFromIDToken(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_SessionService_GetSession_0(ctx context.Context, marshaler runtime.Marshaler, client SessionServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq GetSessionRequest
@@ -504,6 +565,26 @@ func RegisterSessionServiceHandlerServer(ctx context.Context, mux *runtime.Serve
 		}
 		forward_SessionService_CreateSession_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_SessionService_CreateSessionFromIDToken_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/ostiary.v1.SessionService/CreateSessionFromIDToken", runtime.WithHTTPPathPattern("/ostiary/v1/stores/{store_id}/connections/{connection_id}/sessions"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_SessionService_CreateSessionFromIDToken_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_SessionService_CreateSessionFromIDToken_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_SessionService_GetSession_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -721,6 +802,23 @@ func RegisterSessionServiceHandlerClient(ctx context.Context, mux *runtime.Serve
 		}
 		forward_SessionService_CreateSession_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_SessionService_CreateSessionFromIDToken_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/ostiary.v1.SessionService/CreateSessionFromIDToken", runtime.WithHTTPPathPattern("/ostiary/v1/stores/{store_id}/connections/{connection_id}/sessions"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_SessionService_CreateSessionFromIDToken_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_SessionService_CreateSessionFromIDToken_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_SessionService_GetSession_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -861,25 +959,27 @@ func RegisterSessionServiceHandlerClient(ctx context.Context, mux *runtime.Serve
 }
 
 var (
-	pattern_SessionService_CreateSession_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"ostiary", "v1", "stores", "store_id", "sessions"}, ""))
-	pattern_SessionService_GetSession_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4, 1, 0, 1, 0, 4, 2, 5, 5}, []string{"ostiary", "v1", "stores", "store_id", "sessions", "id"}, ""))
-	pattern_SessionService_ListSessions_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"ostiary", "v1", "stores", "store_id", "sessions"}, ""))
-	pattern_SessionService_TouchSession_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4, 1, 0, 1, 0, 4, 2, 5, 5, 2, 6}, []string{"ostiary", "v1", "stores", "store_id", "sessions", "id", "touch"}, ""))
-	pattern_SessionService_DeleteSession_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4, 1, 0, 1, 0, 4, 2, 5, 5}, []string{"ostiary", "v1", "stores", "store_id", "sessions", "id"}, ""))
-	pattern_SessionService_DeleteSessions_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"ostiary", "v1", "stores", "store_id", "session-deletions"}, ""))
-	pattern_SessionService_RevokeSessions_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"ostiary", "v1", "stores", "store_id", "session-revocations"}, ""))
-	pattern_SessionService_SetSessionSubjects_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"ostiary", "v1", "stores", "store_id", "session-subjects"}, ""))
-	pattern_SessionService_GetSessionSubjects_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"ostiary", "v1", "stores", "store_id", "session-subjects"}, ""))
+	pattern_SessionService_CreateSession_0            = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"ostiary", "v1", "stores", "store_id", "sessions"}, ""))
+	pattern_SessionService_CreateSessionFromIDToken_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4, 1, 0, 4, 1, 5, 5, 2, 6}, []string{"ostiary", "v1", "stores", "store_id", "connections", "connection_id", "sessions"}, ""))
+	pattern_SessionService_GetSession_0               = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4, 1, 0, 1, 0, 4, 2, 5, 5}, []string{"ostiary", "v1", "stores", "store_id", "sessions", "id"}, ""))
+	pattern_SessionService_ListSessions_0             = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"ostiary", "v1", "stores", "store_id", "sessions"}, ""))
+	pattern_SessionService_TouchSession_0             = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4, 1, 0, 1, 0, 4, 2, 5, 5, 2, 6}, []string{"ostiary", "v1", "stores", "store_id", "sessions", "id", "touch"}, ""))
+	pattern_SessionService_DeleteSession_0            = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4, 1, 0, 1, 0, 4, 2, 5, 5}, []string{"ostiary", "v1", "stores", "store_id", "sessions", "id"}, ""))
+	pattern_SessionService_DeleteSessions_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"ostiary", "v1", "stores", "store_id", "session-deletions"}, ""))
+	pattern_SessionService_RevokeSessions_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"ostiary", "v1", "stores", "store_id", "session-revocations"}, ""))
+	pattern_SessionService_SetSessionSubjects_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"ostiary", "v1", "stores", "store_id", "session-subjects"}, ""))
+	pattern_SessionService_GetSessionSubjects_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"ostiary", "v1", "stores", "store_id", "session-subjects"}, ""))
 )
 
 var (
-	forward_SessionService_CreateSession_0      = runtime.ForwardResponseMessage
-	forward_SessionService_GetSession_0         = runtime.ForwardResponseMessage
-	forward_SessionService_ListSessions_0       = runtime.ForwardResponseMessage
-	forward_SessionService_TouchSession_0       = runtime.ForwardResponseMessage
-	forward_SessionService_DeleteSession_0      = runtime.ForwardResponseMessage
-	forward_SessionService_DeleteSessions_0     = runtime.ForwardResponseMessage
-	forward_SessionService_RevokeSessions_0     = runtime.ForwardResponseMessage
-	forward_SessionService_SetSessionSubjects_0 = runtime.ForwardResponseMessage
-	forward_SessionService_GetSessionSubjects_0 = runtime.ForwardResponseMessage
+	forward_SessionService_CreateSession_0            = runtime.ForwardResponseMessage
+	forward_SessionService_CreateSessionFromIDToken_0 = runtime.ForwardResponseMessage
+	forward_SessionService_GetSession_0               = runtime.ForwardResponseMessage
+	forward_SessionService_ListSessions_0             = runtime.ForwardResponseMessage
+	forward_SessionService_TouchSession_0             = runtime.ForwardResponseMessage
+	forward_SessionService_DeleteSession_0            = runtime.ForwardResponseMessage
+	forward_SessionService_DeleteSessions_0           = runtime.ForwardResponseMessage
+	forward_SessionService_RevokeSessions_0           = runtime.ForwardResponseMessage
+	forward_SessionService_SetSessionSubjects_0       = runtime.ForwardResponseMessage
+	forward_SessionService_GetSessionSubjects_0       = runtime.ForwardResponseMessage
 )

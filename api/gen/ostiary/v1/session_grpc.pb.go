@@ -19,15 +19,16 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	SessionService_CreateSession_FullMethodName      = "/ostiary.v1.SessionService/CreateSession"
-	SessionService_GetSession_FullMethodName         = "/ostiary.v1.SessionService/GetSession"
-	SessionService_ListSessions_FullMethodName       = "/ostiary.v1.SessionService/ListSessions"
-	SessionService_TouchSession_FullMethodName       = "/ostiary.v1.SessionService/TouchSession"
-	SessionService_DeleteSession_FullMethodName      = "/ostiary.v1.SessionService/DeleteSession"
-	SessionService_DeleteSessions_FullMethodName     = "/ostiary.v1.SessionService/DeleteSessions"
-	SessionService_RevokeSessions_FullMethodName     = "/ostiary.v1.SessionService/RevokeSessions"
-	SessionService_SetSessionSubjects_FullMethodName = "/ostiary.v1.SessionService/SetSessionSubjects"
-	SessionService_GetSessionSubjects_FullMethodName = "/ostiary.v1.SessionService/GetSessionSubjects"
+	SessionService_CreateSession_FullMethodName            = "/ostiary.v1.SessionService/CreateSession"
+	SessionService_CreateSessionFromIDToken_FullMethodName = "/ostiary.v1.SessionService/CreateSessionFromIDToken"
+	SessionService_GetSession_FullMethodName               = "/ostiary.v1.SessionService/GetSession"
+	SessionService_ListSessions_FullMethodName             = "/ostiary.v1.SessionService/ListSessions"
+	SessionService_TouchSession_FullMethodName             = "/ostiary.v1.SessionService/TouchSession"
+	SessionService_DeleteSession_FullMethodName            = "/ostiary.v1.SessionService/DeleteSession"
+	SessionService_DeleteSessions_FullMethodName           = "/ostiary.v1.SessionService/DeleteSessions"
+	SessionService_RevokeSessions_FullMethodName           = "/ostiary.v1.SessionService/RevokeSessions"
+	SessionService_SetSessionSubjects_FullMethodName       = "/ostiary.v1.SessionService/SetSessionSubjects"
+	SessionService_GetSessionSubjects_FullMethodName       = "/ostiary.v1.SessionService/GetSessionSubjects"
 )
 
 // SessionServiceClient is the client API for SessionService service.
@@ -46,6 +47,14 @@ type SessionServiceClient interface {
 	// Errors: FAILED_PRECONDITION where the person may not log in, or was logged out after auth_time and has to
 	// authenticate again. A retry makes another session.
 	CreateSession(ctx context.Context, in *CreateSessionRequest, opts ...grpc.CallOption) (*CreateSessionResponse, error)
+	// CreateSessionFromIDToken records the session of a person who shows an ID token of a connection's OpenID provider
+	// (IdentityService.SetOIDCIssuer). The person is the one to whom its issuer and subject are linked, or whose
+	// externalId its subject claim is, which links them; where neither finds one, and the connection lets logins make
+	// people, one who is made. The same ID token makes another session, which ends no later.
+	// Errors: PERMISSION_DENIED where the ID token is refused or its person may not log in; the header ostiary-reason
+	// says id_token_refused, reauthenticate, subject_disabled or subject_unknown. UNAVAILABLE where the keys of the
+	// provider cannot be fetched.
+	CreateSessionFromIDToken(ctx context.Context, in *CreateSessionFromIDTokenRequest, opts ...grpc.CallOption) (*CreateSessionFromIDTokenResponse, error)
 	// GetSession returns a session that has not ended.
 	GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*GetSessionResponse, error)
 	// ListSessions returns the sessions that have not ended and match a filter, by id.
@@ -80,6 +89,16 @@ func (c *sessionServiceClient) CreateSession(ctx context.Context, in *CreateSess
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateSessionResponse)
 	err := c.cc.Invoke(ctx, SessionService_CreateSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sessionServiceClient) CreateSessionFromIDToken(ctx context.Context, in *CreateSessionFromIDTokenRequest, opts ...grpc.CallOption) (*CreateSessionFromIDTokenResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateSessionFromIDTokenResponse)
+	err := c.cc.Invoke(ctx, SessionService_CreateSessionFromIDToken_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -182,6 +201,14 @@ type SessionServiceServer interface {
 	// Errors: FAILED_PRECONDITION where the person may not log in, or was logged out after auth_time and has to
 	// authenticate again. A retry makes another session.
 	CreateSession(context.Context, *CreateSessionRequest) (*CreateSessionResponse, error)
+	// CreateSessionFromIDToken records the session of a person who shows an ID token of a connection's OpenID provider
+	// (IdentityService.SetOIDCIssuer). The person is the one to whom its issuer and subject are linked, or whose
+	// externalId its subject claim is, which links them; where neither finds one, and the connection lets logins make
+	// people, one who is made. The same ID token makes another session, which ends no later.
+	// Errors: PERMISSION_DENIED where the ID token is refused or its person may not log in; the header ostiary-reason
+	// says id_token_refused, reauthenticate, subject_disabled or subject_unknown. UNAVAILABLE where the keys of the
+	// provider cannot be fetched.
+	CreateSessionFromIDToken(context.Context, *CreateSessionFromIDTokenRequest) (*CreateSessionFromIDTokenResponse, error)
 	// GetSession returns a session that has not ended.
 	GetSession(context.Context, *GetSessionRequest) (*GetSessionResponse, error)
 	// ListSessions returns the sessions that have not ended and match a filter, by id.
@@ -214,6 +241,9 @@ type UnimplementedSessionServiceServer struct{}
 
 func (UnimplementedSessionServiceServer) CreateSession(context.Context, *CreateSessionRequest) (*CreateSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateSession not implemented")
+}
+func (UnimplementedSessionServiceServer) CreateSessionFromIDToken(context.Context, *CreateSessionFromIDTokenRequest) (*CreateSessionFromIDTokenResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateSessionFromIDToken not implemented")
 }
 func (UnimplementedSessionServiceServer) GetSession(context.Context, *GetSessionRequest) (*GetSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetSession not implemented")
@@ -274,6 +304,24 @@ func _SessionService_CreateSession_Handler(srv interface{}, ctx context.Context,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(SessionServiceServer).CreateSession(ctx, req.(*CreateSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SessionService_CreateSessionFromIDToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateSessionFromIDTokenRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).CreateSessionFromIDToken(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_CreateSessionFromIDToken_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).CreateSessionFromIDToken(ctx, req.(*CreateSessionFromIDTokenRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -432,6 +480,10 @@ var SessionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CreateSession",
 			Handler:    _SessionService_CreateSession_Handler,
+		},
+		{
+			MethodName: "CreateSessionFromIDToken",
+			Handler:    _SessionService_CreateSessionFromIDToken_Handler,
 		},
 		{
 			MethodName: "GetSession",
