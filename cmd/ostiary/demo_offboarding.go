@@ -58,6 +58,10 @@ func (a *app) offboarding(ctx context.Context, keep bool) (err error) {
 	}
 	defer c.Close()
 	s := &story{a: a, c: c, began: time.Now()}
+	if s.party, err = newStoryParty(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.party.close()) }()
 	if !a.json() {
 		a.printf("%s", a.paintOut(bold, fmt.Sprintf("%9s  %-12s %-62s %-34s %9s", "AT", "WHO", "WHAT", "RESULT", "TOOK")))
 	}

@@ -41,6 +41,7 @@ type storyWorld struct {
 	session  string // the newest
 	asserted time.Time
 	token    string // of the newest answer
+	party    *storyParty
 }
 
 // prepare makes a store with an organization, whose people come from a fake identity provider.
@@ -119,7 +120,7 @@ func (s *story) connect(ctx context.Context) (string, error) {
 		return "", errors.New("the server does not know its own URL: start it with --public-url, or with --dev")
 	}
 	s.scim = &fakeidp.SCIM{URL: url, Token: token.GetSecret()}
-	return connection, nil
+	return connection, s.register(ctx, strings.TrimSuffix(s.revokeAt, "/gtr/"+connection))
 }
 
 // clear deletes the store.
@@ -280,7 +281,10 @@ func (s *story) revoke(ctx context.Context) error {
 	if err := s.doors(ctx, false); err != nil {
 		return err
 	}
-	return s.refuseLogin(ctx)
+	if err := s.refuseLogin(ctx); err != nil {
+		return err
+	}
+	return s.awaitLogout(ctx)
 }
 
 // deactivate takes the person's access away.
@@ -294,7 +298,10 @@ func (s *story) deactivate(ctx context.Context) error {
 	if err := s.check(ctx, "viewer", "user:"+s.user, false); err != nil { // also what the application gave
 		return err
 	}
-	return s.refuseLogin(ctx)
+	if err := s.refuseLogin(ctx); err != nil {
+		return err
+	}
+	return s.awaitLogout(ctx)
 }
 
 // reactivate gives it back, and no session.
