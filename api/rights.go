@@ -35,6 +35,30 @@ var (
 		r, _ := req.(interface{ GetOrganizationId() string })
 		return inStore(req, r != nil, func() string { return r.GetOrganizationId() })
 	}
+	// ofProof is the organization that the request names, and where it says by word alone that a domain is the
+	// organization's, the store: other organizations of it may say the same.
+	ofProof = func(v View, req any) (access.Target, error) {
+		if r, ok := req.(interface{ GetConfirm() bool }); ok && r.GetConfirm() {
+			return ofStore(v, req)
+		}
+		return ofOrganization(v, req)
+	}
+	// ofNewMember is the organization that the request names, and where another one's provider manages the person, the
+	// store: who is made a member can be blocked, which is felt beyond the organization.
+	ofNewMember = func(v View, req any) (access.Target, error) {
+		r, ok := req.(interface {
+			GetOrganizationId() string
+			GetUserId() string
+		})
+		if !ok {
+			return ofStore(v, req)
+		}
+		elsewhere, err := identity.ManagedElsewhere(v, storeIn(req), r.GetOrganizationId(), r.GetUserId())
+		if err != nil || elsewhere {
+			return access.Target{Store: storeIn(req)}, err
+		}
+		return ofOrganization(v, req)
+	}
 	// ofThisOrganization is the organization whose id the request names.
 	ofThisOrganization = func(_ View, req any) (access.Target, error) {
 		r, _ := req.(interface{ GetId() string })
@@ -175,7 +199,7 @@ var rights = map[string]right{
 	ostiaryv1.IdentityService_VerifyOrganization_FullMethodName: reads(ofThisOrganization),
 	ostiaryv1.IdentityService_SetMapping_FullMethodName:         governs(ofStore),
 	ostiaryv1.IdentityService_GetMapping_FullMethodName:         reads(ofStore),
-	ostiaryv1.IdentityService_AddMember_FullMethodName:          writes(ofOrganization),
+	ostiaryv1.IdentityService_AddMember_FullMethodName:          writes(ofNewMember),
 	ostiaryv1.IdentityService_RemoveMember_FullMethodName:       writes(ofOrganization),
 	ostiaryv1.IdentityService_ListMembers_FullMethodName:        reads(ofOrganization),
 	ostiaryv1.IdentityService_BlockUser_FullMethodName:          writes(ofOrganization),
@@ -205,7 +229,7 @@ var rights = map[string]right{
 	ostiaryv1.IdentityService_CreateRole_FullMethodName:         governs(ofOrganization),
 	ostiaryv1.IdentityService_ListRoles_FullMethodName:          reads(ofOrganization),
 	ostiaryv1.IdentityService_AddDomain_FullMethodName:          governs(ofOrganization),
-	ostiaryv1.IdentityService_VerifyDomain_FullMethodName:       governs(ofOrganization),
+	ostiaryv1.IdentityService_VerifyDomain_FullMethodName:       governs(ofProof),
 	ostiaryv1.IdentityService_ListDomains_FullMethodName:        reads(ofOrganization),
 	ostiaryv1.IdentityService_RemoveDomain_FullMethodName:       governs(ofOrganization),
 	ostiaryv1.IdentityService_Discover_FullMethodName:           reads(ofStore), // without a store: of all

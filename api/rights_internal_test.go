@@ -29,6 +29,7 @@ import (
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/access"
+	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
 	"github.com/ostiary/ostiary/engine"
 	"github.com/ostiary/ostiary/identity"
 	"github.com/ostiary/ostiary/raftstore"
@@ -557,4 +558,39 @@ func httpRoutes(t *testing.T) map[string][]string {
 		t.Fatalf("only %d methods have routes: they were not found", len(all))
 	}
 	return all
+}
+
+// What an organization's administrator does is not to be felt in another organization of the store.
+func TestRightsOverOtherOrganizations(t *testing.T) {
+	g := newGuarded(t)
+	ctx := ostiary.WithPrincipal(t.Context(), ostiary.Principal{Kind: "internal", Name: "test"})
+	_, token, err := g.identity.CreateToken(ctx, g.store, g.connection, identity.Token{Name: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scim, directory, err := g.identity.Directory(t.Context(), g.connection, "Bearer "+token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann, err := directory.CreateUser(scim, identity.UserInput{UserName: "ann", Active: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		method, caller string
+		req            any
+		allowed        bool
+	}{
+		{ostiaryv1.IdentityService_VerifyDomain_FullMethodName, "org-admin", &ostiaryv1.VerifyDomainRequest{StoreId: g.store, OrganizationId: "acme", Name: "a.test"}, true},
+		{ostiaryv1.IdentityService_VerifyDomain_FullMethodName, "org-admin", &ostiaryv1.VerifyDomainRequest{StoreId: g.store, OrganizationId: "acme", Name: "a.test", Confirm: true}, false},
+		{ostiaryv1.IdentityService_VerifyDomain_FullMethodName, "store-admin", &ostiaryv1.VerifyDomainRequest{StoreId: g.store, OrganizationId: "acme", Name: "a.test", Confirm: true}, true},
+		{ostiaryv1.IdentityService_AddMember_FullMethodName, "other-org-admin", &ostiaryv1.AddMemberRequest{StoreId: g.store, OrganizationId: "globex", UserId: "bob"}, true},
+		{ostiaryv1.IdentityService_AddMember_FullMethodName, "other-org-admin", &ostiaryv1.AddMemberRequest{StoreId: g.store, OrganizationId: "globex", UserId: ann.ID}, false},
+		{ostiaryv1.IdentityService_AddMember_FullMethodName, "store-writer", &ostiaryv1.AddMemberRequest{StoreId: g.store, OrganizationId: "globex", UserId: ann.ID}, true},
+	} {
+		as := ostiary.WithPrincipal(t.Context(), ostiary.Principal{Kind: "preshared", Name: test.caller})
+		if err := g.authorize(as, test.method, test.req); (err == nil) != test.allowed {
+			t.Errorf("%s by %s of %v: %v, want it allowed %v", test.method, test.caller, test.req, err, test.allowed)
+		}
+	}
 }

@@ -37,3 +37,13 @@ func OrganizationOf(v interface {
 	}
 	return body.Organization, true, nil
 }
+
+// ManagedElsewhere reports whether a connection of another organization of a store manages a person.
+func ManagedElsewhere(v Documents, store, organization, user string) (bool, error) {
+	d, there, err := v.Document(managedKey(store, user))
+	if err != nil || !there {
+		return false, err
+	}
+	body, err := decode[managedBody](d)
+	return body.Organization != organization, err
+}
