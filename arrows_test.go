@@ -44,6 +44,7 @@ var allowed = map[string][]string{
 	"gtr":                    {"", "identity", "keyset"},
 	"idtoken":                {"", "identity", "keyset"},
 	"issuer":                 {"", "identity", "jws"},
+	"backchannel":            {"", "identity", "keyset", "rate"},
 	"ssf":                    {},
 	"ssf/receiver":           {"", "egress", "identity", "keyset", "rate", "ssf"},
 	"fakeidp":                {"keyset"}, // a tool for trials: it knows nothing of the server

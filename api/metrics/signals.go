@@ -1,19 +1,21 @@
 package metrics
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Signals counts the security event tokens of identity providers. It satisfies receiver.Observer of package
-// ssf/receiver, and may be used by any number of goroutines.
+// Signals counts the security event tokens and the logout tokens of identity providers. It satisfies the Observers of
+// packages ssf/receiver and backchannel, and may be used by any number of goroutines.
 type Signals struct {
 	durations *prometheus.HistogramVec
 	polls     *prometheus.CounterVec
+	logouts   *prometheus.HistogramVec
 }
 
-// NewSignals registers the histogram and the counter.
+// NewSignals registers the histograms and the counter.
 func NewSignals(r prometheus.Registerer) (*Signals, error) {
 	s := &Signals{
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -24,8 +26,13 @@ func NewSignals(r prometheus.Registerer) (*Signals, error) {
 		polls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ostiary_signal_polls_total", Help: "Requests to transmitters for security event tokens, by how they ended.",
 		}, []string{"result"}),
+		logouts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "ostiary_backchannel_logout_duration_seconds",
+			Help:    "Time of a request of an OpenID provider to log somebody out, until its answer is written, by status.",
+			Buckets: durationBuckets,
+		}, []string{"status"}),
 	}
-	for _, c := range []prometheus.Collector{s.durations, s.polls} {
+	for _, c := range []prometheus.Collector{s.durations, s.polls, s.logouts} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -45,4 +52,9 @@ func (s *Signals) Polled(ok bool) {
 		result = "ok"
 	}
 	s.polls.WithLabelValues(result).Inc()
+}
+
+// LoggedOut notes a request with a logout token. Status is of a closed set.
+func (s *Signals) LoggedOut(status int, took time.Duration) {
+	s.logouts.WithLabelValues(strconv.Itoa(status)).Observe(took.Seconds())
 }

@@ -28,6 +28,7 @@ type instruments struct {
 	requests *metrics.Requests
 	scim     *metrics.SCIM
 	gtr      *metrics.GTR
+	signals  *metrics.Signals
 }
 
 // newInstruments registers what is measured without a store.
@@ -42,6 +43,10 @@ func newInstruments() (*instruments, error) {
 	if err == nil {
 		ofGTR, err = metrics.NewGTR(registry)
 	}
+	var ofSignals *metrics.Signals
+	if err == nil {
+		ofSignals, err = metrics.NewSignals(registry)
+	}
 	if err == nil {
 		build := readBuildInfo()
 		err = metrics.Process(registry, build.Version, build.Revision)
@@ -49,7 +54,7 @@ func newInstruments() (*instruments, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	return &instruments{registry: registry, requests: requests, scim: ofSCIM, gtr: ofGTR}, nil
+	return &instruments{registry: registry, requests: requests, scim: ofSCIM, gtr: ofGTR, signals: ofSignals}, nil
 }
 
 // watchGates registers how many stores have their gate off.

@@ -24,6 +24,7 @@ import (
 	"github.com/ostiary/ostiary/oauth"
 	"github.com/ostiary/ostiary/raftstore"
 	"github.com/ostiary/ostiary/scim"
+	"github.com/ostiary/ostiary/ssf/receiver"
 )
 
 // nodeOptions is what a node needs; serve, demo and the tests fill it.
@@ -139,6 +140,8 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		Service: server.Identity(), Keys: keys, Cluster: store.ClusterID, Now: store.Now,
 		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Observer: gtrObserver, Logger: o.logger,
 	})
+	pollSignals := mountSignals(server, instruments, receiver.Options{Service: server.Identity(), Keys: keys, Now: store.Now, Logger: o.logger},
+		outgoing, store.Leads)
 	server.Mount(gtr.Prefix, revocations)
 	server.Mount(gtr.LongPrefix, revocations)
 	server.MountWhere(issuer.Takes, issuer.New(issuer.Options{
@@ -154,6 +157,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	keeper.Go(func() {
 		tellOthers(keeperCtx, store, server.Identity(), outgoing, strings.TrimSuffix(o.authzenBaseURL, "/"), o.logger)
 	})
+	keeper.Go(func() { pollSignals(keeperCtx) })
 	keeper.Go(func() { keepWrapped(keeperCtx, server.Identity(), o.identityKeys != nil, o.logger) })
 	served = true
 	if o.admin != nil {
