@@ -47,7 +47,8 @@ func (h *health) status(service string) (healthv1.HealthCheckResponse_ServingSta
 		}
 		asRole = service == "ostiary."+role
 	case "", openfgav1.OpenFGAService_ServiceDesc.ServiceName, authzenv1.AuthZenService_ServiceDesc.ServiceName,
-		ostiaryv1.OstiaryService_ServiceDesc.ServiceName, ostiaryv1.IdentityService_ServiceDesc.ServiceName,
+		ostiaryv1.OstiaryService_ServiceDesc.ServiceName, ostiaryv1.TupleService_ServiceDesc.ServiceName,
+		ostiaryv1.IdentityService_ServiceDesc.ServiceName,
 		ostiaryv1.SessionService_ServiceDesc.ServiceName, ostiaryv1.SigningKeyService_ServiceDesc.ServiceName,
 		ostiaryv1.OutboxService_ServiceDesc.ServiceName,
 		ostiaryv1.AccessService_ServiceDesc.ServiceName:

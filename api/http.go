@@ -84,6 +84,9 @@ func (s *Server) newGateway(streams *grpc.ClientConn) (http.Handler, error) {
 	if err := ostiaryv1.RegisterIdentityServiceHandlerClient(ctx, mux, ostiaryv1.NewIdentityServiceClient(conn)); err != nil {
 		return nil, fmt.Errorf("register ostiary.v1's IdentityService over HTTP: %w", err)
 	}
+	if err := ostiaryv1.RegisterTupleServiceHandlerClient(ctx, mux, ostiaryv1.NewTupleServiceClient(conn)); err != nil {
+		return nil, fmt.Errorf("register ostiary.v1's TupleService over HTTP: %w", err)
+	}
 	if err := ostiaryv1.RegisterSessionServiceHandlerClient(ctx, mux, ostiaryv1.NewSessionServiceClient(conn)); err != nil {
 		return nil, fmt.Errorf("register ostiary.v1's SessionService over HTTP: %w", err)
 	}

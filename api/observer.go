@@ -26,6 +26,7 @@ func Methods() []string {
 	var all []string
 	for _, service := range []*grpc.ServiceDesc{
 		&openfgav1.OpenFGAService_ServiceDesc, &authzenv1.AuthZenService_ServiceDesc, &ostiaryv1.OstiaryService_ServiceDesc,
+		&ostiaryv1.TupleService_ServiceDesc,
 		&ostiaryv1.IdentityService_ServiceDesc, &ostiaryv1.SessionService_ServiceDesc,
 		&ostiaryv1.SigningKeyService_ServiceDesc, &ostiaryv1.OutboxService_ServiceDesc, &ostiaryv1.AccessService_ServiceDesc,
 	} {

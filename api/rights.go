@@ -237,6 +237,8 @@ var rights = map[string]right{
 	ostiaryv1.IdentityService_TurnGateOff_FullMethodName:        governs(ofStore),
 	ostiaryv1.IdentityService_TurnGateOn_FullMethodName:         governs(ofStore),
 
+	ostiaryv1.TupleService_DeleteTuples_FullMethodName: writes(ofStore),
+
 	ostiaryv1.SessionService_CreateSession_FullMethodName:            writes(ofSession),
 	ostiaryv1.SessionService_CreateSessionFromIDToken_FullMethodName: writes(ofConnection),
 	ostiaryv1.SessionService_GetSession_FullMethodName:               reads(ofThisSession),

@@ -63,6 +63,9 @@ type View interface {
 	LookUp(ctx context.Context, store string, tuples []ostiary.Tuple, found func(i int, t ostiary.StoredTuple) bool) error
 	Tuples(ctx context.Context, f ostiary.Filter, after *ostiary.Tuple) iter.Seq2[ostiary.StoredTuple, error]
 	Changes(ctx context.Context, store string, after ostiary.Revision, afterSeq uint32) iter.Seq2[ostiary.Change, error]
+	// CountChanges returns how many rows the changelog of a store has of one revision, at which only tuples of
+	// that store have changed.
+	CountChanges(store string, r ostiary.Revision) (int, error)
 	Reader(store string, nowNanos int64) engine.Reader
 }
 
@@ -305,6 +308,7 @@ func (s *Server) newGRPCServer() *grpc.Server {
 	ostiaryv1.RegisterOstiaryServiceServer(server, &ostiaryService{server: s})
 	ostiaryv1.RegisterIdentityServiceServer(server, &identityService{server: s})
 	ostiaryv1.RegisterSessionServiceServer(server, &sessionService{server: s})
+	ostiaryv1.RegisterTupleServiceServer(server, &tupleService{server: s})
 	ostiaryv1.RegisterOutboxServiceServer(server, &outboxService{server: s})
 	ostiaryv1.RegisterSigningKeyServiceServer(server, &signingKeyService{server: s})
 	ostiaryv1.RegisterAccessServiceServer(server, &accessService{server: s})

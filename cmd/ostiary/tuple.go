@@ -21,7 +21,7 @@ import (
 func newTupleCommand(a *app) *cobra.Command {
 	return a.addStoreFlag(a.addClientFlags(group("tuple", "Write, delete, read, import and export tuples",
 		"  ostiary tuple write doc:1#viewer@user:ann\n  ostiary tuple import tuples.csv",
-		newTupleWriteCommand(a), newTupleDeleteCommand(a), newTupleReadCommand(a),
+		newTupleWriteCommand(a), newTupleDeleteCommand(a), newTupleDeleteWhereCommand(a), newTupleReadCommand(a),
 		newTupleImportCommand(a), newTupleExportCommand(a))))
 }
 
