@@ -39,14 +39,13 @@ type Letter struct {
 // Target names the queue that the delivery waits in: "webhook/w01…".
 func (d Delivery) Target() string { return d.Kind + "/" + d.To }
 
-// The collections. The key of a delivery is its store, target and id, with "/" between; so is that of a dead letter,
-// which lies in a collection of its store. The key of a target's state is store, "/" and target.
+// The collections. The key of a delivery or a dead letter is its store, target and id, with "/" between; that of a
+// target's state is store, "/" and target.
 const (
 	deliveries = "outbox"
+	letters    = "outbox-dead"
 	targets    = "outbox-target"
 )
-
-func lettersOf(store string) string { return "outbox-dead/" + store }
 
 const bodyForm = 1
 
@@ -71,7 +70,7 @@ func (d Delivery) key() ostiary.DocumentKey {
 }
 
 func (d Delivery) letterKey() ostiary.DocumentKey {
-	return ostiary.DocumentKey{Collection: lettersOf(d.Store), Key: d.key().Key}
+	return ostiary.DocumentKey{Collection: letters, Key: d.key().Key}
 }
 
 func (d Delivery) body() deliveryBody {

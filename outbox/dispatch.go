@@ -185,7 +185,7 @@ func (t *term) letterRoom(v identity.View, store string) (int, error) {
 	c, known := t.letters[store]
 	t.mu.Unlock()
 	if !known || time.Since(c.at) > lettersFor {
-		n, err := v.CountDocuments(lettersOf(store))
+		n, err := countIn(v, letters, store)
 		if err != nil {
 			return 0, err
 		}

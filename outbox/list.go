@@ -2,8 +2,10 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -29,6 +31,72 @@ func readLetters(v identity.View, collection, prefix, after string, limit int) (
 		all = append(all, l)
 	}
 	return all, nil
+}
+
+// countIn counts the documents of a collection that are of a store.
+func countIn(v identity.View, collection, store string) (n int, err error) {
+	for after := store + "/"; ; {
+		docs, err := v.Documents(collection, after, givenUpAtOnce, false)
+		if err != nil {
+			return n, err
+		}
+		for _, d := range docs {
+			if !strings.HasPrefix(d.Key.Key, store+"/") {
+				return n, nil
+			}
+			n++
+		}
+		if len(docs) < givenUpAtOnce {
+			return n, nil
+		}
+		after = docs[len(docs)-1].Key.Key
+	}
+}
+
+// Depth is how much waits in all stores.
+type Depth struct {
+	Events, Deliveries, Letters int
+	OldestNanos                 int64 // since when the oldest event or delivery has waited; 0: none does
+}
+
+// DepthOf counts what waits in all stores.
+func DepthOf(v identity.View) (d Depth, err error) {
+	for _, count := range []struct {
+		collection string
+		n          *int
+	}{{identity.Events, &d.Events}, {deliveries, &d.Deliveries}, {letters, &d.Letters}} {
+		if *count.n, err = v.CountDocuments(count.collection); err != nil {
+			return d, err
+		}
+	}
+	older := func(nanos int64) {
+		if d.OldestNanos == 0 || nanos < d.OldestNanos {
+			d.OldestNanos = nanos
+		}
+	}
+	for after := ""; ; {
+		docs, err := v.Documents(identity.Events, after, 1, false)
+		if err != nil || len(docs) == 0 {
+			return d, errors.Join(err, eachQueue(v, "", func(first Letter) error {
+				older(first.QueuedNanos)
+				return nil
+			}))
+		}
+		store, id, _ := strings.Cut(docs[0].Key.Key, "/")
+		if at := eventNanos(id); at != 0 {
+			older(at)
+		}
+		after = store + "/" + pastQueue
+	}
+}
+
+// eventNanos returns when an event happened, by its id; 0 where that is none.
+func eventNanos(id string) int64 {
+	parsed, err := ulid.ParseStrict(id)
+	if err != nil {
+		return 0
+	}
+	return int64(parsed.Time()) * int64(time.Millisecond)
 }
 
 // Backlog is what waits for a target, and how the target does.
@@ -93,8 +161,8 @@ func TotalsOf(ctx context.Context, v identity.View, store string, most int) (n T
 			break
 		}
 		n.Events++
-		if parsed, err := ulid.ParseStrict(id); err == nil {
-			n.older(int64(parsed.Time()) * 1e6)
+		if at := eventNanos(id); at != 0 {
+			n.older(at)
 		}
 	}
 	if n.Queues, err = Queues(ctx, v, store); err != nil {
@@ -104,7 +172,7 @@ func TotalsOf(ctx context.Context, v identity.View, store string, most int) (n T
 		n.Deliveries += q.Waiting
 		n.older(q.OldestNanos)
 	}
-	n.Letters, err = v.CountDocuments(lettersOf(store))
+	n.Letters, err = countIn(v, letters, store)
 	return n, err
 }
 
@@ -131,7 +199,7 @@ func Deliveries(v identity.View, store string, f Filter, after string, limit int
 
 // Letters returns up to limit dead letters of a store, after the one with that Place.
 func Letters(v identity.View, store string, f Filter, after string, limit int) ([]Letter, error) {
-	return filtered(v, lettersOf(store), store, f, after, limit)
+	return filtered(v, letters, store, f, after, limit)
 }
 
 // Place is where a delivery lies among those of its store.
@@ -182,12 +250,12 @@ func settle(
 	ctx context.Context, s *identity.Service, store, action string, f Filter, limit int, each func(m *ostiary.Mutation, l Letter),
 ) (n int, receipt ostiary.Receipt, err error) {
 	receipt, err = s.Commit(ctx, store, action, f.Target, func(v identity.View, m *ostiary.Mutation) error {
-		letters, err := Letters(v, store, f, "", limit)
+		chosen, err := Letters(v, store, f, "", limit)
 		if err != nil {
 			return err
 		}
-		n = len(letters)
-		for _, l := range letters {
+		n = len(chosen)
+		for _, l := range chosen {
 			m.Preconditions = append(m.Preconditions, at(l.document))
 			m.Documents = append(m.Documents, remove(l.letterKey()))
 			each(m, l)

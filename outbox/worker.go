@@ -23,6 +23,9 @@ const (
 	Dropped = "dropped" // there is no such target any more
 )
 
+// Outcomes lists the outcomes of attempts.
+func Outcomes() []string { return []string{Taken, Failed, Dead, Dropped} }
+
 // Observer is told of deliveries. It is safe for concurrent use.
 type Observer interface {
 	Delivered(kind, outcome string)

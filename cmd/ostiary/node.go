@@ -22,6 +22,7 @@ import (
 	"github.com/ostiary/ostiary/issuer"
 	"github.com/ostiary/ostiary/keyset"
 	"github.com/ostiary/ostiary/oauth"
+	"github.com/ostiary/ostiary/outbox"
 	"github.com/ostiary/ostiary/raftstore"
 	"github.com/ostiary/ostiary/scim"
 	"github.com/ostiary/ostiary/ssf/receiver"
@@ -116,8 +117,12 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	var told outbox.Observer
 	if instruments != nil {
 		if err := instruments.watchGates(server); err != nil {
+			return err
+		}
+		if told, err = instruments.watchOutbox(store); err != nil {
 			return err
 		}
 	}
@@ -155,7 +160,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		keepSigningKeys(keeperCtx, server.Identity(), store.Leads, cmp.Or(o.signingRotation, 90*24*time.Hour), o.logger)
 	})
 	keeper.Go(func() {
-		tellOthers(keeperCtx, store, server.Identity(), outgoing, strings.TrimSuffix(o.authzenBaseURL, "/"), o.logger)
+		tellOthers(keeperCtx, store, server.Identity(), outgoing, strings.TrimSuffix(o.authzenBaseURL, "/"), told, o.logger)
 	})
 	keeper.Go(func() { pollSignals(keeperCtx) })
 	keeper.Go(func() { keepWrapped(keeperCtx, server.Identity(), o.identityKeys != nil, o.logger) })

@@ -14,12 +14,13 @@ import (
 // tellOthers tells applications what happens, while this node leads, until ctx ends. What it signs names the public
 // URL.
 func tellOthers(
-	ctx context.Context, store *raftstore.Store, people *identity.Service, outgoing *egress.Client, publicURL string, logger *slog.Logger,
+	ctx context.Context, store *raftstore.Store, people *identity.Service, outgoing *egress.Client, publicURL string, observer outbox.Observer, logger *slog.Logger,
 ) {
 	outbox.New(outbox.Options{
-		Backend: tellBackend{store}, Identity: people, Leads: store.Leads, Logger: logger,
+		Backend: tellBackend{store}, Identity: people, Leads: store.Leads, Logger: logger, Observer: observer,
 		Kinds: []outbox.Kind{
 			&outbox.Webhooks{Identity: people, Client: outgoing, Cluster: store.ClusterID, Now: store.Now},
+			&outbox.Tokens{Identity: people, Client: outgoing},
 			&outbox.Logouts{Identity: people, Client: outgoing, PublicURL: publicURL, Now: store.Now},
 		},
 	}).Run(ctx)
