@@ -115,7 +115,7 @@ func (v *DirectoryView) loggedOut(ctx context.Context, e *ends, o OIDCIssuer, q 
 	if q.SID != "" {
 		f := SessionFilter{Organization: c.Organization, Issuer: q.Issuer, SID: q.SID}
 		for t, err := range f.sessions(ctx, v.view, v.secrets, c.Store, "") {
-			if err == nil && (len(people) == 0 || slices.Contains(people, t.User)) {
+			if err == nil && (len(people) == 0 || slices.Contains(people, t.User) || slices.Contains(people, t.Actor)) {
 				err = e.add(t.ID)
 			}
 			if err != nil {
@@ -182,6 +182,18 @@ func (l *logins) endSID(hash string) {
 	}
 	l.body.LoggedOut = append(l.body.LoggedOut, hash)
 	l.body.LoggedOut = l.body.LoggedOut[max(len(l.body.LoggedOut)-maxLoggedOut, 0):]
+}
+
+// loggedOutOf returns up to which authentications a person was logged out of the issuer by which a session comes. One
+// that says a connection and no issuer may come of any.
+func (l *logins) loggedOutOf(in SessionInput) (mark int64) {
+	if in.Issuer != "" || in.Connection == "" {
+		return l.body.LoggedOutOf[in.Issuer]
+	}
+	for _, nanos := range l.body.LoggedOutOf {
+		mark = max(mark, nanos)
+	}
+	return mark
 }
 
 // endIssuer notes that the person was logged out of an issuer. Where there are too many issuers, the one of the

@@ -145,3 +145,45 @@ func TestSignalledSessionDoesNotComeAgain(t *testing.T) {
 	in.SID = "s2"
 	w.logIn(in)
 }
+
+// A logout reaches who acts for another, and what an application says of a connection without its issuer; and no login
+// of before it comes after it by these ways.
+func TestLogOutReach(t *testing.T) {
+	w := newWorld(t)
+	ann, bob := w.person("ann", "00u1", "ann@acme.test"), w.person("bob", "00u2", "bob@acme.test")
+	a := w.provide(w.connection.ID, nil)
+	auth := w.raft.Now()
+	bySID := identity.SessionInput{Organization: "acme", User: bob.ID, Actor: ann.ID, Issuer: a.Issuer, SID: "s1", AuthNanos: auth}
+	acting := identity.SessionInput{Organization: "acme", User: bob.ID, Actor: ann.ID, Issuer: a.Issuer, AuthNanos: auth}
+	unnamed := identity.SessionInput{Organization: "acme", User: ann.ID, Connection: w.connection.ID, AuthNanos: auth}
+	stays := w.logIn(identity.SessionInput{User: ann.ID, AuthNanos: auth})
+	w.logIn(bySID)
+	out := func(sid string) {
+		t.Helper()
+		if _, err := w.service.LogOut(t.Context(), identity.Logout{Connection: w.connection.ID, Setting: a.Setting, Issuer: a.Issuer,
+			Subject: "00u1", SID: sid, IssuedNanos: w.raft.Now(), Once: "of " + sid}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := func(what string, in identity.SessionInput) {
+		t.Helper()
+		if _, err := w.service.CreateSession(w.ctx(), store, in); err == nil {
+			t.Errorf("%s: logged in", what)
+		} else {
+			wantRefused(t, err, identity.RefusedReauthenticate)
+		}
+	}
+	out("s1")
+	w.wantLive(identity.SessionFilter{}, stays.ID)
+	refused("by a session that has ended", bySID)
+	w.logIn(acting)
+	w.logIn(unnamed)
+	out("")
+	w.wantLive(identity.SessionFilter{}, stays.ID)
+	refused("acting", acting)
+	refused("of the connection alone", unnamed)
+	acting.AuthNanos, unnamed.AuthNanos = w.raft.Now(), w.raft.Now()
+	w.logIn(acting)
+	w.logIn(unnamed)
+	w.wantVerified()
+}

@@ -257,11 +257,12 @@ func (l *login) judgePeople() error {
 		if err != nil {
 			return err
 		}
+		if slices.Contains(logins.body.LoggedOut, l.sid) {
+			return refuseLogin(RefusedReauthenticate, "that session of the identity provider has ended: authenticate again")
+		}
+		l.mark = max(l.mark, logins.loggedOutOf(l.SessionInput))
 		if user == l.User {
-			if slices.Contains(logins.body.LoggedOut, l.sid) {
-				return refuseLogin(RefusedReauthenticate, "that session of the identity provider has ended: authenticate again")
-			}
-			l.mark = max(l.mark, logins.watermark(l.Organization), logins.body.LoggedOutOf[l.Issuer])
+			l.mark = max(l.mark, logins.watermark(l.Organization))
 		} else {
 			l.mark = max(l.mark, logins.highest())
 			if err := l.judgeWaiting(user); err != nil {
