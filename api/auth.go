@@ -98,3 +98,23 @@ func (s *Server) authenticate(ctx context.Context, values []string) (context.Con
 	}
 	return ostiary.WithPrincipal(ctx, p), nil
 }
+
+// FirstOf returns the Authenticator that asks others one after the other, until one knows the caller.
+func FirstOf(others ...Authenticator) Authenticator {
+	if len(others) == 1 {
+		return others[0]
+	}
+	return firstOf(others)
+}
+
+type firstOf []Authenticator
+
+func (all firstOf) Authenticate(ctx context.Context, authorization string) (p ostiary.Principal, err error) {
+	err = errUnauthenticated
+	for _, a := range all {
+		if p, err = a.Authenticate(ctx, authorization); err == nil {
+			return p, nil
+		}
+	}
+	return ostiary.Principal{}, err
+}

@@ -33,6 +33,8 @@ type nodeOptions struct {
 	dataDir       string
 	grpc, http    net.Listener // closed by runNode
 	authenticator api.Authenticator
+	accessControl bool                      // callers may do only what they were granted
+	keepKeys      func(ctx context.Context) // reads the keys of callers again until ctx ends; nil: nothing to do
 	limits        api.Limits
 	cors          api.CORS
 	// authzenBaseURL is the URL for AuthZEN's discovery; without it there is none.
@@ -110,6 +112,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		OnServing:     o.ready,
 
 		JudgeURL:       outgoing.JudgeURL,
+		AccessControl:  o.accessControl,
 		AuthZENBaseURL: o.authzenBaseURL,
 		IdentityKeys:   o.identityKeys,
 		AuditRetention: o.auditRetention,
@@ -163,6 +166,13 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		tellOthers(keeperCtx, store, server.Identity(), outgoing, strings.TrimSuffix(o.authzenBaseURL, "/"), told, o.logger)
 	})
 	keeper.Go(func() { pollSignals(keeperCtx) })
+	if o.keepKeys != nil {
+		keeper.Go(func() { o.keepKeys(keeperCtx) })
+	}
+	if o.accessControl {
+		leads := func() bool { return store.Role() == "leader" }
+		keeper.Go(func() { offerBootstrap(keeperCtx, server.Access(), leads, o.dataDir, o.logger) })
+	}
 	keeper.Go(func() { keepWrapped(keeperCtx, server.Identity(), o.identityKeys != nil, o.logger) })
 	served = true
 	if o.admin != nil {

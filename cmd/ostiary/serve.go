@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,9 +22,7 @@ type serveFlags struct {
 	grpcAddr       string
 	httpAddr       string
 	dev            bool
-	authnMethod    string
-	keys           []string
-	keysFile       string
+	authn          authnFlags
 	logFormat      string
 	logLevel       string
 	cors           api.CORS
@@ -68,9 +65,6 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 	f.StringVar(&flags.grpcAddr, "grpc-addr", "127.0.0.1:8081", "address for gRPC")
 	f.StringVar(&flags.httpAddr, "http-addr", "127.0.0.1:8080", "address for HTTP")
 	f.BoolVar(&flags.dev, "dev", false, "no authentication, on loopback addresses alone")
-	f.StringVar(&flags.authnMethod, "authn-method", "", "who may call: preshared, or none (with --dev alone)")
-	f.StringSliceVar(&flags.keys, "authn-preshared-keys", nil, "keys for --authn-method preshared, with commas between")
-	f.StringVar(&flags.keysFile, "authn-preshared-keys-file", "", "file with keys for --authn-method preshared, one a line")
 	f.StringVar(&flags.logFormat, "log-format", "text", "text or json")
 	f.StringVar(&flags.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringSliceVar(&flags.cors.AllowedOrigins, "http-cors-allowed-origins", []string{"*"}, "origins whose pages may call over HTTP (*: all)")
@@ -83,8 +77,9 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 	f.StringVar(&flags.adminAddr, "admin-addr", defaultAdminAddr, "address for metrics (/metrics) and profiles (/debug/pprof), without authentication (empty: none)")
 	f.Var(&flags.memoryLimit, "memory-limit", "memory of the whole process, as 2GiB (0: half of what the machine or the control group has)")
 	f.Var(&flags.cacheSize, "cache-size", "memory of the cache of edges, as 256MiB (0: none; without: a quarter of --memory-limit)")
-	fromEnv(f, "admin-addr", "memory-limit", "cache-size", "history-retention", "audit-retention", "data-dir", "grpc-addr", "http-addr", "dev", "authn-method", "authn-preshared-keys", "authn-preshared-keys-file",
+	fromEnv(f, "admin-addr", "memory-limit", "cache-size", "history-retention", "audit-retention", "data-dir", "grpc-addr", "http-addr", "dev",
 		"log-format", "log-level", "http-cors-allowed-origins", "http-cors-allowed-headers", "public-url", "authzen-base-url", "identity-key-file")
+	flags.authn.register(f)
 	flags.cluster.register(f)
 	flags.limits.register(f)
 	flags.egress.register(f)
@@ -104,7 +99,11 @@ const (
 const heapGrowth = 200
 
 func (a *app) serve(ctx context.Context, flags serveFlags) error {
-	authenticator, err := flags.authenticator()
+	logger, err := newLogger(a.err, flags.logFormat, flags.logLevel)
+	if err != nil {
+		return err
+	}
+	callers, err := flags.judgeCallers(logger)
 	if err != nil {
 		return err
 	}
@@ -136,10 +135,6 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	if err != nil {
 		return err
 	}
-	logger, err := newLogger(a.err, flags.logFormat, flags.logLevel)
-	if err != nil {
-		return err
-	}
 	identityKeys, err := readIdentityKeys(flags.identityKeys)
 	if err != nil {
 		return err
@@ -157,6 +152,9 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	}
 	if flags.dev {
 		a.talkf("%s", a.paintErr(red, "DEVELOPMENT MODE: no authentication. Everybody on this machine may read and change everything."))
+	}
+	if !flags.dev && !callers.control {
+		logger.Warn("access control is off: whoever has a key may do everything (--access-control on)")
 	}
 	grpcListener, err := net.Listen("tcp", flags.grpcAddr)
 	if err != nil {
@@ -185,7 +183,7 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	}
 	return runNode(ctx, nodeOptions{
 		dataDir: flags.dataDir, grpc: grpcListener, http: httpListener,
-		authenticator: authenticator, limits: flags.limits.limits(), engine: flags.limits.engine(), cors: flags.cors,
+		authenticator: callers.authenticator, accessControl: callers.control, keepKeys: callers.keep, limits: flags.limits.limits(), engine: flags.limits.engine(), cors: flags.cors,
 		memory: memory, admin: adminListener,
 		authzenBaseURL: publicURL,
 		identityKeys:   identityKeys,
@@ -212,56 +210,6 @@ func keptForEverIfZero(retention time.Duration) time.Duration {
 		return -1
 	}
 	return retention
-}
-
-// authenticator judges who may call. A server that would let everybody in without having been told so
-// by --dev does not start.
-func (f serveFlags) authenticator() (api.Authenticator, error) {
-	keys, err := f.allKeys()
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case f.dev && (f.authnMethod == "preshared" || len(keys) > 0):
-		return nil, usagef("--dev is the mode without authentication: leave out --dev, or the keys")
-	case f.dev:
-		faults := []error{loopbackOnly("--grpc-addr", f.grpcAddr), loopbackOnly("--http-addr", f.httpAddr)}
-		if f.adminAddr != "" {
-			faults = append(faults, loopbackOnly("--admin-addr", f.adminAddr))
-		}
-		return api.Anonymous(), errors.Join(faults...)
-	case f.authnMethod == "":
-		return nil, usagef("no authentication method: pass --authn-method preshared with keys in OSTIARY_AUTHN_PRESHARED_KEYS or --authn-preshared-keys-file, or --dev to try things out on this machine")
-	case f.authnMethod == "none":
-		return nil, usagef("--authn-method none lets everybody in: it needs --dev, which listens on loopback addresses alone; elsewhere use --authn-method preshared")
-	case f.authnMethod != "preshared":
-		return nil, usagef("--authn-method %q is neither preshared nor none", f.authnMethod)
-	case len(keys) == 0:
-		return nil, usagef("--authn-method preshared needs keys: OSTIARY_AUTHN_PRESHARED_KEYS, --authn-preshared-keys-file or --authn-preshared-keys")
-	}
-	authenticator, err := api.PresharedKeys(keys...)
-	if err != nil {
-		return nil, usagef("%v", err)
-	}
-	return authenticator, nil
-}
-
-// allKeys returns the keys of the flag and of the file.
-func (f serveFlags) allKeys() ([]string, error) {
-	keys := append([]string(nil), f.keys...)
-	if f.keysFile == "" {
-		return keys, nil
-	}
-	text, err := os.ReadFile(f.keysFile)
-	if err != nil {
-		return nil, fmt.Errorf("read the pre-shared keys: %w", err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			keys = append(keys, line)
-		}
-	}
-	return keys, nil
 }
 
 // loopbackOnly refuses an address that other machines could reach.
