@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 
@@ -27,6 +26,7 @@ const (
 	storyClient       = "portal"
 	storyDocument     = "document:roadmap"
 	storyModel        = "    define can_view: viewer and live from organization\n"
+	storySession      = 8 * time.Hour // until the provider wants to be asked again
 )
 
 // storyWorld is where the story plays.
@@ -37,11 +37,13 @@ type storyWorld struct {
 	scim     *fakeidp.SCIM
 	store    string // its id
 	revokeAt string // URL
-	user     string // the person's id
-	session  string // the newest
-	asserted time.Time
-	token    string // of the newest answer
-	party    *storyParty
+
+	connection string
+	user       string // the person's id
+	session    string // the newest
+	idToken    string // the newest
+	token      string // of the newest answer
+	party      *storyParty
 }
 
 // prepare makes a store with an organization, whose people come from a fake identity provider.
@@ -105,6 +107,7 @@ func (s *story) connect(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("create a connection: %w", err)
 	}
 	connection := made.GetConnection().GetId()
+	s.connection = connection
 	token, err := s.admin.CreateToken(ctx, &ostiaryv1.CreateTokenRequest{StoreId: s.store, ConnectionId: connection, Name: "trial"})
 	if err != nil {
 		return "", fmt.Errorf("create a token: %w", err)
@@ -113,6 +116,11 @@ func (s *story) connect(ctx context.Context) (string, error) {
 		Issuer: s.idp.Issuer(), Subject: storyClient, Jwks: string(s.idp.KeySet())}})
 	if err != nil {
 		return "", fmt.Errorf("say who may log people out: %w", err)
+	}
+	_, err = s.admin.SetOIDCIssuer(ctx, &ostiaryv1.SetOIDCIssuerRequest{StoreId: s.store, ConnectionId: connection, OidcIssuer: &ostiaryv1.OIDCIssuer{
+		Issuer: s.idp.Issuer(), ClientIds: []string{storyClient}, Jwks: string(s.idp.KeySet()), SubjectClaim: "sub"}})
+	if err != nil {
+		return "", fmt.Errorf("say who signs ID tokens: %w", err)
 	}
 	s.revokeAt = set.GetEndpointUrl()
 	url := made.GetConnection().GetScimUrl()
@@ -199,14 +207,18 @@ func (s *story) provision(ctx context.Context) error {
 	return s.check(ctx, "can_view", "user:"+s.user, false) // nobody has logged in yet
 }
 
-// authenticate lets the person authenticate at the provider now.
-func (s *story) authenticate() { s.asserted = time.Now().Truncate(time.Second) }
+// authenticate lets the person authenticate at the provider now, which gives out an ID token.
+func (s *story) authenticate() (err error) {
+	s.idToken, err = s.idp.IDToken(fakeidp.Login{Subject: storyPerson.ExternalID, ClientID: storyClient, SID: "102" + time.Now().Format("150405.000"),
+		ACR: "urn:okta:loa:2fa:any", AMR: []string{"pwd", "otp"}, SessionExpiry: time.Now().Add(storySession)})
+	return err
+}
 
-// report tells the server of a login by what was asserted last.
+// report shows the server the newest ID token.
 func (s *story) report(ctx context.Context) (*ostiaryv1.Session, error) {
 	var header metadata.MD
-	made, err := s.sessions.CreateSession(ctx, &ostiaryv1.CreateSessionRequest{StoreId: s.store, Session: &ostiaryv1.Session{
-		OrganizationId: storyOrganization, UserId: s.user, ClientId: storyClient, AuthTime: timestamppb.New(s.asserted)}}, grpc.Header(&header))
+	made, err := s.sessions.CreateSessionFromIDToken(ctx, &ostiaryv1.CreateSessionFromIDTokenRequest{
+		StoreId: s.store, ConnectionId: s.connection, IdToken: s.idToken, ClientId: storyClient}, grpc.Header(&header))
 	if err == nil {
 		s.token = strings.Join(header.Get(headerToken), "")
 	}
@@ -215,7 +227,7 @@ func (s *story) report(ctx context.Context) (*ostiaryv1.Session, error) {
 
 // logIn logs the person in, and sees that the doors are open.
 func (s *story) logIn(ctx context.Context) error {
-	err := s.step(whoPortal, "log the person in", func() (string, error) {
+	err := s.step(whoPortal, "log the person in by an ID token", func() (string, error) {
 		made, err := s.report(ctx)
 		s.session = made.GetId()
 		return "session " + s.session, err
@@ -227,7 +239,9 @@ func (s *story) logIn(ctx context.Context) error {
 }
 
 func (s *story) logInFirst(ctx context.Context) error {
-	s.authenticate()
+	if err := s.authenticate(); err != nil {
+		return err
+	}
 	return s.logIn(ctx)
 }
 
@@ -241,8 +255,7 @@ func (s *story) logInAgain(ctx context.Context) error {
 		case <-ctx.Done():
 			return "", ctx.Err()
 		}
-		s.authenticate()
-		return s.asserted.UTC().Format(time.TimeOnly), nil
+		return time.Now().UTC().Format(time.TimeOnly), s.authenticate()
 	})
 	if err != nil {
 		return err
@@ -252,13 +265,13 @@ func (s *story) logInAgain(ctx context.Context) error {
 
 // refuseLogin sees that what was asserted last logs nobody in.
 func (s *story) refuseLogin(ctx context.Context) error {
-	return s.step(whoPortal, "log the person in by the assertion of before", func() (string, error) {
+	return s.step(whoPortal, "log the person in by the ID token of before", func() (string, error) {
 		made, err := s.report(ctx)
 		var refused *serverError
 		switch {
 		case err == nil:
 			return "", fmt.Errorf("let in with the session %s", made.GetId())
-		case errors.As(err, &refused) && refused.code == codes.FailedPrecondition:
+		case errors.As(err, &refused) && refused.code == codes.PermissionDenied:
 			return "refused", nil
 		}
 		return "", err
