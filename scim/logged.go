@@ -13,7 +13,7 @@ import (
 	"github.com/ostiary/ostiary/identity"
 )
 
-// What is recorded of requests holds no values: of a path its endpoints and ids, of a query the names of its
+// What is recorded of requests holds no values: of methods those that there are, of a path its endpoints and ids, of a query the names of its
 // parameters, of a body the names of attributes that the schema has.
 
 var (
@@ -60,7 +60,7 @@ type trace struct {
 }
 
 func newTrace(r *http.Request) *trace {
-	return &trace{request: identity.Request{ID: r.Header.Get("X-Request-Id"), Method: r.Method}, ctx: r.Context()}
+	return &trace{request: identity.Request{ID: r.Header.Get("X-Request-Id"), Method: among(observedMethods, r.Method)}, ctx: r.Context()}
 }
 
 // recordTime bounds what recording a request may take.

@@ -152,3 +152,14 @@ func TestLogOfLongPaths(t *testing.T) {
 		t.Errorf("got %.200q, want %q", got, want)
 	}
 }
+
+// Whoever knows a connection's id leaves nothing of their own in its log: what they send may be long, and is kept.
+func TestStrangersLeaveNothing(t *testing.T) {
+	w := newWorld(t, nil)
+	w.bearer = "Bearer x"
+	w.send(strings.Repeat("X", 30<<10), "/"+strings.Repeat("y", 10<<10), "").want(401)
+	all := w.log(identity.LogQuery{})
+	if text := fmt.Sprintf("%+v", all[len(all)-1]); len(text) > 1<<10 || strings.Contains(text, "XXX") || strings.Contains(text, "yyy") {
+		t.Errorf("the log holds %d bytes: %.200s", len(text), text)
+	}
+}
