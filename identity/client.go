@@ -274,9 +274,12 @@ func judgeScopes(asked []Scope) ([]Scope, error) {
 	if len(asked) == 0 {
 		return Scopes(), nil
 	}
-	if slices.Contains(asked, ScopeRevoke) {
+	for _, alone := range loneScopes {
+		if !slices.Contains(asked, alone) {
+			continue
+		}
 		if len(asked) > 1 {
-			return nil, invalid("scope %s goes with no other: make another token for the rest", ScopeRevoke)
+			return nil, invalid("scope %s goes with no other: make another token for the rest", alone)
 		}
 		return asked, nil
 	}

@@ -11,6 +11,8 @@
 //	O2. A token opens what its client may at most, of its own connection alone.
 //	O3. Refusals do not tell whether a client exists. Secrets, JWTs and tokens are not logged.
 //	O4. The server's own URL is the one that it was configured with, never one that a request names.
+//	O5. Whoever asks whether a session lives (RFC 7662) is told of its own organization's alone; of every other it is
+//	    told in the same words that it does not.
 //
 // # Concurrency
 //

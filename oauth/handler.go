@@ -49,6 +49,8 @@ type Handler struct {
 	o       Options
 	hosts   *rate.Limit
 	clients *rate.Limit
+	// asking and asked are of introspection: addresses and connections.
+	asking, asked *rate.Limit
 }
 
 // New returns a Handler.
@@ -59,7 +61,8 @@ func New(o Options) *Handler {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{o: o, hosts: rate.New(hostsPerSecond), clients: rate.New(clientsPerSecond)}
+	return &Handler{o: o, hosts: rate.New(hostsPerSecond), clients: rate.New(clientsPerSecond),
+		asking: rate.New(introspectionsPerSecond), asked: rate.New(introspectionsPerSecond)}
 }
 
 // ServeHTTP answers one request.
@@ -70,6 +73,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == TokenPath:
 		allow, serve = http.MethodPost, h.serveToken
+	case isIntrospection(path):
+		allow, serve = http.MethodPost, h.serveIntrospection
 	case h.metadataOf(path) != "":
 		allow, serve = http.MethodGet, h.serveMetadata
 	default:
@@ -110,8 +115,12 @@ func (h *Handler) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		scopes = append(scopes, string(s))
 	}
 	issuer, revocation, methods := h.metadataOf(r.URL.EscapedPath()), "", []string(nil)
-	if connection, ok := strings.CutPrefix(issuer, h.o.PublicURL+h.o.SCIMPrefix); ok && h.o.RevocationPrefix != "" {
-		revocation, methods = h.o.PublicURL+h.o.RevocationPrefix+connection, []string{"global-token-revocation+jwt", "Bearer"}
+	introspection, introspectors := "", []string(nil)
+	if connection, ok := strings.CutPrefix(issuer, h.o.PublicURL+h.o.SCIMPrefix); ok {
+		introspection, introspectors = h.o.PublicURL+IntrospectionPrefix+connection, []string{"Bearer"}
+		if h.o.RevocationPrefix != "" {
+			revocation, methods = h.o.PublicURL+h.o.RevocationPrefix+connection, []string{"global-token-revocation+jwt", "Bearer"}
+		}
 	}
 	body, _ := json.Marshal(struct { // strings: it cannot fail
 		Issuer     string   `json:"issuer"`
@@ -123,9 +132,11 @@ func (h *Handler) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		Scopes     []string `json:"scopes_supported"`
 		Revocation string   `json:"global_token_revocation_endpoint,omitempty"`
 		Shown      []string `json:"global_token_revocation_endpoint_auth_methods_supported,omitempty"`
+		Asked      string   `json:"introspection_endpoint,omitempty"`
+		Askers     []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
 	}{
 		issuer, h.o.PublicURL + TokenPath, []string{"private_key_jwt", "client_secret_basic", "client_secret_post"},
-		keyset.Algorithms(), []string{grantCredentials}, []string{}, scopes, revocation, methods,
+		keyset.Algorithms(), []string{grantCredentials}, []string{}, scopes, revocation, methods, introspection, introspectors,
 	})
 	w.Header().Set("Cache-Control", "max-age=3600")
 	write(w, r, http.StatusOK, body)
@@ -158,13 +169,17 @@ func (h *Handler) serveToken(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="oauth"`)
 		}
 		if refused.retry != 0 {
-			w.Header().Set("Retry-After", strconv.Itoa(refused.retry))
+			setRetry(w, refused.retry)
 		}
 		body, _ = json.Marshal(refused) // strings: it cannot fail
 	}
 	write(w, r, status, body)
 	// What is wrong with a request is for its sender to know, who gets it as an answer.
 	h.o.Logger.Debug("token request", "status", status, "duration", time.Since(began))
+}
+
+func setRetry(w http.ResponseWriter, seconds int) {
+	w.Header().Set("Retry-After", strconv.Itoa(seconds))
 }
 
 // refusal is the answer to a request that gets no token (RFC 6749, section 5.2).

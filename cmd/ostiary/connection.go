@@ -234,7 +234,7 @@ tokens: 'ostiary connection client create'.`,
 		}),
 	}
 	cmd.Flags().StringVar(&request.Name, "name", "token", "name for people")
-	cmd.Flags().StringSliceVar(&request.Scopes, "scopes", nil, "users:r, users:w, groups:r, groups:w, roles:r (default all)")
+	cmd.Flags().StringSliceVar(&request.Scopes, "scopes", nil, "users:r, users:w, groups:r, groups:w, roles:r (default all), or one of gtr and introspect alone")
 	cmd.Flags().DurationVar(&lifetime, "expires-in", 0, "how long it lives (0: for ever)")
 	return cmd
 }

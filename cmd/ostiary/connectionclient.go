@@ -73,7 +73,7 @@ how to find its public keys. Several live at once, so that one can be replaced w
 	}
 	f := cmd.Flags()
 	f.StringVar(&request.Name, "name", "client", "name for people")
-	f.StringSliceVar(&request.Scopes, "scopes", nil, "users:r, users:w, groups:r, groups:w, roles:r (default all)")
+	f.StringSliceVar(&request.Scopes, "scopes", nil, "users:r, users:w, groups:r, groups:w, roles:r (default all), or one of gtr and introspect alone")
 	f.StringVar(&keysFile, "jwks", "", "file with the client's public keys as a JWK set")
 	f.StringVar(&request.JwksUri, "jwks-uri", "", "URL of the client's public keys")
 	f.StringVar(&request.Issuer, "issuer", "", "URL of the identity provider whose metadata name the client's public keys")

@@ -143,6 +143,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
 	})
 	server.Mount(oauth.TokenPath, tokens)
+	server.Mount(oauth.IntrospectionPrefix, tokens)
 	server.Mount(oauth.MetadataPath, tokens)
 	revocations := gtr.New(gtr.Options{
 		Service: server.Identity(), Keys: keys, Cluster: store.ClusterID, Now: store.Now,

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,9 @@ func (p *openIDProvider) token(subject string, changes map[string]any) string {
 	}
 	return text
 }
+
+// tokenIn returns the text of a token in what a command printed.
+func tokenIn(printed string) string { return regexp.MustCompile(`ostiary_[\w-]{43}`).FindString(printed) }
 
 // A person logs in by an ID token, asks by the session, and is refused with a reason that the application can tell.
 func TestSessionLogin(t *testing.T) {
@@ -157,6 +161,28 @@ func TestSessionLogin(t *testing.T) {
 	run(exitDone, "tuple", "write", "document:1#viewer@user:"+ann)
 	run(exitDone, "session", "subjects", "on")
 	run(exitDone, "check", "document:1#viewer@session:"+second)
+	asker := tokenIn(run(exitDone, "connection", "token", "create", connection, "--scopes", "introspect", "--output", "json"))
+	introspect := func() (said map[string]any) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/introspect/"+connection, strings.NewReader("token="+second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Authorization", "Bearer "+asker)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		if err := json.NewDecoder(answer.Body).Decode(&said); err != nil {
+			t.Fatal(err)
+		}
+		return said
+	}
+	if said := introspect(); said["active"] != true || said["sub"] != ann || said["client_id"] != "mobile" {
+		t.Errorf("introspected: %v", said)
+	}
 
 	refused("another nonce", provider.token("s-1", map[string]any{"nonce": "n-1"}), map[string]any{"nonce": "n-2"}, http.StatusForbidden, "id_token_refused")
 	refused("another application", provider.token("s-1", map[string]any{"aud": "shop"}), nil, http.StatusForbidden, "id_token_refused")
@@ -164,6 +190,9 @@ func TestSessionLogin(t *testing.T) {
 	refused("an age of nothing", provider.token("s-1", nil), map[string]any{"max_age": "0s"}, http.StatusBadRequest, "")
 	run(exitDone, "session", "revoke", ann, "--org", "acme")
 	run(exitDenied, "check", "document:1#viewer@session:"+second)
+	if said := introspect(); said["active"] != false || len(said) != 1 {
+		t.Errorf("introspected after a revocation: %v", said)
+	}
 	refused("an ID token of before", provider.token("s-1", nil), nil, http.StatusForbidden, "reauthenticate")
 	wants(run(exitFailed, "session", "login", connection, "--id-token-file", file), "authenticate again")
 	run(exitDone, "user", "block", ann, "--org", "acme")
