@@ -8,7 +8,7 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 TOOLS   := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: offboarding demo-offboarding help build demo test sim race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers bench-cluster chaos deploy release release-binary release-check
+.PHONY: offboarding demo-offboarding help build demo test sim race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers bench-cluster chaos deploy release release-binary release-check docs
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ release-check: ## build two clones in folders of their own, with caches of their
 
 deploy: build ## check the image, the systemd unit and the Kubernetes manifests as far as tools allow
 	cd deploy && $(GO) vet ./... && $(GO) test -count=1 ./...
+
+docs: ## write what docs/ says of settings again, and the help that tests compare
+	$(GO) test -count=1 ./cmd/ostiary -run '^(TestConfigReference|TestHelp)$$' -update
 
 check: lint test race ## the heart of CI; .ci/run adds gen-check, fuzz, conformance, e2e and the demo
 

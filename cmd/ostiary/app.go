@@ -29,8 +29,9 @@ type app struct {
 	// ready is told the addresses once the server serves; nil tells nobody.
 	ready func(grpcAddr, httpAddr string)
 
-	output string // "text" or "json"
-	client clientFlags
+	output  string // "text" or "json"
+	client  clientFlags
+	origins map[string]origin // of the flags of the command that runs
 }
 
 func newApp() *app {

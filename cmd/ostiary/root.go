@@ -2,11 +2,9 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // newRoot builds the whole command tree. It does no I/O.
@@ -41,7 +39,7 @@ invalid, 5 the server is unavailable (retry).`,
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 
 	root.AddCommand(
-		newServeCommand(a), newClusterCommand(a), newDevCommand(a), newDemoCommand(a),
+		newServeCommand(a), newConfigCommand(a), newClusterCommand(a), newDevCommand(a), newDemoCommand(a),
 		newStoreCommand(a), newUseCommand(a), newModelCommand(a), newExplainCommand(a), newTupleCommand(a),
 		newCheckCommand(a), newListObjectsCommand(a), newListUsersCommand(a), newExpandCommand(a),
 		newAccessCommand(a), newOrgCommand(a), newConnectionCommand(a), newUserCommand(a), newSessionCommand(a), newKeysCommand(a),
@@ -96,43 +94,4 @@ func usageForArgs(cmd *cobra.Command) {
 	for _, child := range cmd.Commands() {
 		usageForArgs(child)
 	}
-}
-
-// envAnnotation marks a flag that an environment variable may set; its value is the variable's name.
-const envAnnotation = "ostiary_env"
-
-// fromEnv lets OSTIARY_<NAME> set each named flag where the command line does not, and says so in the
-// flag's help.
-func fromEnv(flags *pflag.FlagSet, names ...string) {
-	for _, name := range names {
-		variable := "OSTIARY_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-		flag := flags.Lookup(name)
-		flag.Usage += " [$" + variable + "]"
-		flag.Annotations = map[string][]string{envAnnotation: {variable}}
-	}
-}
-
-// prepare fills flags from the environment and judges those that every command shares.
-func (a *app) prepare(cmd *cobra.Command) error {
-	var err error
-	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
-		variables := flag.Annotations[envAnnotation]
-		if err != nil || flag.Changed || len(variables) == 0 {
-			return
-		}
-		value := a.getenv(variables[0])
-		if value == "" {
-			return
-		}
-		if setErr := cmd.Flags().Set(flag.Name, value); setErr != nil {
-			err = usagef("environment variable %s=%q: %v", variables[0], value, setErr)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	if !slices.Contains([]string{"text", "json"}, a.output) {
-		return usagef("--output %q is neither text nor json", a.output)
-	}
-	return nil
 }

@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ostiary/ostiary/api"
 )
 
 // serveFlags are what 'serve' can be told. Names follow OpenFGA's where it has the setting.
 type serveFlags struct {
+	config         string
 	dataDir        string
 	grpcAddr       string
 	httpAddr       string
@@ -42,7 +44,7 @@ type serveFlags struct {
 }
 
 func newServeCommand(a *app) *cobra.Command {
-	flags := serveFlags{cacheSize: -1}
+	flags, set := newServe()
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a server",
@@ -57,10 +59,16 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			flags.adminChosen = cmd.Flags().Changed("admin-addr")
-			return a.serve(cmd.Context(), flags)
+			return a.serve(cmd.Context(), *flags)
 		},
 	}
-	f := cmd.Flags()
+	cmd.Flags().AddFlagSet(set)
+	return cmd
+}
+
+// newServe returns the flags of 'serve', which are the settings of a server.
+func newServe() (*serveFlags, *pflag.FlagSet) {
+	flags, f := &serveFlags{cacheSize: -1}, pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	f.StringVar(&flags.dataDir, "data-dir", "./ostiary-data", "folder that holds everything; created when missing")
 	f.StringVar(&flags.grpcAddr, "grpc-addr", "127.0.0.1:8081", "address for gRPC")
 	f.StringVar(&flags.httpAddr, "http-addr", "127.0.0.1:8080", "address for HTTP")
@@ -80,17 +88,24 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 	fromEnv(f, "admin-addr", "memory-limit", "cache-size", "history-retention", "audit-retention", "data-dir", "grpc-addr", "http-addr", "dev",
 		"log-format", "log-level", "http-cors-allowed-origins", "http-cors-allowed-headers", "public-url", "authzen-base-url", "identity-key-file")
 	flags.authn.register(f)
+	f.StringVar(&flags.config, configFlag, "", "file of settings, YAML: the names of these flags and their values (ostiary config reference)")
+	fromEnv(f, configFlag)
+	oneOf(f, "log-format", "text", "json")
+	oneOf(f, "log-level", "debug", "info", "warn", "error")
+	between(f, "history-retention", time.Duration(0), maxRetention)
+	between(f, "audit-retention", minAuditRetention, maxAuditRetention)
 	flags.cluster.register(f)
 	flags.limits.register(f)
 	flags.egress.register(f)
 	flags.signing.register(f)
-	return cmd
+	return flags, f
 }
 
-// The bounds of --audit-retention: a day, and ten years.
+// The bounds of what is kept for a time: ten years, and of --audit-retention a day.
 const (
 	minAuditRetention = 24 * time.Hour
-	maxAuditRetention = 10 * 365 * 24 * time.Hour
+	maxAuditRetention = maxRetention
+	maxRetention      = 10 * 365 * 24 * time.Hour
 )
 
 // heapGrowth is how much the heap grows, in percent of what of it is alive, before it is collected; near the
@@ -98,63 +113,78 @@ const (
 // costs without a cache (GOGC=100 ostiary bench run -- --cache-size 0, and GOGC=200).
 const heapGrowth = 200
 
-func (a *app) serve(ctx context.Context, flags serveFlags) error {
-	logger, err := newLogger(a.err, flags.logFormat, flags.logLevel)
+// judge returns the options of a node with these settings, without its listeners, which it does not open. log is for
+// what the node logs.
+func (flags serveFlags) judge(log io.Writer) (nodeOptions, error) {
+	none := nodeOptions{}
+	logger, err := newLogger(log, flags.logFormat, flags.logLevel)
 	if err != nil {
-		return err
+		return none, err
 	}
 	callers, err := flags.judgeCallers(logger)
 	if err != nil {
-		return err
-	}
-	if err := flags.limits.judge(); err != nil {
-		return err
+		return none, err
 	}
 	if err := flags.cors.Validate(); err != nil {
-		return usagef("--http-cors-allowed-origins, --http-cors-allowed-headers: %v", err)
+		return none, usagef("--http-cors-allowed-origins, --http-cors-allowed-headers: %v", err)
 	}
 	egressAllow, err := flags.egress.networks()
 	if err != nil {
-		return err
+		return none, err
 	}
 	cluster, err := flags.cluster.judge(flags.dev)
 	if err != nil {
-		return err
-	}
-	if flags.retention < 0 {
-		return usagef("--history-retention %s is negative: 0 keeps everything", flags.retention)
-	}
-	if flags.auditRetention < minAuditRetention || flags.auditRetention > maxAuditRetention {
-		return usagef("--audit-retention %s is not from %s to %s", flags.auditRetention, minAuditRetention, maxAuditRetention)
+		return none, err
 	}
 	signingRotation, err := flags.signing.rotation()
 	if err != nil {
-		return err
+		return none, err
 	}
 	publicURL, err := judgePublicURL(flags.publicURL, flags.authzenBaseURL)
 	if err != nil {
-		return err
+		return none, err
 	}
 	identityKeys, err := readIdentityKeys(flags.identityKeys)
 	if err != nil {
-		return err
+		return none, err
 	}
 	memory, err := planMemory(flags.memoryLimit, flags.cacheSize, machineMemory(os.DirFS("/")))
 	if err != nil {
-		return usagef("%v", err)
+		return none, usagef("%v", err)
 	}
-	debug.SetMemoryLimit(memory.heap)
+	return nodeOptions{
+		dataDir:       flags.dataDir,
+		authenticator: callers.authenticator, accessControl: callers.control, keepKeys: callers.keep, limits: flags.limits.limits(), engine: flags.limits.engine(), cors: flags.cors,
+		memory:         memory,
+		authzenBaseURL: publicURL,
+		identityKeys:   identityKeys,
+		retention:      keptForEverIfZero(flags.retention),
+		auditRetention: flags.auditRetention,
+		cluster:        cluster,
+		egressAllow:    egressAllow,
+
+		signingRotation: signingRotation,
+		logger:          logger,
+	}, nil
+}
+
+func (a *app) serve(ctx context.Context, flags serveFlags) error {
+	o, err := flags.judge(a.err)
+	if err != nil {
+		return err
+	}
+	debug.SetMemoryLimit(o.memory.heap)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(heapGrowth)
 	}
-	if cluster.Security.PlainText {
+	if o.cluster.Security.PlainText {
 		a.talkf("%s", a.paintErr(red, "The port between nodes has no certificates: everybody on this machine may join the cluster."))
 	}
 	if flags.dev {
 		a.talkf("%s", a.paintErr(red, "DEVELOPMENT MODE: no authentication. Everybody on this machine may read and change everything."))
 	}
-	if !flags.dev && !callers.control {
-		logger.Warn("access control is off: whoever has a key may do everything (--access-control on)")
+	if !flags.dev && !o.accessControl {
+		o.logger.Warn("access control is off: whoever has a key may do everything (--access-control on)")
 	}
 	grpcListener, err := net.Listen("tcp", flags.grpcAddr)
 	if err != nil {
@@ -169,7 +199,7 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 			return errors.Join(err, grpcListener.Close(), httpListener.Close())
 		}
 	}
-	adminListener, err := listenAdmin(flags.adminAddr, flags.adminChosen, logger)
+	adminListener, err := listenAdmin(flags.adminAddr, flags.adminChosen, o.logger)
 	if err != nil {
 		return errors.Join(err, grpcListener.Close(), httpListener.Close())
 	}
@@ -178,30 +208,18 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 			return errors.Join(err, grpcListener.Close(), httpListener.Close(), adminListener.Close())
 		}
 	}
-	if flags.dev && publicURL == "" {
-		publicURL = "http://" + httpListener.Addr().String()
+	if flags.dev && o.authzenBaseURL == "" {
+		o.authzenBaseURL = "http://" + httpListener.Addr().String()
 	}
-	return runNode(ctx, nodeOptions{
-		dataDir: flags.dataDir, grpc: grpcListener, http: httpListener,
-		authenticator: callers.authenticator, accessControl: callers.control, keepKeys: callers.keep, limits: flags.limits.limits(), engine: flags.limits.engine(), cors: flags.cors,
-		memory: memory, admin: adminListener,
-		authzenBaseURL: publicURL,
-		identityKeys:   identityKeys,
-		retention:      keptForEverIfZero(flags.retention),
-		auditRetention: flags.auditRetention,
-		cluster:        cluster,
-		egressAllow:    egressAllow,
-
-		signingRotation: signingRotation,
-		logger:          logger,
-		ready: func() {
-			grpcAddr, httpAddr := grpcListener.Addr().String(), httpListener.Addr().String()
-			a.printf("ready: gRPC on %s, HTTP on http://%s, data in %s", grpcAddr, httpAddr, flags.dataDir)
-			if a.ready != nil {
-				a.ready(grpcAddr, httpAddr)
-			}
-		},
-	})
+	o.grpc, o.http, o.admin = grpcListener, httpListener, adminListener
+	o.ready = func() {
+		grpcAddr, httpAddr := grpcListener.Addr().String(), httpListener.Addr().String()
+		a.printf("ready: gRPC on %s, HTTP on http://%s, data in %s", grpcAddr, httpAddr, flags.dataDir)
+		if a.ready != nil {
+			a.ready(grpcAddr, httpAddr)
+		}
+	}
+	return runNode(ctx, o)
 }
 
 // keptForEverIfZero turns "0 keeps everything", or another "0 turns it off", into raftstore's negative value.

@@ -31,6 +31,9 @@ func (a *authnFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&a.named, "authn-keys-file", "", "file with keys that have names for --authn-method preshared, one a line: NAME KEY or NAME sha256:HEX; read again when it changes")
 	f.StringVar(&a.control, "access-control", "", "on: callers may do what 'ostiary access grant' gave them; off: everything (without: on with --authn-keys-file, else off)")
 	fromEnv(f, "authn-method", "authn-preshared-keys", "authn-preshared-keys-file", "authn-keys-file", "access-control")
+	annotate(f, "authn-preshared-keys", secretAnnotation, "")
+	oneOf(f, "authn-method", "preshared", "none")
+	oneOf(f, "access-control", "on", "off")
 }
 
 // callers is what the flags say of callers.
@@ -49,8 +52,6 @@ func (f serveFlags) judgeCallers(logger *slog.Logger) (callers, error) {
 	}
 	given := len(keys) > 0 || a.named != ""
 	switch {
-	case a.control != "" && a.control != "on" && a.control != "off":
-		return callers{}, usagef("--access-control %q is neither on nor off", a.control)
 	case f.dev && (a.method == "preshared" || given):
 		return callers{}, usagef("--dev is the mode without authentication: leave out --dev, or the keys")
 	case f.dev && a.control == "on":
@@ -65,8 +66,6 @@ func (f serveFlags) judgeCallers(logger *slog.Logger) (callers, error) {
 		return callers{}, usagef("no authentication method: pass --authn-method preshared with keys in --authn-keys-file, OSTIARY_AUTHN_PRESHARED_KEYS or --authn-preshared-keys-file, or --dev to try things out on this machine")
 	case a.method == "none":
 		return callers{}, usagef("--authn-method none lets everybody in: it needs --dev, which listens on loopback addresses alone; elsewhere use --authn-method preshared")
-	case a.method != "preshared":
-		return callers{}, usagef("--authn-method %q is neither preshared nor none", a.method)
 	case !given:
 		return callers{}, usagef("--authn-method preshared needs keys: --authn-keys-file, OSTIARY_AUTHN_PRESHARED_KEYS, --authn-preshared-keys-file or --authn-preshared-keys")
 	}

@@ -50,6 +50,12 @@ func (c *clusterFlags) register(f *pflag.FlagSet) {
 	f.DurationVar(&c.maxClockDrift, "max-clock-drift", 5*time.Second, "how far the clock may differ from those of most voters of the cluster (0: nobody looks)")
 	fromEnv(f, "cluster-addr", "advertise", "join", "expect", "learner", "max-staleness", "image-rate", "disk-timeout", "max-clock-drift",
 		"cleanup-dead-servers", "min-voters")
+	between(f, "expect", 0, maxExpect)
+	for _, name := range []string{"max-staleness", "disk-timeout", "max-clock-drift"} {
+		between(f, name, time.Duration(0), maxDurationLimit)
+	}
+	between(f, "cleanup-dead-servers", time.Duration(0), maxRetention)
+	between(f, "min-voters", 0, maxExpect)
 	c.security.register(f)
 }
 
@@ -88,23 +94,14 @@ func (c clusterFlags) judge(dev bool) (raftstore.Options, error) {
 			return none, usagef("--join %q is not host:port", address)
 		}
 	}
-	if c.expect < 0 || c.expect > maxExpect {
-		return none, usagef("--expect %d is not from 0 to %d", c.expect, maxExpect)
-	}
 	if c.maxStaleness < 0 || c.maxStaleness > 0 && c.maxStaleness < minStaleness {
 		return none, usagef("--max-staleness %s is neither 0 nor at least %s: it must outlast an election", c.maxStaleness, minStaleness)
 	}
 	if c.imageRate != 0 && c.imageRate < minImageRate {
 		return none, usagef("--image-rate %s is neither 0 nor at least 1MiB: nodes would give up", &c.imageRate)
 	}
-	if c.diskTimeout < 0 || c.maxClockDrift < 0 {
-		return none, usagef("--disk-timeout %s or --max-clock-drift %s is negative: 0 turns them off", c.diskTimeout, c.maxClockDrift)
-	}
 	if c.deadAfter != 0 && c.deadAfter < minDeadAfter {
 		return none, usagef("--cleanup-dead-servers %s is neither 0 nor at least %s: a node that restarts is not dead", c.deadAfter, minDeadAfter)
-	}
-	if c.minVoters < 0 || c.minVoters > maxExpect {
-		return none, usagef("--min-voters %d is not from 0 to %d", c.minVoters, maxExpect)
 	}
 	plain := dev && !c.security.given()
 	if plain {

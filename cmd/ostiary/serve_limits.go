@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"net/url"
 	"time"
 
@@ -67,47 +65,28 @@ func (l *limitFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&l.maxMessageBytes, "grpc-max-recv-msg-bytes", 616448, "size of one request over gRPC")
 	f.DurationVar(&l.requestTimeout, "request-timeout", 10*time.Second, "time that one request may take")
 	f.DurationVar(&l.shutdownTimeout, "shutdown-timeout", 10*time.Second, "time for requests under way when the server is told to stop")
+	between(f, "max-tuples-per-write", 1, maxCountLimit)
+	between(f, "max-types-per-authorization-model", 1, maxCountLimit)
+	between(f, "max-authorization-model-size-in-bytes", 1, maxBytesLimit)
+	between(f, "max-checks-per-batch-check", 1, maxCountLimit)
+	between(f, "readChanges-max-page-size", 1, maxCountLimit)
+	between(f, "resolve-node-limit", 1, maxResolveNodeLimit)
+	between(f, "max-condition-evaluation-cost", 1, maxCountLimit)
+	between(f, "max-reads", 1, maxReadsLimit)
+	between(f, "max-set-entries", 1, maxReadsLimit)
+	between(f, "max-heavy-lists", 0, maxCountLimit)
+	between(f, "max-waiting-lists", 0, maxCountLimit)
+	between(f, "max-discoveries", 1, maxCountLimit)
+	between(f, "grpc-max-recv-msg-bytes", 1024, maxBytesLimit)
+	between(f, "listObjects-deadline", time.Duration(0), maxDurationLimit)
+	between(f, "listUsers-deadline", time.Duration(0), maxDurationLimit)
+	between(f, "request-timeout", time.Millisecond, maxDurationLimit)
+	between(f, "shutdown-timeout", time.Millisecond, maxDurationLimit)
 	f.VisitAll(func(flag *pflag.Flag) {
 		if !before[flag.Name] {
 			fromEnv(f, flag.Name)
 		}
 	})
-}
-
-// judge returns every setting that is out of its range.
-func (l limitFlags) judge() error {
-	var faults []error
-	count := func(name string, value, least, most int) {
-		if value < least || value > most {
-			faults = append(faults, fmt.Errorf("--%s %d is not from %d to %d", name, value, least, most))
-		}
-	}
-	duration := func(name string, value, least time.Duration) {
-		if value < least || value > maxDurationLimit {
-			faults = append(faults, fmt.Errorf("--%s %s is not from %s to %s", name, value, least, maxDurationLimit))
-		}
-	}
-	count("max-tuples-per-write", l.maxTuples, 1, maxCountLimit)
-	count("max-types-per-authorization-model", l.maxTypes, 1, maxCountLimit)
-	count("max-authorization-model-size-in-bytes", l.maxModelBytes, 1, maxBytesLimit)
-	count("max-checks-per-batch-check", l.maxChecks, 1, maxCountLimit)
-	count("readChanges-max-page-size", l.maxChangesPage, 1, maxCountLimit)
-	count("resolve-node-limit", l.maxDepth, 1, maxResolveNodeLimit)
-	count("max-condition-evaluation-cost", l.maxConditionCost, 1, maxCountLimit)
-	count("max-reads", l.maxReads, 1, maxReadsLimit)
-	count("max-set-entries", l.maxSetEntries, 1, maxReadsLimit)
-	count("max-heavy-lists", l.maxHeavyLists, 0, maxCountLimit)
-	count("max-waiting-lists", l.maxWaitingLists, 0, maxCountLimit)
-	count("max-discoveries", l.maxDiscoveries, 1, maxCountLimit)
-	count("grpc-max-recv-msg-bytes", l.maxMessageBytes, 1024, maxBytesLimit)
-	duration("listObjects-deadline", l.listObjectsDeadline, 0)
-	duration("listUsers-deadline", l.listUsersDeadline, 0)
-	duration("request-timeout", l.requestTimeout, time.Millisecond)
-	duration("shutdown-timeout", l.shutdownTimeout, time.Millisecond)
-	if len(faults) > 0 {
-		return usagef("%v", errors.Join(faults...))
-	}
-	return nil
 }
 
 // limits are the bounds as package api has them.

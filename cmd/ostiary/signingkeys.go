@@ -22,6 +22,7 @@ func (s *signingFlags) register(f *pflag.FlagSet) {
 	f.DurationVar(&s.every, "signing-key-rotation", 90*24*time.Hour,
 		"how long a key signs logout tokens and security events until the next one does (0: for ever)")
 	fromEnv(f, "signing-key-rotation")
+	between(f, "signing-key-rotation", time.Duration(0), maxRetention)
 }
 
 // rotation returns how long a key signs; negative: for ever.
