@@ -20,7 +20,7 @@ func newConnectionCommand(a *app) *cobra.Command {
 	return a.addStoreFlag(a.addClientFlags(group("connection", "Let identity providers fill organizations over SCIM",
 		"  ostiary connection create acme --kind okta\n  ostiary connection list",
 		newConnectionCreateCommand(a), newConnectionListCommand(a), newConnectionShowCommand(a), newConnectionUpdateCommand(a), newConnectionTestCommand(a), newConnectionLogCommand(a),
-		newConnectionPauseCommand(a), newConnectionResumeCommand(a), newConnectionConfirmCommand(a), newConnectionDeleteCommand(a), newConnectionTokenCommand(a), newConnectionClientCommand(a), newConnectionGTRCommand(a), newConnectionOIDCCommand(a))))
+		newConnectionPauseCommand(a), newConnectionResumeCommand(a), newConnectionConfirmCommand(a), newConnectionDeleteCommand(a), newConnectionTokenCommand(a), newConnectionClientCommand(a), newConnectionGTRCommand(a), newConnectionSignalsCommand(a), newConnectionOIDCCommand(a))))
 }
 
 func newConnectionCreateCommand(a *app) *cobra.Command {

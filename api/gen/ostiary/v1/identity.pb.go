@@ -5793,7 +5793,7 @@ var File_ostiary_v1_identity_proto protoreflect.FileDescriptor
 const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\n" +
 	"\x19ostiary/v1/identity.proto\x12\n" +
-	"ostiary.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15ostiary/v1/oidc.proto\"n\n" +
+	"ostiary.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15ostiary/v1/oidc.proto\x1a\x18ostiary/v1/signals.proto\"n\n" +
 	"\fOrganization\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12:\n" +
@@ -6191,7 +6191,7 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"\x03off\x18\x01 \x01(\v2\x13.ostiary.v1.GateOffR\x03off\"/\n" +
 	"\x11TurnGateOnRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\"\x14\n" +
-	"\x12TurnGateOnResponse2\xea\x1c\n" +
+	"\x12TurnGateOnResponse2\xe0\x1f\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\x12CreateOrganization\x12%.ostiary.v1.CreateOrganizationRequest\x1a&.ostiary.v1.CreateOrganizationResponse\x12Z\n" +
 	"\x0fGetOrganization\x12\".ostiary.v1.GetOrganizationRequest\x1a#.ostiary.v1.GetOrganizationResponse\x12`\n" +
@@ -6231,7 +6231,11 @@ const file_ostiary_v1_identity_proto_rawDesc = "" +
 	"GetRevoker\x12\x1d.ostiary.v1.GetRevokerRequest\x1a\x1e.ostiary.v1.GetRevokerResponse\x12T\n" +
 	"\rSetOIDCIssuer\x12 .ostiary.v1.SetOIDCIssuerRequest\x1a!.ostiary.v1.SetOIDCIssuerResponse\x12T\n" +
 	"\rGetOIDCIssuer\x12 .ostiary.v1.GetOIDCIssuerRequest\x1a!.ostiary.v1.GetOIDCIssuerResponse\x12Z\n" +
-	"\x0fClearOIDCIssuer\x12\".ostiary.v1.ClearOIDCIssuerRequest\x1a#.ostiary.v1.ClearOIDCIssuerResponse\x12K\n" +
+	"\x0fClearOIDCIssuer\x12\".ostiary.v1.ClearOIDCIssuerRequest\x1a#.ostiary.v1.ClearOIDCIssuerResponse\x12Z\n" +
+	"\x0fSetSignalSource\x12\".ostiary.v1.SetSignalSourceRequest\x1a#.ostiary.v1.SetSignalSourceResponse\x12Z\n" +
+	"\x0fGetSignalSource\x12\".ostiary.v1.GetSignalSourceRequest\x1a#.ostiary.v1.GetSignalSourceResponse\x12Z\n" +
+	"\x0fSetSignalPolicy\x12\".ostiary.v1.SetSignalPolicyRequest\x1a#.ostiary.v1.SetSignalPolicyResponse\x12`\n" +
+	"\x11ClearSignalSource\x12$.ostiary.v1.ClearSignalSourceRequest\x1a%.ostiary.v1.ClearSignalSourceResponse\x12K\n" +
 	"\n" +
 	"CreateRole\x12\x1d.ostiary.v1.CreateRoleRequest\x1a\x1e.ostiary.v1.CreateRoleResponse\x12H\n" +
 	"\tListRoles\x12\x1c.ostiary.v1.ListRolesRequest\x1a\x1d.ostiary.v1.ListRolesResponse\x12H\n" +
@@ -6359,9 +6363,17 @@ var file_ostiary_v1_identity_proto_goTypes = []any{
 	(*SetOIDCIssuerRequest)(nil),       // 97: ostiary.v1.SetOIDCIssuerRequest
 	(*GetOIDCIssuerRequest)(nil),       // 98: ostiary.v1.GetOIDCIssuerRequest
 	(*ClearOIDCIssuerRequest)(nil),     // 99: ostiary.v1.ClearOIDCIssuerRequest
-	(*SetOIDCIssuerResponse)(nil),      // 100: ostiary.v1.SetOIDCIssuerResponse
-	(*GetOIDCIssuerResponse)(nil),      // 101: ostiary.v1.GetOIDCIssuerResponse
-	(*ClearOIDCIssuerResponse)(nil),    // 102: ostiary.v1.ClearOIDCIssuerResponse
+	(*SetSignalSourceRequest)(nil),     // 100: ostiary.v1.SetSignalSourceRequest
+	(*GetSignalSourceRequest)(nil),     // 101: ostiary.v1.GetSignalSourceRequest
+	(*SetSignalPolicyRequest)(nil),     // 102: ostiary.v1.SetSignalPolicyRequest
+	(*ClearSignalSourceRequest)(nil),   // 103: ostiary.v1.ClearSignalSourceRequest
+	(*SetOIDCIssuerResponse)(nil),      // 104: ostiary.v1.SetOIDCIssuerResponse
+	(*GetOIDCIssuerResponse)(nil),      // 105: ostiary.v1.GetOIDCIssuerResponse
+	(*ClearOIDCIssuerResponse)(nil),    // 106: ostiary.v1.ClearOIDCIssuerResponse
+	(*SetSignalSourceResponse)(nil),    // 107: ostiary.v1.SetSignalSourceResponse
+	(*GetSignalSourceResponse)(nil),    // 108: ostiary.v1.GetSignalSourceResponse
+	(*SetSignalPolicyResponse)(nil),    // 109: ostiary.v1.SetSignalPolicyResponse
+	(*ClearSignalSourceResponse)(nil),  // 110: ostiary.v1.ClearSignalSourceResponse
 }
 var file_ostiary_v1_identity_proto_depIdxs = []int32{
 	96,  // 0: ostiary.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
@@ -6447,62 +6459,70 @@ var file_ostiary_v1_identity_proto_depIdxs = []int32{
 	97,  // 80: ostiary.v1.IdentityService.SetOIDCIssuer:input_type -> ostiary.v1.SetOIDCIssuerRequest
 	98,  // 81: ostiary.v1.IdentityService.GetOIDCIssuer:input_type -> ostiary.v1.GetOIDCIssuerRequest
 	99,  // 82: ostiary.v1.IdentityService.ClearOIDCIssuer:input_type -> ostiary.v1.ClearOIDCIssuerRequest
-	73,  // 83: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
-	75,  // 84: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
-	78,  // 85: ostiary.v1.IdentityService.AddDomain:input_type -> ostiary.v1.AddDomainRequest
-	80,  // 86: ostiary.v1.IdentityService.VerifyDomain:input_type -> ostiary.v1.VerifyDomainRequest
-	82,  // 87: ostiary.v1.IdentityService.ListDomains:input_type -> ostiary.v1.ListDomainsRequest
-	84,  // 88: ostiary.v1.IdentityService.RemoveDomain:input_type -> ostiary.v1.RemoveDomainRequest
-	86,  // 89: ostiary.v1.IdentityService.Discover:input_type -> ostiary.v1.DiscoverRequest
-	90,  // 90: ostiary.v1.IdentityService.GetGate:input_type -> ostiary.v1.GetGateRequest
-	92,  // 91: ostiary.v1.IdentityService.TurnGateOff:input_type -> ostiary.v1.TurnGateOffRequest
-	94,  // 92: ostiary.v1.IdentityService.TurnGateOn:input_type -> ostiary.v1.TurnGateOnRequest
-	2,   // 93: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
-	4,   // 94: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
-	6,   // 95: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
-	8,   // 96: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
-	10,  // 97: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
-	13,  // 98: ostiary.v1.IdentityService.SetMapping:output_type -> ostiary.v1.SetMappingResponse
-	15,  // 99: ostiary.v1.IdentityService.GetMapping:output_type -> ostiary.v1.GetMappingResponse
-	18,  // 100: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
-	20,  // 101: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
-	22,  // 102: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
-	24,  // 103: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
-	26,  // 104: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
-	28,  // 105: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
-	32,  // 106: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
-	34,  // 107: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
-	52,  // 108: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
-	36,  // 109: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
-	38,  // 110: ostiary.v1.IdentityService.PauseConnection:output_type -> ostiary.v1.PauseConnectionResponse
-	41,  // 111: ostiary.v1.IdentityService.UpdateConnection:output_type -> ostiary.v1.UpdateConnectionResponse
-	43,  // 112: ostiary.v1.IdentityService.GetGuard:output_type -> ostiary.v1.GetGuardResponse
-	45,  // 113: ostiary.v1.IdentityService.ConfirmHeld:output_type -> ostiary.v1.ConfirmHeldResponse
-	47,  // 114: ostiary.v1.IdentityService.ReadConnectionLog:output_type -> ostiary.v1.ReadConnectionLogResponse
-	50,  // 115: ostiary.v1.IdentityService.DeleteConnection:output_type -> ostiary.v1.DeleteConnectionResponse
-	55,  // 116: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
-	57,  // 117: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
-	59,  // 118: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
-	62,  // 119: ostiary.v1.IdentityService.CreateClient:output_type -> ostiary.v1.CreateClientResponse
-	64,  // 120: ostiary.v1.IdentityService.ListClients:output_type -> ostiary.v1.ListClientsResponse
-	66,  // 121: ostiary.v1.IdentityService.DeleteClient:output_type -> ostiary.v1.DeleteClientResponse
-	69,  // 122: ostiary.v1.IdentityService.SetRevoker:output_type -> ostiary.v1.SetRevokerResponse
-	71,  // 123: ostiary.v1.IdentityService.GetRevoker:output_type -> ostiary.v1.GetRevokerResponse
-	100, // 124: ostiary.v1.IdentityService.SetOIDCIssuer:output_type -> ostiary.v1.SetOIDCIssuerResponse
-	101, // 125: ostiary.v1.IdentityService.GetOIDCIssuer:output_type -> ostiary.v1.GetOIDCIssuerResponse
-	102, // 126: ostiary.v1.IdentityService.ClearOIDCIssuer:output_type -> ostiary.v1.ClearOIDCIssuerResponse
-	74,  // 127: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
-	76,  // 128: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
-	79,  // 129: ostiary.v1.IdentityService.AddDomain:output_type -> ostiary.v1.AddDomainResponse
-	81,  // 130: ostiary.v1.IdentityService.VerifyDomain:output_type -> ostiary.v1.VerifyDomainResponse
-	83,  // 131: ostiary.v1.IdentityService.ListDomains:output_type -> ostiary.v1.ListDomainsResponse
-	85,  // 132: ostiary.v1.IdentityService.RemoveDomain:output_type -> ostiary.v1.RemoveDomainResponse
-	87,  // 133: ostiary.v1.IdentityService.Discover:output_type -> ostiary.v1.DiscoverResponse
-	91,  // 134: ostiary.v1.IdentityService.GetGate:output_type -> ostiary.v1.GetGateResponse
-	93,  // 135: ostiary.v1.IdentityService.TurnGateOff:output_type -> ostiary.v1.TurnGateOffResponse
-	95,  // 136: ostiary.v1.IdentityService.TurnGateOn:output_type -> ostiary.v1.TurnGateOnResponse
-	93,  // [93:137] is the sub-list for method output_type
-	49,  // [49:93] is the sub-list for method input_type
+	100, // 83: ostiary.v1.IdentityService.SetSignalSource:input_type -> ostiary.v1.SetSignalSourceRequest
+	101, // 84: ostiary.v1.IdentityService.GetSignalSource:input_type -> ostiary.v1.GetSignalSourceRequest
+	102, // 85: ostiary.v1.IdentityService.SetSignalPolicy:input_type -> ostiary.v1.SetSignalPolicyRequest
+	103, // 86: ostiary.v1.IdentityService.ClearSignalSource:input_type -> ostiary.v1.ClearSignalSourceRequest
+	73,  // 87: ostiary.v1.IdentityService.CreateRole:input_type -> ostiary.v1.CreateRoleRequest
+	75,  // 88: ostiary.v1.IdentityService.ListRoles:input_type -> ostiary.v1.ListRolesRequest
+	78,  // 89: ostiary.v1.IdentityService.AddDomain:input_type -> ostiary.v1.AddDomainRequest
+	80,  // 90: ostiary.v1.IdentityService.VerifyDomain:input_type -> ostiary.v1.VerifyDomainRequest
+	82,  // 91: ostiary.v1.IdentityService.ListDomains:input_type -> ostiary.v1.ListDomainsRequest
+	84,  // 92: ostiary.v1.IdentityService.RemoveDomain:input_type -> ostiary.v1.RemoveDomainRequest
+	86,  // 93: ostiary.v1.IdentityService.Discover:input_type -> ostiary.v1.DiscoverRequest
+	90,  // 94: ostiary.v1.IdentityService.GetGate:input_type -> ostiary.v1.GetGateRequest
+	92,  // 95: ostiary.v1.IdentityService.TurnGateOff:input_type -> ostiary.v1.TurnGateOffRequest
+	94,  // 96: ostiary.v1.IdentityService.TurnGateOn:input_type -> ostiary.v1.TurnGateOnRequest
+	2,   // 97: ostiary.v1.IdentityService.CreateOrganization:output_type -> ostiary.v1.CreateOrganizationResponse
+	4,   // 98: ostiary.v1.IdentityService.GetOrganization:output_type -> ostiary.v1.GetOrganizationResponse
+	6,   // 99: ostiary.v1.IdentityService.ListOrganizations:output_type -> ostiary.v1.ListOrganizationsResponse
+	8,   // 100: ostiary.v1.IdentityService.DeleteOrganization:output_type -> ostiary.v1.DeleteOrganizationResponse
+	10,  // 101: ostiary.v1.IdentityService.VerifyOrganization:output_type -> ostiary.v1.VerifyOrganizationResponse
+	13,  // 102: ostiary.v1.IdentityService.SetMapping:output_type -> ostiary.v1.SetMappingResponse
+	15,  // 103: ostiary.v1.IdentityService.GetMapping:output_type -> ostiary.v1.GetMappingResponse
+	18,  // 104: ostiary.v1.IdentityService.AddMember:output_type -> ostiary.v1.AddMemberResponse
+	20,  // 105: ostiary.v1.IdentityService.RemoveMember:output_type -> ostiary.v1.RemoveMemberResponse
+	22,  // 106: ostiary.v1.IdentityService.ListMembers:output_type -> ostiary.v1.ListMembersResponse
+	24,  // 107: ostiary.v1.IdentityService.BlockUser:output_type -> ostiary.v1.BlockUserResponse
+	26,  // 108: ostiary.v1.IdentityService.UnblockUser:output_type -> ostiary.v1.UnblockUserResponse
+	28,  // 109: ostiary.v1.IdentityService.GetUser:output_type -> ostiary.v1.GetUserResponse
+	32,  // 110: ostiary.v1.IdentityService.CreateConnection:output_type -> ostiary.v1.CreateConnectionResponse
+	34,  // 111: ostiary.v1.IdentityService.GetConnection:output_type -> ostiary.v1.GetConnectionResponse
+	52,  // 112: ostiary.v1.IdentityService.ListConnections:output_type -> ostiary.v1.ListConnectionsResponse
+	36,  // 113: ostiary.v1.IdentityService.ResumeConnection:output_type -> ostiary.v1.ResumeConnectionResponse
+	38,  // 114: ostiary.v1.IdentityService.PauseConnection:output_type -> ostiary.v1.PauseConnectionResponse
+	41,  // 115: ostiary.v1.IdentityService.UpdateConnection:output_type -> ostiary.v1.UpdateConnectionResponse
+	43,  // 116: ostiary.v1.IdentityService.GetGuard:output_type -> ostiary.v1.GetGuardResponse
+	45,  // 117: ostiary.v1.IdentityService.ConfirmHeld:output_type -> ostiary.v1.ConfirmHeldResponse
+	47,  // 118: ostiary.v1.IdentityService.ReadConnectionLog:output_type -> ostiary.v1.ReadConnectionLogResponse
+	50,  // 119: ostiary.v1.IdentityService.DeleteConnection:output_type -> ostiary.v1.DeleteConnectionResponse
+	55,  // 120: ostiary.v1.IdentityService.CreateToken:output_type -> ostiary.v1.CreateTokenResponse
+	57,  // 121: ostiary.v1.IdentityService.ListTokens:output_type -> ostiary.v1.ListTokensResponse
+	59,  // 122: ostiary.v1.IdentityService.RevokeToken:output_type -> ostiary.v1.RevokeTokenResponse
+	62,  // 123: ostiary.v1.IdentityService.CreateClient:output_type -> ostiary.v1.CreateClientResponse
+	64,  // 124: ostiary.v1.IdentityService.ListClients:output_type -> ostiary.v1.ListClientsResponse
+	66,  // 125: ostiary.v1.IdentityService.DeleteClient:output_type -> ostiary.v1.DeleteClientResponse
+	69,  // 126: ostiary.v1.IdentityService.SetRevoker:output_type -> ostiary.v1.SetRevokerResponse
+	71,  // 127: ostiary.v1.IdentityService.GetRevoker:output_type -> ostiary.v1.GetRevokerResponse
+	104, // 128: ostiary.v1.IdentityService.SetOIDCIssuer:output_type -> ostiary.v1.SetOIDCIssuerResponse
+	105, // 129: ostiary.v1.IdentityService.GetOIDCIssuer:output_type -> ostiary.v1.GetOIDCIssuerResponse
+	106, // 130: ostiary.v1.IdentityService.ClearOIDCIssuer:output_type -> ostiary.v1.ClearOIDCIssuerResponse
+	107, // 131: ostiary.v1.IdentityService.SetSignalSource:output_type -> ostiary.v1.SetSignalSourceResponse
+	108, // 132: ostiary.v1.IdentityService.GetSignalSource:output_type -> ostiary.v1.GetSignalSourceResponse
+	109, // 133: ostiary.v1.IdentityService.SetSignalPolicy:output_type -> ostiary.v1.SetSignalPolicyResponse
+	110, // 134: ostiary.v1.IdentityService.ClearSignalSource:output_type -> ostiary.v1.ClearSignalSourceResponse
+	74,  // 135: ostiary.v1.IdentityService.CreateRole:output_type -> ostiary.v1.CreateRoleResponse
+	76,  // 136: ostiary.v1.IdentityService.ListRoles:output_type -> ostiary.v1.ListRolesResponse
+	79,  // 137: ostiary.v1.IdentityService.AddDomain:output_type -> ostiary.v1.AddDomainResponse
+	81,  // 138: ostiary.v1.IdentityService.VerifyDomain:output_type -> ostiary.v1.VerifyDomainResponse
+	83,  // 139: ostiary.v1.IdentityService.ListDomains:output_type -> ostiary.v1.ListDomainsResponse
+	85,  // 140: ostiary.v1.IdentityService.RemoveDomain:output_type -> ostiary.v1.RemoveDomainResponse
+	87,  // 141: ostiary.v1.IdentityService.Discover:output_type -> ostiary.v1.DiscoverResponse
+	91,  // 142: ostiary.v1.IdentityService.GetGate:output_type -> ostiary.v1.GetGateResponse
+	93,  // 143: ostiary.v1.IdentityService.TurnGateOff:output_type -> ostiary.v1.TurnGateOffResponse
+	95,  // 144: ostiary.v1.IdentityService.TurnGateOn:output_type -> ostiary.v1.TurnGateOnResponse
+	97,  // [97:145] is the sub-list for method output_type
+	49,  // [49:97] is the sub-list for method input_type
 	49,  // [49:49] is the sub-list for extension type_name
 	49,  // [49:49] is the sub-list for extension extendee
 	0,   // [0:49] is the sub-list for field type_name
@@ -6514,6 +6534,7 @@ func file_ostiary_v1_identity_proto_init() {
 		return
 	}
 	file_ostiary_v1_oidc_proto_init()
+	file_ostiary_v1_signals_proto_init()
 	file_ostiary_v1_identity_proto_msgTypes[40].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -53,6 +53,10 @@ const (
 	IdentityService_SetOIDCIssuer_FullMethodName      = "/ostiary.v1.IdentityService/SetOIDCIssuer"
 	IdentityService_GetOIDCIssuer_FullMethodName      = "/ostiary.v1.IdentityService/GetOIDCIssuer"
 	IdentityService_ClearOIDCIssuer_FullMethodName    = "/ostiary.v1.IdentityService/ClearOIDCIssuer"
+	IdentityService_SetSignalSource_FullMethodName    = "/ostiary.v1.IdentityService/SetSignalSource"
+	IdentityService_GetSignalSource_FullMethodName    = "/ostiary.v1.IdentityService/GetSignalSource"
+	IdentityService_SetSignalPolicy_FullMethodName    = "/ostiary.v1.IdentityService/SetSignalPolicy"
+	IdentityService_ClearSignalSource_FullMethodName  = "/ostiary.v1.IdentityService/ClearSignalSource"
 	IdentityService_CreateRole_FullMethodName         = "/ostiary.v1.IdentityService/CreateRole"
 	IdentityService_ListRoles_FullMethodName          = "/ostiary.v1.IdentityService/ListRoles"
 	IdentityService_AddDomain_FullMethodName          = "/ostiary.v1.IdentityService/AddDomain"
@@ -181,6 +185,17 @@ type IdentityServiceClient interface {
 	GetOIDCIssuer(ctx context.Context, in *GetOIDCIssuerRequest, opts ...grpc.CallOption) (*GetOIDCIssuerResponse, error)
 	// ClearOIDCIssuer ends it: nobody logs in by an ID token of the connection any more. Sessions go on.
 	ClearOIDCIssuer(ctx context.Context, in *ClearOIDCIssuerRequest, opts ...grpc.CallOption) (*ClearOIDCIssuerResponse, error)
+	// SetSignalSource says by what security event tokens (Shared Signals) the provider of a connection tells what has
+	// happened, in the place of what was set before, secrets too.
+	SetSignalSource(ctx context.Context, in *SetSignalSourceRequest, opts ...grpc.CallOption) (*SetSignalSourceResponse, error)
+	// GetSignalSource returns what SetSignalSource has set, without its secrets.
+	// Errors: NOT_FOUND where nothing was.
+	GetSignalSource(ctx context.Context, in *GetSignalSourceRequest, opts ...grpc.CallOption) (*GetSignalSourceResponse, error)
+	// SetSignalPolicy says what becomes of events of a connection, in the place of what was said before.
+	// Errors: NOT_FOUND where no source was set.
+	SetSignalPolicy(ctx context.Context, in *SetSignalPolicyRequest, opts ...grpc.CallOption) (*SetSignalPolicyResponse, error)
+	// ClearSignalSource ends it: no security event token of the connection is taken any more.
+	ClearSignalSource(ctx context.Context, in *ClearSignalSourceRequest, opts ...grpc.CallOption) (*ClearSignalSourceResponse, error)
 	// CreateRole adds a role or an entitlement to what identity providers may assign in an organization.
 	// Errors: ALREADY_EXISTS where the value is taken; RESOURCE_EXHAUSTED where the organization has 1,000.
 	CreateRole(ctx context.Context, in *CreateRoleRequest, opts ...grpc.CallOption) (*CreateRoleResponse, error)
@@ -567,6 +582,46 @@ func (c *identityServiceClient) ClearOIDCIssuer(ctx context.Context, in *ClearOI
 	return out, nil
 }
 
+func (c *identityServiceClient) SetSignalSource(ctx context.Context, in *SetSignalSourceRequest, opts ...grpc.CallOption) (*SetSignalSourceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetSignalSourceResponse)
+	err := c.cc.Invoke(ctx, IdentityService_SetSignalSource_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) GetSignalSource(ctx context.Context, in *GetSignalSourceRequest, opts ...grpc.CallOption) (*GetSignalSourceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSignalSourceResponse)
+	err := c.cc.Invoke(ctx, IdentityService_GetSignalSource_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) SetSignalPolicy(ctx context.Context, in *SetSignalPolicyRequest, opts ...grpc.CallOption) (*SetSignalPolicyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetSignalPolicyResponse)
+	err := c.cc.Invoke(ctx, IdentityService_SetSignalPolicy_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) ClearSignalSource(ctx context.Context, in *ClearSignalSourceRequest, opts ...grpc.CallOption) (*ClearSignalSourceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ClearSignalSourceResponse)
+	err := c.cc.Invoke(ctx, IdentityService_ClearSignalSource_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *identityServiceClient) CreateRole(ctx context.Context, in *CreateRoleRequest, opts ...grpc.CallOption) (*CreateRoleResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateRoleResponse)
@@ -783,6 +838,17 @@ type IdentityServiceServer interface {
 	GetOIDCIssuer(context.Context, *GetOIDCIssuerRequest) (*GetOIDCIssuerResponse, error)
 	// ClearOIDCIssuer ends it: nobody logs in by an ID token of the connection any more. Sessions go on.
 	ClearOIDCIssuer(context.Context, *ClearOIDCIssuerRequest) (*ClearOIDCIssuerResponse, error)
+	// SetSignalSource says by what security event tokens (Shared Signals) the provider of a connection tells what has
+	// happened, in the place of what was set before, secrets too.
+	SetSignalSource(context.Context, *SetSignalSourceRequest) (*SetSignalSourceResponse, error)
+	// GetSignalSource returns what SetSignalSource has set, without its secrets.
+	// Errors: NOT_FOUND where nothing was.
+	GetSignalSource(context.Context, *GetSignalSourceRequest) (*GetSignalSourceResponse, error)
+	// SetSignalPolicy says what becomes of events of a connection, in the place of what was said before.
+	// Errors: NOT_FOUND where no source was set.
+	SetSignalPolicy(context.Context, *SetSignalPolicyRequest) (*SetSignalPolicyResponse, error)
+	// ClearSignalSource ends it: no security event token of the connection is taken any more.
+	ClearSignalSource(context.Context, *ClearSignalSourceRequest) (*ClearSignalSourceResponse, error)
 	// CreateRole adds a role or an entitlement to what identity providers may assign in an organization.
 	// Errors: ALREADY_EXISTS where the value is taken; RESOURCE_EXHAUSTED where the organization has 1,000.
 	CreateRole(context.Context, *CreateRoleRequest) (*CreateRoleResponse, error)
@@ -930,6 +996,18 @@ func (UnimplementedIdentityServiceServer) GetOIDCIssuer(context.Context, *GetOID
 }
 func (UnimplementedIdentityServiceServer) ClearOIDCIssuer(context.Context, *ClearOIDCIssuerRequest) (*ClearOIDCIssuerResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ClearOIDCIssuer not implemented")
+}
+func (UnimplementedIdentityServiceServer) SetSignalSource(context.Context, *SetSignalSourceRequest) (*SetSignalSourceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetSignalSource not implemented")
+}
+func (UnimplementedIdentityServiceServer) GetSignalSource(context.Context, *GetSignalSourceRequest) (*GetSignalSourceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSignalSource not implemented")
+}
+func (UnimplementedIdentityServiceServer) SetSignalPolicy(context.Context, *SetSignalPolicyRequest) (*SetSignalPolicyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetSignalPolicy not implemented")
+}
+func (UnimplementedIdentityServiceServer) ClearSignalSource(context.Context, *ClearSignalSourceRequest) (*ClearSignalSourceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ClearSignalSource not implemented")
 }
 func (UnimplementedIdentityServiceServer) CreateRole(context.Context, *CreateRoleRequest) (*CreateRoleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateRole not implemented")
@@ -1594,6 +1672,78 @@ func _IdentityService_ClearOIDCIssuer_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _IdentityService_SetSignalSource_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetSignalSourceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).SetSignalSource(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_SetSignalSource_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).SetSignalSource(ctx, req.(*SetSignalSourceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_GetSignalSource_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSignalSourceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).GetSignalSource(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_GetSignalSource_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).GetSignalSource(ctx, req.(*GetSignalSourceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_SetSignalPolicy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetSignalPolicyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).SetSignalPolicy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_SetSignalPolicy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).SetSignalPolicy(ctx, req.(*SetSignalPolicyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IdentityService_ClearSignalSource_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClearSignalSourceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).ClearSignalSource(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_ClearSignalSource_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).ClearSignalSource(ctx, req.(*ClearSignalSourceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _IdentityService_CreateRole_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateRoleRequest)
 	if err := dec(in); err != nil {
@@ -1916,6 +2066,22 @@ var IdentityService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ClearOIDCIssuer",
 			Handler:    _IdentityService_ClearOIDCIssuer_Handler,
+		},
+		{
+			MethodName: "SetSignalSource",
+			Handler:    _IdentityService_SetSignalSource_Handler,
+		},
+		{
+			MethodName: "GetSignalSource",
+			Handler:    _IdentityService_GetSignalSource_Handler,
+		},
+		{
+			MethodName: "SetSignalPolicy",
+			Handler:    _IdentityService_SetSignalPolicy_Handler,
+		},
+		{
+			MethodName: "ClearSignalSource",
+			Handler:    _IdentityService_ClearSignalSource_Handler,
 		},
 		{
 			MethodName: "CreateRole",
