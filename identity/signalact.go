@@ -247,12 +247,19 @@ func (r *reception) withAccount(action string) error {
 	return r.withSessions(SignalEndSessions)
 }
 
+// accountSkew is how far the clock of a provider may be behind where an event is compared with the making of a person.
+const accountSkew = 5 * signalSkew
+
 // change changes the account of a person.
 func (r *reception) change(id, action string) error {
 	v, m := r.view, r.m
 	old, err := v.user(id)
 	if err != nil {
 		return err
+	}
+	if r.signal.EventNanos < old.CreatedNanos-accountSkew {
+		r.done.Did = SignalStale // it is about who had the name before
+		return nil
 	}
 	key := signalUserKey(v.connection.ID, id)
 	before, _, err := v.view.Document(key)

@@ -502,3 +502,21 @@ func TestSignalSecrets(t *testing.T) {
 		}
 	}
 }
+
+// What happened to an account before its person was made is of somebody before, however late it comes, or comes again.
+func TestSignalOfSomebodyBefore(t *testing.T) {
+	w := newWorld(t)
+	c := w.signals(map[string]string{"account-disabled": "disable", "account-purged": "delete"})
+	first := w.person("ann", "00u1", "ann@acme.test")
+	long := w.raft.Now() - 10*aMinute
+	ctx, d := w.directory()
+	must(t)(d.DeleteUser(ctx, first.ID, 0))
+	ann := w.person("ann", "00u1", "ann@acme.test")
+	for _, event := range []string{"account-purged", "account-disabled"} {
+		w.wantSignal(c, identity.Signal{Event: event, EventNanos: long, Subject: bySub(issuer, "00u1")}, identity.SignalStale)
+	}
+	if !w.gate(ann.ID).IsOpen() {
+		t.Errorf("gate %+v", w.gate(ann.ID))
+	}
+	w.wantSignal(c, identity.Signal{Event: "account-purged", EventNanos: w.raft.Now(), Subject: bySub(issuer, "00u1")}, identity.SignalDelete)
+}
