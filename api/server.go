@@ -117,7 +117,7 @@ type Server struct {
 	limits        Limits
 	cors          CORS
 	onServing     func()
-	idTokens      IDTokens // nil: none are judged
+	idTokens      IDTokens               // nil: none are judged
 	judgeURL      func(url string) error // may be nil
 	role          func() string
 	backup        BackupFunc

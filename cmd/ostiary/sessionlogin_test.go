@@ -75,7 +75,9 @@ func (p *openIDProvider) token(subject string, changes map[string]any) string {
 }
 
 // tokenIn returns the text of a token in what a command printed.
-func tokenIn(printed string) string { return regexp.MustCompile(`ostiary_[\w-]{43}`).FindString(printed) }
+func tokenIn(printed string) string {
+	return regexp.MustCompile(`ostiary_[\w-]{43}`).FindString(printed)
+}
 
 // A person logs in by an ID token, asks by the session, and is refused with a reason that the application can tell.
 func TestSessionLogin(t *testing.T) {
