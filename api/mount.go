@@ -29,6 +29,15 @@ func (s *Server) MountWhere(takes func(path string) bool, h http.Handler) {
 	s.mounts = append(s.mounts, mount{takes, h})
 }
 
+// Mounted returns what tells the paths of each mounted handler.
+func (s *Server) Mounted() []func(path string) bool {
+	all := make([]func(string) bool, len(s.mounts))
+	for i, m := range s.mounts {
+		all[i] = m.takes
+	}
+	return all
+}
+
 // mounted passes requests on to mounted handlers, and the others to next.
 func (s *Server) mounted(next http.Handler) http.Handler {
 	if len(s.mounts) == 0 {

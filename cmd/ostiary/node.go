@@ -50,6 +50,9 @@ type nodeOptions struct {
 	memory          memoryPlan   // zero: raftstore's defaults, and no cache of edges
 	admin           net.Listener // for metrics and profiles; nil: none; closed by runNode
 	logger          *slog.Logger
+	oidc            *oidcFlags // callers may show tokens of OpenID Connect; nil: none
+	// mounted, where it is set, is told the paths of the mounted handlers.
+	mounted func(takes []func(path string) bool)
 	// ready is called once everything acknowledged is applied again and requests are answered.
 	ready func()
 }
@@ -98,10 +101,16 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	}
 	outgoing := egress.New(egress.Options{Allow: o.egressAllow})
 	defer outgoing.Close()
+	keys := keyset.NewCache(outgoing, keyset.Options{})
+	defer keys.Close()
+	authenticator, err := o.oidc.beside(o.authenticator, keys, store.Now)
+	if err != nil {
+		return err
+	}
 	server, err := api.NewServer(api.Options{
 		Backend:       backend{store},
 		Engine:        engine.New(o.engine),
-		Authenticator: o.authenticator,
+		Authenticator: authenticator,
 		Logger:        o.logger,
 		Observer:      observer,
 		Limits:        o.limits,
@@ -135,8 +144,6 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
 		OAuth: true, Observer: scimObserver,
 	}))
-	keys := keyset.NewCache(outgoing, keyset.Options{})
-	defer keys.Close()
 	server.JudgeIDTokens(idtoken.New(keys, store.Now))
 	tokens := oauth.New(oauth.Options{
 		Service: server.Identity(), Keys: keys, SCIMPrefix: scim.Prefix, RevocationPrefix: gtr.Prefix, Now: store.Now,
@@ -175,6 +182,9 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		keeper.Go(func() { offerBootstrap(keeperCtx, server.Access(), leads, o.dataDir, o.logger) })
 	}
 	keeper.Go(func() { keepWrapped(keeperCtx, server.Identity(), o.identityKeys != nil, o.logger) })
+	if o.mounted != nil {
+		o.mounted(server.Mounted())
+	}
 	served = true
 	if o.admin != nil {
 		var admin sync.WaitGroup

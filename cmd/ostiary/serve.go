@@ -154,7 +154,7 @@ func (flags serveFlags) judge(log io.Writer) (nodeOptions, error) {
 	}
 	return nodeOptions{
 		dataDir:       flags.dataDir,
-		authenticator: callers.authenticator, accessControl: callers.control, keepKeys: callers.keep, limits: flags.limits.limits(), engine: flags.limits.engine(), cors: flags.cors,
+		authenticator: callers.authenticator, accessControl: callers.control, keepKeys: callers.keep, oidc: callers.oidc, limits: flags.limits.limits(), engine: flags.limits.engine(), cors: flags.cors,
 		memory:         memory,
 		authzenBaseURL: publicURL,
 		identityKeys:   identityKeys,

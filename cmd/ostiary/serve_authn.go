@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/ostiary/ostiary/api"
+	"github.com/ostiary/ostiary/keyset"
 )
 
 // authnFlags say who callers are, and whether they may do only what they were granted.
@@ -22,17 +24,51 @@ type authnFlags struct {
 	file    string   // of keys without names
 	named   string   // file of keys with names
 	control string
+	oidc    oidcFlags
+}
+
+// oidcFlags say whose tokens callers may show.
+type oidcFlags struct {
+	issuers  []string
+	audience string
+	subjects []string
+}
+
+// options returns what the flags say, without keys and time.
+func (o oidcFlags) options() api.OIDCOptions {
+	return api.OIDCOptions{Issuers: o.issuers, Audience: o.audience, Subjects: o.subjects}
+}
+
+// beside returns an authenticator that takes tokens too, where the flags say so.
+func (o *oidcFlags) beside(others api.Authenticator, keys *keyset.Cache, now func() int64) (api.Authenticator, error) {
+	if o == nil {
+		return others, nil
+	}
+	options := o.options()
+	options.Keys, options.Now = func(issuer string) keyset.Source { return keys.Issuer(issuer) }, now
+	tokens, err := api.NewOIDC(options)
+	if err != nil {
+		return nil, usagef("--authn-oidc-issuer, --authn-oidc-audience: %v", err)
+	}
+	if others == nil {
+		return tokens, nil
+	}
+	return api.FirstOf(others, tokens), nil
 }
 
 func (a *authnFlags) register(f *pflag.FlagSet) {
-	f.StringVar(&a.method, "authn-method", "", "who may call: preshared, or none (with --dev alone)")
+	f.StringVar(&a.method, "authn-method", "", "who may call: preshared, oidc, both with a comma between, or none (with --dev alone)")
 	f.StringSliceVar(&a.keys, "authn-preshared-keys", nil, "keys for --authn-method preshared, with commas between")
 	f.StringVar(&a.file, "authn-preshared-keys-file", "", "file with keys for --authn-method preshared, one a line")
 	f.StringVar(&a.named, "authn-keys-file", "", "file with keys that have names for --authn-method preshared, one a line: NAME KEY or NAME sha256:HEX; read again when it changes")
-	f.StringVar(&a.control, "access-control", "", "on: callers may do what 'ostiary access grant' gave them; off: everything (without: on with --authn-keys-file, else off)")
-	fromEnv(f, "authn-method", "authn-preshared-keys", "authn-preshared-keys-file", "authn-keys-file", "access-control")
+	f.StringVar(&a.control, "access-control", "", "on: callers may do what 'ostiary access grant' gave them; off: everything (without: on with --authn-keys-file and with oidc, else off)")
+	f.StringSliceVar(&a.oidc.issuers, "authn-oidc-issuer", nil, "issuers whose access tokens callers may show, for --authn-method oidc, with commas between")
+	f.StringVar(&a.oidc.audience, "authn-oidc-audience", "", "audience that such tokens must name")
+	f.StringSliceVar(&a.oidc.subjects, "authn-oidc-subjects", nil, "subjects whose tokens alone count, with commas between (without: all)")
+	fromEnv(f, "authn-method", "authn-preshared-keys", "authn-preshared-keys-file", "authn-keys-file", "access-control",
+		"authn-oidc-issuer", "authn-oidc-audience", "authn-oidc-subjects")
 	annotate(f, "authn-preshared-keys", secretAnnotation, "")
-	oneOf(f, "authn-method", "preshared", "none")
+	oneOf(f, "authn-method", "preshared", "oidc", "preshared,oidc", "none")
 	oneOf(f, "access-control", "on", "off")
 }
 
@@ -40,6 +76,7 @@ func (a *authnFlags) register(f *pflag.FlagSet) {
 type callers struct {
 	authenticator api.Authenticator
 	control       bool                      // they may do only what they were granted
+	oidc          *oidcFlags                // tokens count beside the authenticator, which may be nil then; nil: none do
 	keep          func(ctx context.Context) // reads files again when they change, until ctx ends; nil: nothing to do
 }
 
@@ -51,8 +88,10 @@ func (f serveFlags) judgeCallers(logger *slog.Logger) (callers, error) {
 		return callers{}, err
 	}
 	given := len(keys) > 0 || a.named != ""
+	methods := strings.Split(a.method, ",")
+	preshared, tokens := slices.Contains(methods, "preshared"), slices.Contains(methods, "oidc")
 	switch {
-	case f.dev && (a.method == "preshared" || given):
+	case f.dev && (preshared || tokens || given):
 		return callers{}, usagef("--dev is the mode without authentication: leave out --dev, or the keys")
 	case f.dev && a.control == "on":
 		return callers{}, usagef("--access-control on needs callers who say who they are: leave out --dev, and pass --authn-method preshared")
@@ -66,10 +105,17 @@ func (f serveFlags) judgeCallers(logger *slog.Logger) (callers, error) {
 		return callers{}, usagef("no authentication method: pass --authn-method preshared with keys in --authn-keys-file, OSTIARY_AUTHN_PRESHARED_KEYS or --authn-preshared-keys-file, or --dev to try things out on this machine")
 	case a.method == "none":
 		return callers{}, usagef("--authn-method none lets everybody in: it needs --dev, which listens on loopback addresses alone; elsewhere use --authn-method preshared")
-	case !given:
+	case tokens && (len(a.oidc.issuers) == 0 || a.oidc.audience == ""):
+		return callers{}, usagef("--authn-method oidc needs --authn-oidc-issuer and --authn-oidc-audience")
+	case given && !preshared:
+		return callers{}, usagef("there are keys, and --authn-method %s takes none: pass --authn-method preshared,oidc", a.method)
+	case preshared && !given:
 		return callers{}, usagef("--authn-method preshared needs keys: --authn-keys-file, OSTIARY_AUTHN_PRESHARED_KEYS, --authn-preshared-keys-file or --authn-preshared-keys")
 	}
-	c := callers{control: a.control == "on" || a.control == "" && a.named != ""}
+	c := callers{control: a.control == "on" || a.control == "" && (a.named != "" || tokens)}
+	if tokens {
+		c.oidc = &a.oidc
+	}
 	var all []api.Authenticator
 	if a.named != "" {
 		file := &keysFile{path: a.named, logger: logger}
@@ -85,7 +131,9 @@ func (f serveFlags) judgeCallers(logger *slog.Logger) (callers, error) {
 		}
 		all = append(all, unnamed)
 	}
-	c.authenticator = api.FirstOf(all...)
+	if len(all) > 0 {
+		c.authenticator = api.FirstOf(all...)
+	}
 	return c, nil
 }
 

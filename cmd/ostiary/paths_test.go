@@ -1,0 +1,91 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/ostiary/ostiary/api"
+)
+
+// pathRow is one of the HTTP surface that is none of a gRPC method, and what each caller gets there: who sends no
+// authorization, who sends one that nobody has, and an administrator of the cluster by an own key, which opens none of
+// what identity providers have their own tokens for.
+type pathRow struct {
+	request                 string // method, path, and the type of its body where there is one
+	nobody, unknown, admins int
+}
+
+// paths has a row for every handler that a node mounts. Methods of gRPC and their routes are in api/testdata/callers.txt.
+var paths = []pathRow{
+	{"GET /healthz", 200, 200, 200},
+	{"GET /readyz", 200, 200, 200},
+	{"GET /scim/v2/c01aryz6s41tsv4rrffq69g5fav/Users", 401, 401, 401},
+	{"POST /scim/v2/c01aryz6s41tsv4rrffq69g5fav/Users", 401, 401, 401},
+	{"DELETE /scim/v2/c01aryz6s41tsv4rrffq69g5fav/Users/u01aryz6s41tsv4rrffq69g5fav", 401, 401, 401},
+	{"GET /scim/v2/c01aryz6s41tsv4rrffq69g5fav/ServiceProviderConfig", 401, 401, 401},
+	{"POST /oauth/token", 400, 400, 400},
+	{"POST /introspect/c01aryz6s41tsv4rrffq69g5fav application/x-www-form-urlencoded", 401, 401, 401},
+	{"GET /.well-known/oauth-authorization-server/scim/v2/c01aryz6s41tsv4rrffq69g5fav", 404, 404, 404}, // no --public-url
+	{"POST /gtr/c01aryz6s41tsv4rrffq69g5fav application/json", 401, 401, 401},
+	{"POST /orgs/acme/connections/c01aryz6s41tsv4rrffq69g5fav/global-token-revocation application/json", 401, 401, 401},
+	{"POST /signals/c01aryz6s41tsv4rrffq69g5fav application/secevent+jwt", 400, 400, 400},
+	{"POST /backchannel-logout/c01aryz6s41tsv4rrffq69g5fav application/x-www-form-urlencoded", 400, 400, 400},
+	{"GET /stores/01ARYZ6S41TSV4RRFFQ69G5FAV/jwks.json", 404, 404, 404}, // public, and there is no such store
+	// What is for operators is on their listener alone.
+	{"GET /metrics", 404, 404, 404},
+	{"GET /debug/pprof/", 404, 404, 404},
+	{"GET /", 404, 404, 404},
+}
+
+// TestPaths: every path that a node serves outside gRPC's methods has a row, and answers nobody who may not ask.
+func TestPaths(t *testing.T) {
+	const admin = "the-key-of-operators"
+	keys, err := api.NewNamedKeys([]byte("ops " + admin))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var takes []func(path string) bool
+	_, base := startNodeHTTP(t, keys, func(o *nodeOptions) {
+		o.accessControl = true
+		o.mounted = func(all []func(path string) bool) { takes = all }
+	})
+	defer http.DefaultClient.CloseIdleConnections()
+	for i, takes := range takes {
+		rows := 0
+		for _, p := range paths {
+			if takes(strings.Fields(p.request)[1]) {
+				rows++
+			}
+		}
+		if rows == 0 {
+			t.Errorf("handler %d of those that a node mounts (cmd/ostiary/node.go) has no row: add one to paths in cmd/ostiary/paths_test.go, "+
+				"which says what a request below its prefix gets without authorization", i+1)
+		}
+	}
+	for _, p := range paths {
+		words := append(strings.Fields(p.request), "")
+		for key, want := range map[string]int{"": p.nobody, "a-key-that-nobody-has": p.unknown, admin: p.admins} {
+			request, err := http.NewRequestWithContext(t.Context(), words[0], base+words[1], strings.NewReader("{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if words[2] != "" {
+				request.Header.Set("Content-Type", words[2])
+			}
+			if key != "" {
+				request.Header.Set("Authorization", "Bearer "+key)
+			}
+			answer, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _ := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if answer.StatusCode != want {
+				t.Errorf("%s with key %q: %d, want %d: %s", p.request, key, answer.StatusCode, want, text)
+			}
+		}
+	}
+}
