@@ -46,6 +46,7 @@ var allowed = map[string][]string{
 	"issuer":                 {"", "identity", "jws"},
 	"backchannel":            {"", "identity", "keyset", "rate"},
 	"ssf":                    {},
+	"ssf/transmitter":        {"", "egress", "identity", "issuer", "jws", "outbox", "rate", "ssf"},
 	"ssf/receiver":           {"", "egress", "identity", "keyset", "rate", "ssf"},
 	"fakeidp":                {"keyset"}, // a tool for trials: it knows nothing of the server
 	"scim/filter":            {},

@@ -75,14 +75,14 @@ func (s *Service) IssueToken(ctx context.Context, c Client, scopes []Scope, once
 	if err != nil {
 		return "", err
 	}
-	ctx = ostiary.WithPrincipal(ctx, ostiary.Principal{Kind: "scim", Name: connection + "/" + key})
+	ctx = ostiary.WithPrincipal(ctx, ostiary.Principal{Kind: principalKind(connection), Name: connection + "/" + key})
 	row := &audit{connection: connection, resource: key, action: "client.token"}
 	receipt, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
 		d, there, err := v.Document(clientKey(connection, key))
 		if err != nil || !there || d.Version != c.Version {
 			return orElse(err, ErrUnauthenticated)
 		}
-		opened, err := openConnection(v, connection)
+		opened, holder, err := openHolder(v, connection)
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (s *Service) IssueToken(ctx context.Context, c Client, scopes []Scope, once
 			return err
 		}
 		m.Preconditions = append(m.Preconditions, at(d),
-			ostiary.Precondition{Kind: ostiary.DocumentAtVersion, Document: connectionKey(connection), Version: opened.Version})
+			ostiary.Precondition{Kind: ostiary.DocumentAtVersion, Document: holder, Version: opened.Version})
 		m.Documents = append(m.Documents, put(clientUseKey(connection, key), clientUseBody{form{bodyForm}, m.TimeNanos}))
 		if once != "" {
 			m.Once(once, nil)

@@ -24,7 +24,7 @@ const (
 	ClientKey ClientMethod = "private_key_jwt"
 )
 
-// Client is who may ask for access tokens of a connection: an OAuth 2.0 client.
+// Client is who may ask for access tokens of a connection, or of a receiver of streams: an OAuth 2.0 client.
 type Client struct {
 	// ID names the connection too, so that it is found without being told: "c01….k01…".
 	ID     string
@@ -88,13 +88,13 @@ func clientUseKey(connection, id string) ostiary.DocumentKey {
 // cutClientID returns the connection of a client's id and the key of its document.
 func cutClientID(id string) (connection, key string, ok bool) {
 	connection, key, ok = strings.Cut(id, ".")
-	return connection, key, ok && hasKind(connection, kindConnection) && hasKind(key, kindClient)
+	return connection, key, ok && (hasKind(connection, kindConnection) || hasKind(connection, kindReceiver)) && hasKind(key, kindClient)
 }
 
 // CreateClient makes a client of a connection and returns its secret, which is shown this once; a client of
 // method ClientKey has none. No scopes are all of them. ID, CreatedNanos and Version of c are set by it.
 func (s *Service) CreateClient(ctx context.Context, store, connection string, c Client) (Client, string, error) {
-	scopes, err := judgeScopes(c.Scopes)
+	scopes, err := judgeHolderScopes(connection, c.Scopes)
 	if err != nil {
 		return c, "", err
 	}
@@ -111,12 +111,14 @@ func (s *Service) CreateClient(ctx context.Context, store, connection string, c 
 	}
 	row := &audit{store: store, connection: connection, action: "client.create"}
 	receipt, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
-		d, err := connectionOf(v, store, connection)
+		d, err := clientHolder(v, store, connection)
 		if err != nil {
 			return err
 		}
-		if c, err := decodeConnection(d); err != nil || c.Paused == PausedByDeletion {
-			return orElse(err, notFound("connection", connection))
+		if hasKind(connection, kindConnection) {
+			if c, err := decodeConnection(d); err != nil || c.Paused == PausedByDeletion {
+				return orElse(err, notFound("connection", connection))
+			}
 		}
 		n, err := v.CountDocuments(clientsOf(connection))
 		if err != nil {
@@ -177,7 +179,7 @@ func (c Client) HoldsSecret(text string) bool {
 // Clients returns the clients of a connection, by id.
 func (s *Service) Clients(ctx context.Context, store, connection string) (all []Client, err error) {
 	err = s.read(ctx, func(v View) error {
-		if _, err := connectionOf(v, store, connection); err != nil {
+		if _, err := clientHolder(v, store, connection); err != nil {
 			return err
 		}
 		docs, err := v.Documents(clientsOf(connection), "", maxClients, false)
@@ -224,7 +226,7 @@ func (s *Service) DeleteClient(ctx context.Context, store, connection, id string
 	}
 	row := &audit{store: store, connection: connection, resource: key, action: "client.delete"}
 	return s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
-		if _, err := connectionOf(v, store, connection); err != nil {
+		if _, err := clientHolder(v, store, connection); err != nil {
 			return err
 		}
 		_, there, err := v.Document(clientKey(connection, key))
@@ -251,7 +253,7 @@ func (s *Service) Client(ctx context.Context, id string) (client Client, connect
 		if client, err = decodeClient(of, d); err != nil {
 			return err
 		}
-		connection, err = openConnection(v, of)
+		connection, _, err = openHolder(v, of)
 		return err
 	})
 	return client, connection, err

@@ -78,6 +78,16 @@ func (s *Service) AfterRestore(ctx context.Context, o AfterRestoreOptions) (done
 			done.Connections = append(done.Connections, WaitingConnection{c.ID, c.Store, c.Organization})
 		}
 	}
+	for d, err := range each(ctx, v, receivers, "") {
+		if err != nil {
+			return done, err
+		}
+		n, err := s.empty(ctx, v, clientsOf(d.Key.Key))
+		if err != nil {
+			return done, err
+		}
+		done.Tokens += n
+	}
 	for d, err := range each(ctx, v, settings, "") {
 		if err != nil {
 			return done, err

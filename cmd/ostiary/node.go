@@ -26,6 +26,7 @@ import (
 	"github.com/ostiary/ostiary/raftstore"
 	"github.com/ostiary/ostiary/scim"
 	"github.com/ostiary/ostiary/ssf/receiver"
+	"github.com/ostiary/ostiary/ssf/transmitter"
 )
 
 // nodeOptions is what a node needs; serve, demo and the tests fill it.
@@ -162,6 +163,10 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	server.Mount(gtr.LongPrefix, revocations)
 	server.MountWhere(issuer.Takes, issuer.New(issuer.Options{
 		Keys: server.Identity(), PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
+	}))
+	server.MountWhere(transmitter.Takes, transmitter.New(transmitter.Options{
+		Identity: server.Identity(), Backend: tellBackend{store}, PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"),
+		Now: store.Now, Logger: o.logger,
 	}))
 	var keeper sync.WaitGroup
 	defer keeper.Wait()

@@ -9,6 +9,7 @@ import (
 	"github.com/ostiary/ostiary/identity"
 	"github.com/ostiary/ostiary/outbox"
 	"github.com/ostiary/ostiary/raftstore"
+	"github.com/ostiary/ostiary/ssf/transmitter"
 )
 
 // tellOthers tells applications what happens, while this node leads, until ctx ends. What it signs names the public
@@ -22,6 +23,8 @@ func tellOthers(
 			&outbox.Webhooks{Identity: people, Client: outgoing, Cluster: store.ClusterID, Now: store.Now},
 			&outbox.Tokens{Identity: people, Client: outgoing},
 			&outbox.Logouts{Identity: people, Client: outgoing, PublicURL: publicURL, Now: store.Now},
+			&transmitter.Push{Identity: people, Client: outgoing, PublicURL: publicURL},
+			transmitter.Poll{},
 		},
 	}).Run(ctx)
 }
