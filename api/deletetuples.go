@@ -68,7 +68,8 @@ func (i *tupleService) DeleteTuples(ctx context.Context, req *ostiaryv1.DeleteTu
 	return resp, err
 }
 
-// deletedAt returns how many tuples were deleted at a revision, which is that of a deletion.
+// deletedAt returns how many tuples were deleted at a revision, which is that of a deletion; 0 where it is so old
+// that the changelog no longer tells.
 func (s *Server) deletedAt(ctx context.Context, store string, r ostiary.Revision) (uint64, error) {
 	v, err := s.backend.View(ctx, ostiary.Freshness{AtLeast: r})
 	if err != nil {
@@ -76,6 +77,9 @@ func (s *Server) deletedAt(ctx context.Context, store string, r ostiary.Revision
 	}
 	defer v.Close()
 	n, err := v.CountChanges(store, r)
+	if errors.Is(err, ostiary.ErrRevisionGone) {
+		return 0, nil
+	}
 	return uint64(n), err
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,6 +17,16 @@ import (
 func newBenchWorld(b *testing.B) *world {
 	b.Helper()
 	return newWorldIn(b, raftstore.Options{Dir: b.TempDir()}, nil)
+}
+
+// cpuTime returns the CPU time that the process has taken.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // together calls f for each number below n, by 32 goroutines.
@@ -89,6 +100,7 @@ func BenchmarkRevocation(b *testing.B) {
 				took := make([]time.Duration, b.N)
 				b.ReportAllocs()
 				b.ResetTimer()
+				cpu := cpuTime(b)
 				for i, u := range people {
 					begin := time.Now()
 					if by == "operator" {
@@ -101,6 +113,7 @@ func BenchmarkRevocation(b *testing.B) {
 					took[i] = time.Since(begin)
 				}
 				b.StopTimer()
+				b.ReportMetric((cpuTime(b)-cpu).Seconds()*1e3/float64(b.N), "cpu-ms/op")
 				for _, u := range []identity.User{people[0], people[b.N-1]} {
 					if n := w.live(u); n != 0 {
 						b.Errorf("%d sessions are left", n)
@@ -122,7 +135,9 @@ func BenchmarkRevocations(b *testing.B) {
 	w.people(b.N, 1)
 	b.ReportAllocs()
 	b.ResetTimer()
+	cpu := cpuTime(b)
 	together(b.N, func(i int) { w.post(w.path(), token, w.named(fmt.Sprint("x", i))).want(http.StatusNoContent) })
 	b.StopTimer()
+	b.ReportMetric((cpuTime(b)-cpu).Seconds()*1e3/float64(b.N), "cpu-ms/op")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "revocations/s")
 }
