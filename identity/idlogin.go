@@ -241,15 +241,9 @@ func (v *DirectoryView) makeByLogin(ctx context.Context, m *ostiary.Mutation, o 
 	if err != nil {
 		return "", err
 	}
-	u := User{ID: id, UserInput: UserInput{UserName: a.Subject, ExternalID: a.Claimed, Active: true, Emails: []string{a.Email}}}
-	if name := strings.TrimSpace(a.Name); name != "" {
-		taken, err := v.find(resourceUser, KeyUserName, name)
-		if err != nil {
-			return "", err
-		}
-		if len(taken) == 0 {
-			u.UserName = name
-		}
+	u := User{ID: id, UserInput: UserInput{ExternalID: a.Claimed, Active: true, Emails: []string{a.Email}}}
+	if u.UserName, err = v.freeName(a.Name, a.Subject, id); err != nil {
+		return "", err
 	}
 	if u.UserInput, err = u.normal(); err != nil {
 		return "", err
@@ -261,4 +255,17 @@ func (v *DirectoryView) makeByLogin(ctx context.Context, m *ostiary.Mutation, o 
 		m.Preconditions = append(m.Preconditions, at(f.external))
 	}
 	return id, v.linkSubject(m, f.link, id, true)
+}
+
+// freeName returns the first of some names that nobody of the connection has.
+func (v *DirectoryView) freeName(names ...string) (string, error) {
+	for _, name := range names {
+		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		if taken, err := v.find(resourceUser, KeyUserName, name); err != nil || len(taken) == 0 {
+			return name, err
+		}
+	}
+	return names[len(names)-1], nil
 }

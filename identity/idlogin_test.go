@@ -427,3 +427,20 @@ func TestLogInAfterDeletion(t *testing.T) {
 		t.Errorf("%q are left", left)
 	}
 }
+
+// Whoever has the name that another one's sub is keeps nobody from logging in.
+func TestJustInTimeNamesTaken(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect("acme")
+	a := w.provide(c.ID, justInTime)
+	a.Subject, a.Claimed, a.Name = "00u1", "00u1", "00u2"
+	w.mustShow(a)
+	for _, name := range []string{"", "00u2"} {
+		b := a
+		b.Subject, b.Claimed, b.Name = "00u2", "", name
+		if _, err := w.show(b, identity.LoginRequest{}); err != nil {
+			t.Errorf("named %q: %v", name, err)
+		}
+	}
+	w.wantVerified()
+}
