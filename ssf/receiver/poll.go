@@ -142,7 +142,11 @@ type pollAnswer struct {
 func (p *Poller) ask(ctx context.Context, place identity.SignalPoll) {
 	request := pollRequest{MaxEvents: setsPerPoll, ReturnImmediately: true}
 	pause := time.Duration(0)
-	for wait(ctx, pause) && p.o.Leads() {
+	for wait(ctx, pause) {
+		if !p.o.Leads() {
+			pause = p.o.Every // it may lead again before Run has noticed
+			continue
+		}
 		answer, after, err := p.post(ctx, place, request)
 		if ctx.Err() != nil {
 			return
