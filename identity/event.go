@@ -53,11 +53,15 @@ func EventTypes() []string {
 const (
 	ReasonEnded   = "ended"   // some sessions were deleted
 	ReasonRevoked = "revoked" // all of a person's were, by an application or operator
+	// that a person may come in again
+	ReasonReactivated = "reactivated"
+	ReasonUnblocked   = "unblocked"
 )
 
 // Reasons lists the reasons of events.
 func Reasons() []string {
-	return []string{ReasonDeactivated, ReasonBlocked, ReasonRemoved, ReasonDeleted, ReasonRequested, ReasonEnded, ReasonRevoked}
+	return []string{ReasonDeactivated, ReasonBlocked, ReasonRemoved, ReasonDeleted, ReasonRequested, ReasonEnded, ReasonRevoked,
+		ReasonReactivated, ReasonUnblocked}
 }
 
 // sessionsPerEvent bounds an event, and with it the deliveries that are made of it at once.
@@ -124,6 +128,15 @@ func tell(m *ostiary.Mutation, store string, body eventBody) error {
 	}
 	m.Documents = append(m.Documents, put(ostiary.DocumentKey{Collection: Events, Key: store + "/" + id.String()}, body))
 	return nil
+}
+
+// tellUser makes it an event that a person may come in no more, or may again, where a webhook listens.
+func tellUser(v View, m *ostiary.Mutation, store, organization, user, what, reason string) error {
+	docs, err := v.Documents(listenersOf(store), ListenWebhook+"/", 1, false)
+	if err != nil || len(docs) == 0 || !strings.HasPrefix(docs[0].Key.Key, ListenWebhook+"/") {
+		return err
+	}
+	return tell(m, store, eventBody{Type: what, Organization: organization, User: user, Reason: reason})
 }
 
 // isToken reports whether the session of a layer is a token that its issuer can revoke by its sid.

@@ -157,6 +157,50 @@ func TestEventsByReason(t *testing.T) {
 	}
 }
 
+// Webhooks are told who may come in no more, and who may again; applications are not.
+func TestEventsOfUsers(t *testing.T) {
+	w := newWorld(t)
+	w.listen()
+	user := w.user("ann").ID
+	active := func(on bool) {
+		t.Helper()
+		ctx, d := w.directory()
+		must(t)(d.ChangeUser(ctx, user, 0, func(u identity.User) (identity.UserInput, error) {
+			in := u.UserInput
+			in.Active = on
+			return in, nil
+		}))
+	}
+	active(false)
+	active(true)
+	if got := w.events(); len(got) != 0 {
+		t.Fatalf("no webhook listens, and there are events: %+v", got)
+	}
+	if _, _, err := w.service.CreateWebhook(w.ctx(), identity.Webhook{Store: store, Name: "test", URL: "https://hooks.example"}); err != nil {
+		t.Fatal(err)
+	}
+	active(false)
+	must(t)(w.service.BlockUser(w.ctx(), store, "acme", user))
+	active(true) // the block stays
+	must(t)(w.service.UnblockUser(w.ctx(), store, "acme", user))
+	active(false)
+	active(true)
+	ctx, d := w.directory()
+	must(t)(d.DeleteUser(ctx, user, 0))
+	var got []string
+	for _, e := range w.events() {
+		if e.Organization != "acme" || e.User != user || len(e.Sessions) != 0 {
+			t.Errorf("event %+v", e)
+		}
+		got = append(got, e.Type+" "+e.Reason)
+	}
+	want := []string{"user.disabled deactivated", "user.disabled blocked", "user.enabled unblocked", "user.disabled deactivated",
+		"user.enabled reactivated", "user.deleted deleted"}
+	if !slices.Equal(got, want) {
+		t.Errorf("told %q\nwant %q", got, want)
+	}
+}
+
 // A session in which somebody acts for another is told as the other's.
 func TestEventsOfActors(t *testing.T) {
 	w := newWorld(t)

@@ -178,6 +178,9 @@ func (s *Service) BlockUser(ctx context.Context, store, organization, user strin
 		g.set(organization, state)
 		m.Preconditions = append(m.Preconditions, rest)
 		g.join(m)
+		if err := tellUser(v, m, store, organization, user, EventUserDisabled, ReasonBlocked); err != nil {
+			return err
+		}
 		_, err = revoke(ctx, v, m, store, user, organization, ReasonBlocked)
 		return err
 	})
@@ -205,6 +208,9 @@ func (s *Service) UnblockUser(ctx context.Context, store, organization, user str
 		state.BlockedNanos = 0
 		g.set(organization, state)
 		g.join(m)
+		if state.DisabledBy == "" {
+			return tellUser(v, m, store, organization, user, EventUserEnabled, ReasonUnblocked)
+		}
 		return nil
 	})
 }

@@ -320,10 +320,18 @@ func (v *DirectoryView) activate(ctx context.Context, m *ostiary.Mutation, g *ga
 	state := g.state(c.Organization)
 	object, subject, owner := organizationObject(c.Organization), userSubject(id), c.owner(id, "active")
 	if active {
+		if state.DisabledBy != "" && state.BlockedNanos == 0 {
+			if err := tellUser(v.view, m, c.Store, c.Organization, id, EventUserEnabled, ReasonReactivated); err != nil {
+				return err
+			}
+		}
 		state.DisabledBy = ""
 		m.Tuples = append(m.Tuples, touch(c.Store, object, gate.Enabled, subject, owner))
 	} else {
 		state.DisabledBy = c.ID
+		if err := tellUser(v.view, m, c.Store, c.Organization, id, EventUserDisabled, ReasonDeactivated); err != nil {
+			return err
+		}
 		m.Tuples = append(m.Tuples, release(c.Store, object, gate.Enabled, subject, owner))
 		if _, err := revoke(ctx, v.view, m, c.Store, id, c.Organization, ReasonDeactivated); err != nil {
 			return err
@@ -499,6 +507,9 @@ func (v *DirectoryView) bury(ctx context.Context, m *ostiary.Mutation, old *stor
 		return err
 	}
 	if _, err := revoke(ctx, v.view, m, store, old.ID, "", ReasonDeleted); err != nil {
+		return err
+	}
+	if err := tellUser(v.view, m, store, v.connection.Organization, old.ID, EventUserDeleted, ReasonDeleted); err != nil {
 		return err
 	}
 	m.Documents = append(m.Documents, remove(loginsKey(store, old.ID))) // the gate denies for ever
