@@ -294,7 +294,11 @@ func (t *Session) body() sessionBody {
 
 // sessionOwner owns the tuples of all sessions of a person in an organization, so that one filter delete ends
 // them.
-func sessionOwner(organization, user string) string { return "session:" + organization + "/" + user }
+func sessionOwner(organization, user string) string {
+	return sessionOwnerPrefix + organization + "/" + user
+}
+
+const sessionOwnerPrefix = "session:"
 
 func sessionObject(id string) ostiary.ObjectRef { return ostiary.ObjectRef{Type: gate.Session, ID: id} }
 

@@ -512,6 +512,33 @@ func TestRule09ClockBehind(t *testing.T) {
 	w.logIn(identity.SessionInput{User: u.ID, AuthNanos: w.raft.Now()})
 }
 
+// A node that has applied nothing since it revoked tells the time of then: a login that it takes later, which the log
+// stamps much later, is no revocation.
+func TestRule09ClockStandsStill(t *testing.T) {
+	w := newWorld(t)
+	u, other := w.user("ann"), w.user("bob")
+	node, later := w.ahead(0), w.ahead(10*time.Second)
+	must(t)(node.RevokeSessions(w.ctx(), store, u.ID, "acme", "test"))
+	mark, err := w.service.RevokedBefore(w.ctx(), store, u.ID, "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := later.CreateSession(w.ctx(), store, identity.SessionInput{Organization: "acme", User: other.ID}); err != nil {
+		t.Fatal(err)
+	}
+	made, err := node.CreateSession(w.ctx(), store, identity.SessionInput{Organization: "acme", User: u.ID, AuthNanos: mark + int64(5*time.Second)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.service.Session(w.ctx(), store, made.ID); err != nil {
+		t.Errorf("the login has ended itself: %v", err)
+	}
+	if now, err := w.service.RevokedBefore(w.ctx(), store, u.ID, "acme"); err != nil || now != mark {
+		t.Errorf("watermark %d, %v, want %d as before the login", now, err, mark)
+	}
+	w.wantVerified()
+}
+
 // What has ended is taken away by later logins, with what was made of it, a few at a time.
 func TestSessionsAreCollected(t *testing.T) {
 	w := newWorld(t)

@@ -361,7 +361,7 @@ func (s *Service) catchUp(ctx context.Context, done *ostiary.Mutation, receipt o
 		if err != nil {
 			return err
 		}
-		if set.RevokedNanos != done.TimeNanos {
+		if set.RevokedNanos != done.TimeNanos || !revokes(done, store, d.Key.Key) {
 			continue
 		}
 		_, err = s.change(ctx, func(v View, m *ostiary.Mutation) error {
@@ -372,6 +372,16 @@ func (s *Service) catchUp(ctx context.Context, done *ostiary.Mutation, receipt o
 		}
 	}
 	return nil
+}
+
+// revokes reports whether a mutation is a revocation of a person (revoke), and no login after one: a node whose clock
+// is behind tells the time of what it applied last, and that may be the revocation.
+func revokes(m *ostiary.Mutation, store, user string) bool {
+	return slices.ContainsFunc(m.Filters, func(f ostiary.FilterDelete) bool {
+		owner, ours := strings.CutPrefix(f.Filter.Owner, sessionOwnerPrefix)
+		_, of, _ := strings.Cut(owner, "/")
+		return ours && of == user && f.Filter.Store == store
+	})
 }
 
 // reach makes a revocation that was computed at RevokedNanos count up to a later time, as part of a mutation: it
