@@ -207,14 +207,14 @@ func TestLogInBounds(t *testing.T) {
 	if end := a.IssuedNanos + int64(2*time.Hour); first.ExpiresNanos != end || second.ExpiresNanos != end || first.LimitNanos != end {
 		t.Errorf("ends %d and %d, not %d", first.ExpiresNanos, second.ExpiresNanos, end)
 	}
-	a.LimitNanos = w.raft.Now() + int64(time.Minute)
+	a.LimitNanos = w.raft.Now() + int64(30*time.Minute)
 	third := w.mustShow(a)
 	touched, err := w.service.TouchSession(w.ctx(), store, third.ID, w.raft.Now()+int64(time.Hour))
 	if err != nil || touched.ExpiresNanos != a.LimitNanos {
 		t.Errorf("touched: ends %d, %v, not %d", touched.ExpiresNanos, err, a.LimitNanos)
 	}
 	a.LimitNanos = 0
-	short, err := w.show(a, identity.LoginRequest{ExpiresNanos: w.raft.Now() + int64(time.Minute), Client: "mobile", Device: "d-1", MaxAge: time.Hour})
+	short, err := w.show(a, identity.LoginRequest{ExpiresNanos: w.raft.Now() + int64(10*time.Minute), Client: "mobile", Device: "d-1", MaxAge: time.Hour})
 	if err != nil || short.Client != "mobile" || short.Device != "d-1" || short.ExpiresNanos >= first.ExpiresNanos {
 		t.Errorf("as asked: %+v, %v", short, err)
 	}

@@ -1,6 +1,7 @@
 package idtoken_test
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -209,6 +210,33 @@ func TestKeysUnreachable(t *testing.T) {
 	p.fail(errDown)
 	if _, err := p.verifier.Verify(t.Context(), p.setting, p.token(nil), ""); !errors.Is(err, keyset.ErrUnreachable) || errors.Is(err, idtoken.ErrRefused) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A provider that does not answer holds up who waits for it, no longer than that caller waits, and nobody's answer
+// becomes a yes.
+func TestKeysSlow(t *testing.T) {
+	p := newProvider(t)
+	hold := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hold }))
+	defer server.Close()
+	defer close(hold)
+	outgoing := egress.New(egress.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	defer outgoing.Close()
+	cache := keyset.NewCache(outgoing, keyset.Options{})
+	defer cache.Close()
+	verifier := idtoken.New(cache, func() int64 { return p.now.UnixNano() })
+	slow := p.setting
+	slow.KeysURL = server.URL + "/keys"
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := verifier.Verify(ctx, slow, p.token(nil), ""); !errors.Is(err, keyset.ErrUnreachable) {
+		t.Errorf("got %v", err)
+	}
+	given := p.setting
+	_, given.Keys, _ = p.Get(t.Context(), keysURL, "")
+	if _, err := verifier.Verify(t.Context(), given, p.token(nil), ""); err != nil {
+		t.Errorf("another provider meanwhile: %v", err)
 	}
 }
 

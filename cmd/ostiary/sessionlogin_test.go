@@ -190,12 +190,13 @@ func TestSessionLogin(t *testing.T) {
 	refused("another application", provider.token("s-1", map[string]any{"aud": "shop"}), nil, http.StatusForbidden, "id_token_refused")
 	refused("no JWT", "x", nil, http.StatusForbidden, "id_token_refused")
 	refused("an age of nothing", provider.token("s-1", nil), map[string]any{"max_age": "0s"}, http.StatusBadRequest, "")
+	before := provider.token("s-1", nil)
 	run(exitDone, "session", "revoke", ann, "--org", "acme")
 	run(exitDenied, "check", "document:1#viewer@session:"+second)
 	if said := introspect(); said["active"] != false || len(said) != 1 {
 		t.Errorf("introspected after a revocation: %v", said)
 	}
-	refused("an ID token of before", provider.token("s-1", nil), nil, http.StatusForbidden, "reauthenticate")
+	refused("an ID token of before", before, nil, http.StatusForbidden, "reauthenticate")
 	wants(run(exitFailed, "session", "login", connection, "--id-token-file", file), "authenticate again")
 	run(exitDone, "user", "block", ann, "--org", "acme")
 	refused("who is blocked", provider.token("s-1", map[string]any{"auth_time": time.Now().Unix() + 30}), nil, http.StatusForbidden, "subject_disabled")
