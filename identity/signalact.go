@@ -33,6 +33,10 @@ func (r *reception) withSessions(action string) error {
 	if err := e.descend(r.ctx, 0); err != nil {
 		return err
 	}
+	if len(e.sessions) > endedAtOnce && len(r.done.People) == 0 {
+		// They are of a device or a session. What is about people is never refused.
+		return fmt.Errorf("the event is about %d sessions, and at most %d may end at once: %w", len(e.sessions), endedAtOnce, ostiary.ErrTooBroad)
+	}
 	for _, t := range e.sessions {
 		if !slices.Contains(r.done.People, t.User) {
 			r.done.People = append(r.done.People, t.User)
@@ -41,9 +45,6 @@ func (r *reception) withSessions(action string) error {
 	if r.done.Did = action; len(r.done.People) == 0 {
 		r.done.Did = none
 		return nil
-	}
-	if len(e.sessions) > endedAtOnce {
-		return fmt.Errorf("the event is about %d sessions, and at most %d may end at once: %w", len(e.sessions), endedAtOnce, ostiary.ErrTooBroad)
 	}
 	if err := e.restOnLogins(); err != nil {
 		return err
@@ -204,7 +205,7 @@ func (r *reception) addOfPerson(e *ends, user string) error {
 		if !there || !of || !one.precedes(r.signal.EventNanos) {
 			continue
 		}
-		if len(e.sessions)-from >= endedAtOnce {
+		if len(e.sessions) >= endedAtOnce {
 			e.sessions = e.sessions[:from]
 			all, err := revoke(r.ctx, r.view.view, r.m, c.Store, user, c.Organization, ReasonRequested)
 			if err != nil {

@@ -520,3 +520,27 @@ func TestSignalOfSomebodyBefore(t *testing.T) {
 	}
 	w.wantSignal(c, identity.Signal{Event: "account-purged", EventNanos: w.raft.Now(), Subject: bySub(issuer, "00u1")}, identity.SignalDelete)
 }
+
+// g.0 rule 11: a person may have more sessions than end at once: all of them end.
+func TestSignalOfManySessions(t *testing.T) {
+	w := newWorld(t)
+	t.Cleanup(identity.SetEndedAtOnce(3))
+	ann, bob := w.person("ann", "00u1", "one@acme.test"), w.person("bob", "00u2", "one@acme.test")
+	now := w.raft.Now()
+	for range 5 {
+		w.logIn(identity.SessionInput{User: ann.ID, AuthNanos: now})
+	}
+	for range 3 {
+		w.logIn(identity.SessionInput{User: bob.ID, AuthNanos: now})
+	}
+	done := w.wantSignal(w.signals(nil), identity.Signal{Event: "session-revoked", EventNanos: now, Subject: byEmail("one@acme.test")}, identity.SignalEndSessions)
+	if done.Sessions != 8 || len(done.People) != 2 {
+		t.Errorf("ended %d of %q", done.Sessions, done.People)
+	}
+	w.wantLive(identity.SessionFilter{})
+	for _, tuple := range w.tuples() {
+		if strings.Contains(tuple, "session:") {
+			t.Errorf("%s is left", tuple)
+		}
+	}
+}
