@@ -80,6 +80,9 @@ type accessClaims struct {
 	Issuer   string    `json:"iss"`
 	Subject  string    `json:"sub"`
 	Audience audiences `json:"aud"`
+	// Events and Nonce are of security event tokens, of logout tokens and of ID tokens.
+	Events any `json:"events"`
+	Nonce  any `json:"nonce"`
 }
 
 // audiences are one audience, or a list of them.
@@ -158,6 +161,8 @@ func (a *OIDC) judge(ctx context.Context, text string, nowNanos int64) (accessCl
 	switch {
 	case c.Issuer != said.Issuer:
 		return c, errors.New("the issuer is another one")
+	case c.Events != nil || c.Nonce != nil:
+		return c, errors.New("the token was made for another purpose")
 	case !slices.Contains(c.Audience, a.o.Audience):
 		return c, errors.New("the token is for somebody else")
 	case c.Expiry == nil || !(*c.Expiry > now) || *c.Expiry > 1<<33:

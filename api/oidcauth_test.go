@@ -77,6 +77,8 @@ func TestOIDC(t *testing.T) {
 		"for ever":          key.sign(t, "", with("exp", nil)),
 		"not yet":           key.sign(t, "", with("nbf", now.Add(time.Hour).Unix())),
 		"from the future":   key.sign(t, "", with("iat", now.Add(time.Hour).Unix())),
+		"of a logout":       key.sign(t, "JWT", with("events", map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}})),
+		"of a login":        key.sign(t, "JWT", with("nonce", "x")),
 		"too large a claim": key.sign(t, "", with("exp", 1e300)),
 		// {"alg":"none"}.{"iss":"https://idp.example","sub":"client-42","aud":"https://ostiary.example","exp":1800003600}.
 		"unsigned": "eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlIiwic3ViIjoiY2xpZW50LTQyIiwiYXVkIjoiaHR0cHM6Ly9vc3RpYXJ5LmV4YW1wbGUiLCJleHAiOjE4MDAwMDM2MDB9.",
