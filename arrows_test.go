@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"raftstore":              {"", "storage", "storage/wal"},
 	"api/gen":                {},
 	"api/metrics":            {},
-	"api":                    {"", "access", "api/gen", "dsl", "dsl/model", "dsl/condition", "dsl/gate", "engine", "identity", "egress", "jws", "keyset", "outbox", "rate"},
+	"api":                    {"", "access", "api/gen", "dsl", "dsl/model", "dsl/condition", "dsl/gate", "engine", "identity", "egress", "jws", "keyset", "outbox", "rate", "ssf/transmitter"},
 	"outbox":                 {"", "identity", "egress", "issuer", "jws"},
 	"oauth":                  {"", "identity", "keyset", "rate"},
 	"gtr":                    {"", "identity", "keyset"},

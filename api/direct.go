@@ -36,6 +36,7 @@ func (s *Server) newDirect(streams grpc.ClientConnInterface) *direct {
 	d.add(&ostiaryv1.SessionService_ServiceDesc, &sessionService{server: s})
 	d.add(&ostiaryv1.TupleService_ServiceDesc, &tupleService{server: s})
 	d.add(&ostiaryv1.OutboxService_ServiceDesc, &outboxService{server: s})
+	d.add(&ostiaryv1.StreamService_ServiceDesc, &streamService{server: s})
 	d.add(&ostiaryv1.SigningKeyService_ServiceDesc, &signingKeyService{server: s})
 	return d
 }

@@ -50,6 +50,7 @@ func (h *health) status(service string) (healthv1.HealthCheckResponse_ServingSta
 		ostiaryv1.OstiaryService_ServiceDesc.ServiceName, ostiaryv1.TupleService_ServiceDesc.ServiceName,
 		ostiaryv1.IdentityService_ServiceDesc.ServiceName,
 		ostiaryv1.SessionService_ServiceDesc.ServiceName, ostiaryv1.SigningKeyService_ServiceDesc.ServiceName,
+		ostiaryv1.StreamService_ServiceDesc.ServiceName,
 		ostiaryv1.OutboxService_ServiceDesc.ServiceName,
 		ostiaryv1.AccessService_ServiceDesc.ServiceName:
 	default:

@@ -28,6 +28,7 @@ func Methods() []string {
 		&openfgav1.OpenFGAService_ServiceDesc, &authzenv1.AuthZenService_ServiceDesc, &ostiaryv1.OstiaryService_ServiceDesc,
 		&ostiaryv1.TupleService_ServiceDesc,
 		&ostiaryv1.IdentityService_ServiceDesc, &ostiaryv1.SessionService_ServiceDesc,
+		&ostiaryv1.StreamService_ServiceDesc,
 		&ostiaryv1.SigningKeyService_ServiceDesc, &ostiaryv1.OutboxService_ServiceDesc, &ostiaryv1.AccessService_ServiceDesc,
 	} {
 		for _, m := range service.Methods {

@@ -282,6 +282,12 @@ var rights = map[string]right{
 	ostiaryv1.SigningKeyService_RotateSigningKey_FullMethodName: governs(ofStore),
 	ostiaryv1.SigningKeyService_RetireSigningKey_FullMethodName: governs(ofStore),
 
+	ostiaryv1.StreamService_CreateStreamReceiver_FullMethodName: governs(ofStore),
+	ostiaryv1.StreamService_ListStreamReceivers_FullMethodName:  reads(ofStore),
+	ostiaryv1.StreamService_DeleteStreamReceiver_FullMethodName: governs(ofStore),
+	ostiaryv1.StreamService_ListStreams_FullMethodName:          reads(ofStore),
+	ostiaryv1.StreamService_SetStreamStatus_FullMethodName:      governs(ofStore),
+
 	reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName:      anything,
 	reflectionv1alpha.ServerReflection_ServerReflectionInfo_FullMethodName: anything,
 

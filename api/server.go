@@ -310,6 +310,7 @@ func (s *Server) newGRPCServer() *grpc.Server {
 	ostiaryv1.RegisterSessionServiceServer(server, &sessionService{server: s})
 	ostiaryv1.RegisterTupleServiceServer(server, &tupleService{server: s})
 	ostiaryv1.RegisterOutboxServiceServer(server, &outboxService{server: s})
+	ostiaryv1.RegisterStreamServiceServer(server, &streamService{server: s})
 	ostiaryv1.RegisterSigningKeyServiceServer(server, &signingKeyService{server: s})
 	ostiaryv1.RegisterAccessServiceServer(server, &accessService{server: s})
 	healthv1.RegisterHealthServer(server, &health{server: s})
