@@ -88,7 +88,7 @@ type guarded struct {
 
 const guardedOrganization = "acme"
 
-func newGuarded(t *testing.T) *guarded {
+func newGuarded(t testing.TB) *guarded {
 	t.Helper()
 	store, err := raftstore.Open(t.Context(), raftstore.Options{Dir: t.TempDir()})
 	if err != nil {

@@ -33,6 +33,9 @@ var paths = []pathRow{
 	{"POST /signals/c01aryz6s41tsv4rrffq69g5fav application/secevent+jwt", 400, 400, 400},
 	{"POST /backchannel-logout/c01aryz6s41tsv4rrffq69g5fav application/x-www-form-urlencoded", 400, 400, 400},
 	{"GET /stores/01ARYZ6S41TSV4RRFFQ69G5FAV/jwks.json", 404, 404, 404}, // public, and there is no such store
+	{"GET /.well-known/ssf-configuration/stores/01ARYZ6S41TSV4RRFFQ69G5FAV", 404, 404, 404}, // no --public-url
+	{"GET /stores/01ARYZ6S41TSV4RRFFQ69G5FAV/ssf/streams", 404, 404, 404},
+	{"POST /stores/01ARYZ6S41TSV4RRFFQ69G5FAV/ssf/poll/x application/json", 404, 404, 404},
 	// What is for operators is on their listener alone.
 	{"GET /metrics", 404, 404, 404},
 	{"GET /debug/pprof/", 404, 404, 404},
