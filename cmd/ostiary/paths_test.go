@@ -32,7 +32,7 @@ var paths = []pathRow{
 	{"POST /orgs/acme/connections/c01aryz6s41tsv4rrffq69g5fav/global-token-revocation application/json", 401, 401, 401},
 	{"POST /signals/c01aryz6s41tsv4rrffq69g5fav application/secevent+jwt", 400, 400, 400},
 	{"POST /backchannel-logout/c01aryz6s41tsv4rrffq69g5fav application/x-www-form-urlencoded", 400, 400, 400},
-	{"GET /stores/01ARYZ6S41TSV4RRFFQ69G5FAV/jwks.json", 404, 404, 404}, // public, and there is no such store
+	{"GET /stores/01ARYZ6S41TSV4RRFFQ69G5FAV/jwks.json", 404, 404, 404},                     // public, and there is no such store
 	{"GET /.well-known/ssf-configuration/stores/01ARYZ6S41TSV4RRFFQ69G5FAV", 404, 404, 404}, // no --public-url
 	{"GET /stores/01ARYZ6S41TSV4RRFFQ69G5FAV/ssf/streams", 404, 404, 404},
 	{"POST /stores/01ARYZ6S41TSV4RRFFQ69G5FAV/ssf/poll/x application/json", 404, 404, 404},
