@@ -177,7 +177,8 @@ type DocumentChange struct {
 }
 
 // OutboxRule asks that something be told to the outside once the mutation is committed. Kind names a
-// rule that the applying side knows; Args are its parameters. (Kept in the log; no kind exists yet.)
+// rule that the applying side knows; Args are its parameters. No kind exists: docs/adr/0012-outbox.md
+// says why, and that form 1 of the log keeps its place.
 type OutboxRule struct {
 	Kind string
 	Args []byte

@@ -154,27 +154,23 @@ func (e *ends) tell() error {
 		return err
 	}
 	type about struct{ organization, user string }
-	bodies, order := map[about]*eventBody{}, []about(nil)
-	sizes, groups := map[about]int{}, map[about]map[eventGroupKey]int{}
+	var all []*eventDraft
+	drafts, last := map[about]*eventDraft{}, about{}
+	var draft *eventDraft
 	for _, t := range e.sessions {
-		of := about{t.Organization, t.User}
-		b := bodies[of]
-		if b == nil || sizes[of] == sessionsPerEvent {
-			if b != nil {
-				if err := tell(e.m, e.store, *b); err != nil {
-					return err
-				}
-			} else {
-				order = append(order, of)
-			}
-			b = &eventBody{Organization: t.Organization, User: t.User, Reason: e.reason}
-			bodies[of], sizes[of], groups[of] = b, 0, map[eventGroupKey]int{}
+		if of := (about{t.Organization, t.User}); draft == nil || of != last {
+			draft, last = drafts[of], of
 		}
-		sizes[of]++
-		b.add(t, groups[of])
+		if draft == nil || draft.size == sessionsPerEvent {
+			draft = &eventDraft{places: map[eventGroupKey]int{}, body: eventBody{
+				Organization: t.Organization, User: t.User, Reason: e.reason}}
+			drafts[last] = draft
+			all = append(all, draft)
+		}
+		draft.add(t)
 	}
-	for _, of := range order {
-		if err := tell(e.m, e.store, *bodies[of]); err != nil {
+	for _, d := range all {
+		if err := tell(e.m, e.store, d.body); err != nil {
 			return err
 		}
 	}
@@ -191,18 +187,31 @@ type eventGroupKey struct {
 	sealed                            bool
 }
 
-// add adds a session to one of the groups, whose places are given.
-func (b *eventBody) add(t *storedSession, places map[eventGroupKey]int) {
+// eventDraft is an event to which sessions are added.
+type eventDraft struct {
+	body   eventBody
+	size   int
+	places map[eventGroupKey]int // of groups
+	last   eventGroupKey         // of the session before
+	place  int
+}
+
+// add adds a session to its group.
+func (d *eventDraft) add(t *storedSession) {
 	key := eventGroupKey{t.Client, t.Layer, t.Connection, t.Issuer, isToken(t.Layer) && len(t.body.Sealed) > 0}
-	place, there := places[key]
-	if !there {
-		place = len(b.Sessions)
-		places[key] = place
-		b.Sessions = append(b.Sessions, eventGroup{
-			Organization: t.Organization, Client: t.Client, Layer: t.Layer, Connection: t.Connection, Issuer: t.Issuer})
+	if d.size == 0 || key != d.last {
+		place, there := d.places[key]
+		if !there {
+			place = len(d.body.Sessions)
+			d.places[key] = place
+			d.body.Sessions = append(d.body.Sessions, eventGroup{
+				Organization: t.Organization, Client: t.Client, Layer: t.Layer, Connection: t.Connection, Issuer: t.Issuer})
+		}
+		d.last, d.place = key, place
 	}
-	g := &b.Sessions[place]
-	g.IDs = append(g.IDs, strings.TrimPrefix(t.ID, t.Organization+"/"))
+	d.size++
+	g := &d.body.Sessions[d.place]
+	g.IDs = append(g.IDs, t.ID[len(t.Organization)+1:])
 	if key.sealed {
 		g.Sealed = append(g.Sealed, t.body.Sealed)
 	}
