@@ -41,7 +41,7 @@ func TestLogoutsOutliveTheLeader(t *testing.T) {
 	w.run("application", "create", "portal", "--logout-uri", server.URL+"/backchannel-logout", w.inStore())
 
 	sessions := map[string]bool{}
-	var people []hired
+	var people []*hired
 	for i := range 5 {
 		p := w.hire(fmt.Sprint("p", i))
 		people = append(people, p)

@@ -47,7 +47,10 @@ type offboardingNode struct {
 }
 
 // hired is a person.
-type hired struct{ id, externalID, email string }
+type hired struct {
+	id, externalID, email string
+	ended                 time.Time // when the answer came by which access ended last, by the provider's clock
+}
 
 // offboardingApplication is what the fake identity provider names in revocations.
 const offboardingApplication = "0oa1"
@@ -124,6 +127,7 @@ func newOffboardingOn(t *testing.T, nodes []*offboardingNode, ahead time.Duratio
 	}
 	keys := write(t, "keys.json", string(w.idp.KeySet()))
 	w.run("connection", "gtr", "set", made.ID, "--issuer", w.idp.Issuer(), "--subject", offboardingApplication, "--jwks", keys, w.inStore())
+	w.run("connection", "oidc", "set", made.ID, "--issuer", w.idp.Issuer(), "--client-id", offboardingApplication, "--subject-claim", "sub", "--jwks", keys, w.inStore())
 	for _, n := range nodes { // it has heard of the connection, and no node's time is behind any longer
 		err := patiently(t.Context(), func() error {
 			_, err := n.scim.Find(t.Context(), "nobody")
@@ -151,9 +155,9 @@ func (w *offboarding) runAt(n *offboardingNode, args ...string) string {
 }
 
 // hire provisions a person, who may view a document.
-func (w *offboarding) hire(name string) hired {
+func (w *offboarding) hire(name string) *hired {
 	w.t.Helper()
-	p := hired{externalID: "00u-" + name, email: name + "@acme.test"}
+	p := &hired{externalID: "00u-" + name, email: name + "@acme.test"}
 	err := patiently(w.t.Context(), func() (err error) {
 		p.id, _, err = w.nodes[0].scim.Create(w.t.Context(), fakeidp.Person{UserName: p.email, ExternalID: p.externalID, GivenName: name})
 		return err
@@ -166,12 +170,23 @@ func (w *offboarding) hire(name string) hired {
 }
 
 // logIn reports a session of a person who has authenticated at a time, and returns its id and a token of then.
-func (w *offboarding) logIn(ctx context.Context, n *offboardingNode, p hired, auth time.Time) (session, token string, err error) {
+func (w *offboarding) logIn(ctx context.Context, n *offboardingNode, p *hired, auth time.Time) (session, token string, err error) {
 	var header metadata.MD
 	made, err := n.sessions.CreateSession(ctx, &ostiaryv1.CreateSessionRequest{StoreId: w.store, Session: &ostiaryv1.Session{
 		OrganizationId: "acme", UserId: p.id, ClientId: "portal", AuthTime: timestamppb.New(auth)}}, grpc.Header(&header))
 	if err != nil {
 		return "", "", fmt.Errorf("log %s in at %s: %w", p.id, n.server, err)
+	}
+	return made.GetSession().GetId(), first(header.Get(headerToken)), nil
+}
+
+// showIDToken logs in who shows an ID token.
+func (w *offboarding) showIDToken(ctx context.Context, n *offboardingNode, text string) (session, token string, err error) {
+	var header metadata.MD
+	made, err := n.sessions.CreateSessionFromIDToken(ctx, &ostiaryv1.CreateSessionFromIDTokenRequest{
+		StoreId: w.store, ConnectionId: w.connection, IdToken: text, ClientId: "portal"}, grpc.Header(&header))
+	if err != nil {
+		return "", "", fmt.Errorf("log in by an ID token at %s: %w", n.server, err)
 	}
 	return made.GetSession().GetId(), first(header.Get(headerToken)), nil
 }

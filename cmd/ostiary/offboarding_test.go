@@ -72,6 +72,7 @@ type offboardingFigures struct {
 	mu                      sync.Mutex
 	flips                   []time.Duration // from an answer until a node denies at default consistency
 	logins, refused, denied int             // of racers, and checks that had to be denied
+	idTokens                int             // tries with one
 }
 
 func (f *offboardingFigures) report(t *testing.T, tries int) {
@@ -83,16 +84,27 @@ func (f *offboardingFigures) report(t *testing.T, tries int) {
 	at := func(part float64) time.Duration {
 		return f.flips[int(part*float64(len(f.flips)-1))].Round(10 * time.Microsecond)
 	}
-	t.Logf("%d revocations, %d checks denied, of the racing logins %d let in before and %d refused", tries, f.denied, f.logins, f.refused)
+	t.Logf("%d revocations, %d of them after a login by an ID token, %d checks denied, of the racing logins %d let in before and %d refused", tries, f.idTokens, f.denied, f.logins, f.refused)
 	t.Logf("until a node denies at default consistency: p50 %s, p99 %s, at most %s", at(0.5), at(0.99), at(1))
 }
 
 // try lets a person in, ends the person's access at some node while logins race, and sees that it has ended.
-func (w *offboarding) try(ctx context.Context, p hired, n int) error {
+func (w *offboarding) try(ctx context.Context, p *hired, n int) error {
 	var session, token string
-	auth := w.now()
+	auth, idToken := w.now(), ""
+	if second := auth.Truncate(time.Second); second.After(p.ended) { // auth_time counts seconds: an ID token can say that it is later
+		var err error
+		if idToken, err = w.idp.IDToken(fakeidp.Login{Subject: p.externalID, ClientID: offboardingApplication, AuthTime: second, SID: fmt.Sprint(p.id, n)}); err != nil {
+			return err
+		}
+		auth = second
+	}
 	err := patiently(ctx, func() (err error) {
-		session, token, err = w.logIn(ctx, w.any(), p, auth)
+		if idToken != "" {
+			session, token, err = w.showIDToken(ctx, w.any(), idToken)
+		} else {
+			session, token, err = w.logIn(ctx, w.any(), p, auth)
+		}
 		return err
 	})
 	if err != nil {
@@ -102,7 +114,7 @@ func (w *offboarding) try(ctx context.Context, p hired, n int) error {
 	if err := w.allAtOnce(ctx, true, token, bySession, byPerson); err != nil {
 		return err
 	}
-	race := w.race(ctx, p, session, auth)
+	race := w.race(ctx, p, session, auth, idToken)
 	time.Sleep(time.Duration(rand.Int64N(int64(2 * time.Millisecond))))
 	token, deactivated, err := w.end(ctx, p, n)
 	if err != nil {
@@ -110,6 +122,7 @@ func (w *offboarding) try(ctx context.Context, p hired, n int) error {
 		return err
 	}
 	race.answered()
+	p.ended = w.now()
 	flips := w.untilDenied(ctx, session)
 	errs := []error{w.everywhere(ctx, false, token, bySession, byPerson)}
 	let, refused, err := race.stop()
@@ -126,11 +139,21 @@ func (w *offboarding) try(ctx context.Context, p hired, n int) error {
 		if refused++; status.Code(unwrapped(err)) != codes.FailedPrecondition {
 			errs = append(errs, fmt.Errorf("a login at %s by an assertion of before: got %v, want that it is refused", n.server, err))
 		}
+		if idToken == "" {
+			continue
+		}
+		err = patiently(ctx, func() error { _, _, err := w.showIDToken(ctx, n, idToken); return err })
+		if refused++; status.Code(unwrapped(err)) != codes.PermissionDenied {
+			errs = append(errs, fmt.Errorf("a login at %s by an ID token of before: got %v, want that it is refused", n.server, err))
+		}
 	}
 	took, err := flips()
 	errs = append(errs, err)
 	w.figures.mu.Lock()
 	w.figures.flips = append(w.figures.flips, took...)
+	if idToken != "" {
+		w.figures.idTokens++
+	}
 	w.figures.logins, w.figures.refused = w.figures.logins+len(let), w.figures.refused+refused
 	w.figures.denied += (2 + len(questions)) * 2 * len(w.nodes)
 	w.figures.mu.Unlock()
@@ -147,7 +170,7 @@ func (w *offboarding) any() *offboardingNode { return w.nodes[rand.IntN(len(w.no
 
 // end ends a person's access at some node, as Okta's Universal Logout does or otherwise, and returns the token of the
 // answer.
-func (w *offboarding) end(ctx context.Context, p hired, n int) (token string, deactivated bool, err error) {
+func (w *offboarding) end(ctx context.Context, p *hired, n int) (token string, deactivated bool, err error) {
 	err = patiently(ctx, func() error {
 		node := w.any()
 		var answer fakeidp.Answer
@@ -225,7 +248,7 @@ type loginRace struct {
 const racerCalls = 6
 
 // race starts one racer for each node, and returns once each has logged in.
-func (w *offboarding) race(ctx context.Context, p hired, session string, auth time.Time) *loginRace {
+func (w *offboarding) race(ctx context.Context, p *hired, session string, auth time.Time, idToken string) *loginRace {
 	r := &loginRace{}
 	begun := make(chan struct{}, len(w.nodes))
 	for _, n := range w.nodes {
@@ -237,6 +260,9 @@ func (w *offboarding) race(ctx context.Context, p hired, session string, auth ti
 				if i%3 == 2 {
 					what = "a touch"
 					_, err = n.sessions.TouchSession(ctx, &ostiaryv1.TouchSessionRequest{StoreId: w.store, Id: session, ExpiresAt: timestamppb.New(w.now().Add(24 * time.Hour))})
+				} else if i%3 == 1 && idToken != "" {
+					what = "a login by an ID token"
+					id, _, err = w.showIDToken(ctx, n, idToken)
 				} else {
 					id, _, err = w.logIn(ctx, n, p, auth)
 				}
