@@ -32,6 +32,14 @@ func NewSignals(r prometheus.Registerer) (*Signals, error) {
 			Buckets: durationBuckets,
 		}, []string{"status"}),
 	}
+	// series that are there before the first request
+	s.durations.WithLabelValues("push", "refused")
+	for _, result := range []string{"ok", "failed"} {
+		s.polls.WithLabelValues(result)
+	}
+	for _, status := range []int{200, 400} {
+		s.logouts.WithLabelValues(strconv.Itoa(status))
+	}
 	for _, c := range []prometheus.Collector{s.durations, s.polls, s.logouts} {
 		if err := r.Register(c); err != nil {
 			return nil, err
