@@ -27,7 +27,11 @@ func loginError(err error) error {
 	return err
 }
 
+// wireSession shows a session, and never a token: who may read sessions may not act as their people.
 func wireSession(s identity.Session) *ostiaryv1.Session {
+	if identity.IsToken(s.Layer) {
+		s.SID = ""
+	}
 	return &ostiaryv1.Session{
 		Id: s.ID, OrganizationId: s.Organization, UserId: s.User, ClientId: s.Client, ConnectionId: s.Connection,
 		Issuer: s.Issuer, Sid: s.SID, Layer: s.Layer, Acr: s.ACR, Amr: s.AMR, AuthTime: optionalStamp(s.AuthNanos),

@@ -139,8 +139,8 @@ func tellUser(v View, m *ostiary.Mutation, store, organization, user, what, reas
 	return tell(m, store, eventBody{Type: what, Organization: organization, User: user, Reason: reason})
 }
 
-// isToken reports whether the session of a layer is a token that its issuer can revoke by its sid.
-func isToken(layer string) bool {
+// IsToken reports whether the session of a layer is a token that its issuer can revoke by its sid.
+func IsToken(layer string) bool {
 	return layer == LayerRefreshToken || layer == LayerAPIToken || layer == LayerPAT
 }
 
@@ -198,7 +198,7 @@ type eventDraft struct {
 
 // add adds a session to its group.
 func (d *eventDraft) add(t *storedSession) {
-	key := eventGroupKey{t.Client, t.Layer, t.Connection, t.Issuer, isToken(t.Layer) && len(t.body.Sealed) > 0}
+	key := eventGroupKey{t.Client, t.Layer, t.Connection, t.Issuer, IsToken(t.Layer) && len(t.body.Sealed) > 0}
 	if d.size == 0 || key != d.last {
 		place, there := d.places[key]
 		if !there {
