@@ -29,6 +29,14 @@ type Assertion struct {
 	Name, Email string
 }
 
+// provedNanos is when the person is known to have authenticated, at the latest.
+func (a Assertion) provedNanos() int64 {
+	if a.AuthNanos != 0 {
+		return a.AuthNanos
+	}
+	return a.IssuedNanos
+}
+
 // LoginRequest is what an application adds to an ID token.
 type LoginRequest struct {
 	// Client is the application, as it stands in tuples. Empty: Assertion.Client.
@@ -75,7 +83,7 @@ func (s *Service) LogIn(ctx context.Context, store string, a Assertion, q LoginR
 		if fresh {
 			found.user, err = view.makeByLogin(ctx, m, o, a, found)
 		} else {
-			err = found.rest(view, m)
+			err = found.rest(view, m, a)
 		}
 		if err == nil {
 			err = view.judgeGone(m, a)
@@ -205,7 +213,7 @@ func (v *DirectoryView) whoIs(o OIDCIssuer, a Assertion) (foundPerson, error) {
 }
 
 // rest demands that the person be found so until the mutation is applied, and links whom a claim has found.
-func (f foundPerson) rest(v *DirectoryView, m *ostiary.Mutation) error {
+func (f foundPerson) rest(v *DirectoryView, m *ostiary.Mutation, a Assertion) error {
 	managed, there, err := v.view.Document(managedKey(v.connection.Store, f.user))
 	if err != nil || !there {
 		return orElse(err, refuseLogin(RefusedUnknown, "the person of the ID token is nobody of connection %s any more", v.connection.ID))
@@ -218,7 +226,7 @@ func (f foundPerson) rest(v *DirectoryView, m *ostiary.Mutation) error {
 		m.Preconditions = append(m.Preconditions, at(f.link))
 		return nil
 	}
-	return v.linkSubject(m, f.link, f.user, false)
+	return v.linkSubject(m, f.link, f.user, a.provedNanos(), false)
 }
 
 // makeByLogin makes the person whom an ID token names, where logins may, as SCIM would: the person is the
@@ -254,7 +262,7 @@ func (v *DirectoryView) makeByLogin(ctx context.Context, m *ostiary.Mutation, o 
 	if f.external.Key.Key != "" {
 		m.Preconditions = append(m.Preconditions, at(f.external))
 	}
-	return id, v.linkSubject(m, f.link, id, true)
+	return id, v.linkSubject(m, f.link, id, a.provedNanos(), true)
 }
 
 // freeName returns the first of some names that nobody of the connection has.

@@ -231,7 +231,7 @@ func (r *reception) addOfPerson(e *ends, user string) error {
 	return nil
 }
 
-// withAccount disables, enables or deletes the person whom an event names, as SCIM does. Where that is by an address
+// withAccount disables, enables, deletes or unlinks the person whom an event names. Where that is by an address
 // alone, or means several people, their sessions end, if the event takes something away, and no more.
 func (r *reception) withAccount(action string) error {
 	people, _, err := r.people(false)
@@ -262,6 +262,9 @@ func (r *reception) change(id, action string) error {
 		r.done.Did = SignalStale // it is about who had the name before
 		return nil
 	}
+	if action == SignalUnlink {
+		return r.unlink(old)
+	}
 	key := signalUserKey(v.connection.ID, id)
 	before, _, err := v.view.Document(key)
 	if err != nil {
@@ -286,6 +289,40 @@ func (r *reception) change(id, action string) error {
 		return nil
 	}
 	return v.setActive(r.ctx, m, old, action == SignalEnable)
+}
+
+// unlink ends the sessions of a person from before the event, and by what the provider has called the person until then:
+// the subjects of ID tokens, and the externalId of a person whom a login has made. What SCIM has said stays.
+func (r *reception) unlink(old *storedUser) error {
+	v, m := r.view, r.m
+	e := newEnds(v.view, v.connection.Store, m)
+	e.reason = ReasonRequested
+	if err := r.addOfPerson(e, old.ID); err != nil {
+		return err
+	}
+	if err := e.descend(r.ctx, 0); err != nil {
+		return err
+	}
+	if err := e.restOnLogins(); err != nil {
+		return err
+	}
+	r.done.Sessions += len(e.sessions)
+	if err := e.end(noneGone); err != nil {
+		return err
+	}
+	s, err := readSubjects(v.view, v.connection.ID, old.ID)
+	if err != nil {
+		return err
+	}
+	m.Preconditions = append(m.Preconditions, at(old.document), at(old.managed))
+	if u := old.User; s.body.Made && u.ExternalID != "" && !slices.ContainsFunc(s.body.times(), func(began int64) bool { return began-signalSkew > r.signal.EventNanos }) {
+		u.ExternalID, u.ModifiedNanos = "", m.TimeNanos
+		m.Documents = append(m.Documents, v.sealUser(u, old.key))
+		if err := v.relink(m, resourceUser, u.ID, old.links(), u.links()); err != nil {
+			return err
+		}
+	}
+	return v.unlinkSubjectsBefore(m, old.ID, r.signal.EventNanos)
 }
 
 // delete deletes a person, or where the mass guard holds that, or the connection is paused, deactivates the person.

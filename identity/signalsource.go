@@ -67,6 +67,7 @@ const (
 	SignalDisable     = "disable"      // deactivate the person, as SCIM does
 	SignalEnable      = "enable"       // end a deactivation by a signal
 	SignalDelete      = "delete"       // delete the person, as SCIM does
+	SignalUnlink      = "unlink"       // forget by what subjects of the provider the person is found, and end the sessions
 )
 
 // signalActions lists the events that have a choice of actions, the default first.
@@ -82,8 +83,8 @@ var signalActions = map[string][]string{
 	"account-purged":                     {SignalAudit, SignalEndSessions, SignalDisable, SignalDelete},
 	"account-credential-change-required": {SignalAudit, SignalEndSessions, SignalStepUp},
 	"credential-compromise":              {SignalAudit, SignalEndSessions, SignalStepUp},
-	"identifier-changed":                 {SignalAudit, SignalEndSessions},
-	"identifier-recycled":                {SignalAudit, SignalEndSessions},
+	"identifier-changed":                 {SignalAudit, SignalEndSessions, SignalUnlink},
+	"identifier-recycled":                {SignalAudit, SignalEndSessions, SignalUnlink},
 }
 
 // SignalEvents lists the names of the events for which a policy may name an action other than SignalAudit, sorted.

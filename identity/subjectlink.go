@@ -17,6 +17,8 @@ const maxSubjectLinks = 50
 type subjectsBody struct {
 	form
 	Links []string `json:"links"`
+	// At says of each link, in their order, when the authentication was that made it. Where it is shorter, long ago.
+	At []int64 `json:"at,omitempty"`
 	// Made: a login has made the person.
 	Made bool `json:"made,omitempty"`
 }
@@ -59,8 +61,8 @@ func (v *DirectoryView) subjectOf(issuer, subject string) (string, ostiary.Docum
 	return string(d.Body), d, err
 }
 
-// linkSubject links a provider's subject, which was nobody's, to a person.
-func (v *DirectoryView) linkSubject(m *ostiary.Mutation, link ostiary.Document, user string, made bool) error {
+// linkSubject links a provider's subject, which was nobody's, to a person who has authenticated at a time.
+func (v *DirectoryView) linkSubject(m *ostiary.Mutation, link ostiary.Document, user string, nanos int64, made bool) error {
 	s, err := readSubjects(v.view, v.connection.ID, user)
 	if err != nil {
 		return err
@@ -68,10 +70,16 @@ func (v *DirectoryView) linkSubject(m *ostiary.Mutation, link ostiary.Document, 
 	if len(s.body.Links) >= maxSubjectLinks {
 		return fmt.Errorf("a person has %d subjects of the OpenID provider, and may have %d: %w", len(s.body.Links), maxSubjectLinks, ostiary.ErrTooBroad)
 	}
+	s.body.At = append(s.body.times(), nanos)
 	s.body.Links, s.body.Made = append(s.body.Links, link.Key.Key), s.body.Made || made
 	m.Preconditions = append(m.Preconditions, at(link), at(s.document))
 	m.Documents = append(m.Documents, ostiary.DocumentChange{Key: link.Key, Body: []byte(user)}, put(s.document.Key, s.body))
 	return nil
+}
+
+// times returns when each link was made.
+func (b subjectsBody) times() []int64 {
+	return append(slices.Clone(b.At), make([]int64, len(b.Links)-len(b.At))...)
 }
 
 // unlinkSubjects ends the links of a person, and those that are being made.
@@ -91,8 +99,41 @@ func (v *DirectoryView) unlinkSubjects(m *ostiary.Mutation, user string) error {
 	return nil
 }
 
-// goneSubjectsOf keeps when people were deleted whom a login had found, by the links that found them, for ever: nobody
-// logs in as the same subject who has authenticated before.
+// unlinkSubjectsBefore ends those links of a person that were made by an authentication of before a time. Nobody logs in
+// by them who has authenticated before it. What says that a login has made the person stays.
+func (v *DirectoryView) unlinkSubjectsBefore(m *ostiary.Mutation, user string, nanos int64) error {
+	s, err := readSubjects(v.view, v.connection.ID, user)
+	if err != nil {
+		return err
+	}
+	m.Preconditions = append(m.Preconditions, at(s.document))
+	left := subjectsBody{form: form{bodyForm}, Made: s.body.Made}
+	for i, began := range s.body.times() {
+		key := s.body.Links[i]
+		if began-signalSkew > nanos {
+			left.Links, left.At = append(left.Links, key), append(left.At, began)
+			continue
+		}
+		gone, body, err := v.goneSubject(key)
+		if err != nil {
+			return err
+		}
+		m.Preconditions = append(m.Preconditions, at(gone))
+		m.Documents = append(m.Documents, remove(ostiary.DocumentKey{Collection: v.subjectLink("", "").Collection, Key: key}),
+			put(gone.Key, goneSubjectBody{form{bodyForm}, max(body.DeletedNanos, nanos)}))
+	}
+	switch {
+	case len(left.Links) == len(s.body.Links):
+	case len(left.Links) == 0 && !left.Made:
+		m.Documents = append(m.Documents, remove(s.document.Key))
+	default:
+		m.Documents = append(m.Documents, put(s.document.Key, left))
+	}
+	return nil
+}
+
+// goneSubjectsOf keeps when people were deleted or unlinked whom a login had found, by the links that found them, for
+// ever: nobody logs in as the same subject who has authenticated before.
 func goneSubjectsOf(connection string) string { return "subject-gone/" + connection }
 
 type goneSubjectBody struct {
@@ -116,21 +157,26 @@ func (v *DirectoryView) burySubjects(m *ostiary.Mutation, user string, nanos int
 // judgeGone refuses an assertion whose subject was a person who was deleted since the authentication. The mutation
 // rests on it.
 func (v *DirectoryView) judgeGone(m *ostiary.Mutation, a Assertion) error {
-	key := ostiary.DocumentKey{Collection: goneSubjectsOf(v.connection.ID), Key: v.subjectLink(a.Issuer, a.Subject).Key}
-	d, there, err := v.view.Document(key)
+	d, body, err := v.goneSubject(v.subjectLink(a.Issuer, a.Subject).Key)
 	if err != nil {
 		return err
 	}
-	d.Key = key
 	m.Preconditions = append(m.Preconditions, at(d))
-	if !there {
-		return nil
+	if d.Version != 0 && a.AuthNanos <= body.DeletedNanos {
+		return refuseLogin(RefusedReauthenticate, "the person of the ID token was deleted, or called otherwise, at %s: authenticate again, with an auth_time after it", timeText(body.DeletedNanos))
 	}
-	body, err := decode[goneSubjectBody](d)
-	if err == nil && a.AuthNanos <= body.DeletedNanos {
-		err = refuseLogin(RefusedReauthenticate, "the person of the ID token was deleted at %s: authenticate again, with an auth_time after it", timeText(body.DeletedNanos))
+	return nil
+}
+
+// goneSubject returns when who was found by a link was deleted or unlinked. Version 0: that never was.
+func (v *DirectoryView) goneSubject(link string) (d ostiary.Document, body goneSubjectBody, err error) {
+	key := ostiary.DocumentKey{Collection: goneSubjectsOf(v.connection.ID), Key: link}
+	d, there, err := v.view.Document(key)
+	d.Key = key
+	if err == nil && there {
+		body, err = decode[goneSubjectBody](d)
 	}
-	return err
+	return d, body, err
 }
 
 // subjects reports links of the connection's people that lead elsewhere, and those of people who are gone.

@@ -484,8 +484,8 @@ type SetSignalPolicyRequest struct {
 	StoreId string `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
 	// Example: "c01m824qgqx05kcwex3kxbcecwz".
 	ConnectionId string `protobuf:"bytes,2,opt,name=connection_id,proto3" json:"connection_id,omitempty"`
-	// By the names of events: "audit", "end-sessions", "step-up", "mark-device", "disable", "enable" or "delete", where
-	// the event has that choice. Events that are not named have their default.
+	// By the names of events: "audit", "end-sessions", "step-up", "mark-device", "disable", "enable", "delete" or
+	// "unlink", where the event has that choice. Events that are not named have their default.
 	// Example: {"credential-change": "end-sessions"}.
 	Policy        map[string]string `protobuf:"bytes,3,rep,name=policy,proto3" json:"policy,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
