@@ -47,10 +47,11 @@ const (
 // Handler answers requests for tokens and metadata.
 type Handler struct {
 	o       Options
-	hosts   *rate.Limit
+	hosts   hosts
 	clients *rate.Limit
 	// asking and asked are of introspection: addresses and connections.
-	asking, asked *rate.Limit
+	asking hosts
+	asked  *rate.Limit
 }
 
 // New returns a Handler.
@@ -61,8 +62,8 @@ func New(o Options) *Handler {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{o: o, hosts: rate.New(hostsPerSecond), clients: rate.New(clientsPerSecond),
-		asking: rate.New(introspectionsPerSecond), asked: rate.New(introspectionsPerSecond)}
+	return &Handler{o: o, hosts: newHosts(hostsPerSecond), clients: rate.New(clientsPerSecond),
+		asking: newHosts(introspectionsPerSecond), asked: rate.New(introspectionsPerSecond)}
 }
 
 // ServeHTTP answers one request.

@@ -63,7 +63,7 @@ func (h *Handler) serveIntrospection(w http.ResponseWriter, r *http.Request) {
 
 func (h *Handler) introspect(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	connection, now := strings.TrimPrefix(r.URL.EscapedPath(), IntrospectionPrefix), h.o.Now()
-	if h.asking.Take(hostOf(r), 1, now) > 0 {
+	if !h.asking.take(r, now) {
 		return nil, errAsksTooOften
 	}
 	form, err := readForm(w, r)

@@ -24,7 +24,7 @@ const (
 // token answers a request with a token, or says why there is none.
 func (h *Handler) token(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	now := h.o.Now()
-	if h.hosts.Take(hostOf(r), 1, now) > 0 {
+	if !h.hosts.take(r, now) {
 		return nil, tooMany()
 	}
 	form, err := readForm(w, r)

@@ -17,8 +17,9 @@ import (
 type Limit struct {
 	perSecond float64
 
-	mu      sync.Mutex
-	buckets map[string]bucket
+	mu sync.Mutex
+	// young has whom Take counted since it was begun, old those of before that.
+	young, old map[string]bucket
 }
 
 type bucket struct {
@@ -26,12 +27,13 @@ type bucket struct {
 	nanos int64 // when the level was right
 }
 
-// maxBuckets bounds the buckets. Where there are more, all are full again.
+// maxBuckets bounds the buckets of each generation. When the young ones are as many they become the old ones, and these
+// are forgotten: nobody is before as many others were counted, and whoever is has a full bucket.
 const maxBuckets = 10_000
 
 // New returns a limit. A negative rate bounds nothing; a rate of zero lets nothing pass.
 func New(perSecond float64) *Limit {
-	return &Limit{perSecond: perSecond, buckets: map[string]bucket{}}
+	return &Limit{perSecond: perSecond, young: map[string]bucket{}}
 }
 
 // Take counts n more for a name, and returns 0, or where nothing is left how long to wait until something is.
@@ -44,12 +46,14 @@ func (l *Limit) Take(name string, n int, nowNanos int64) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	full := 2 * l.perSecond
-	b, there := l.buckets[name]
+	b, there := l.young[name]
 	if !there {
-		if len(l.buckets) >= maxBuckets {
-			clear(l.buckets)
+		if b, there = l.old[name]; !there {
+			b = bucket{full, nowNanos}
 		}
-		b = bucket{full, nowNanos}
+		if len(l.young) >= maxBuckets {
+			l.young, l.old = map[string]bucket{}, l.young
+		}
 	}
 	b.level = min(full, b.level+time.Duration(max(nowNanos-b.nanos, 0)).Seconds()*l.perSecond)
 	b.nanos = max(nowNanos, b.nanos)
@@ -61,6 +65,6 @@ func (l *Limit) Take(name string, n int, nowNanos int64) (wait time.Duration) {
 	default:
 		wait = max(1, time.Duration((1-b.level)/l.perSecond*float64(time.Second)))
 	}
-	l.buckets[name] = b
+	l.young[name] = b
 	return wait
 }

@@ -76,3 +76,15 @@ func TestManyNames(t *testing.T) {
 		}
 	}
 }
+
+// Many names do not make a limit forget those that it refuses.
+func TestManyNamesLiftNoLimit(t *testing.T) {
+	l := rate.New(1)
+	taken(l, "a", 3, second)
+	for i := range 50_000 {
+		l.Take(fmt.Sprint(i), 1, second)
+		if i%9_000 == 0 && l.Take("a", 1, second) == 0 {
+			t.Fatalf("after %d other names the one that was refused passes again", i+1)
+		}
+	}
+}
