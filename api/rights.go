@@ -64,8 +64,9 @@ var (
 		r, _ := req.(interface{ GetId() string })
 		return inStore(req, r != nil, func() string { return r.GetId() })
 	}
-	// ofConnection is the organization of the connection that the request names; of one that does not exist it
-	// is the cluster, so that only who may do it everywhere learns that.
+	// ofConnection is the organization of the connection that the request names, or the store of the receiver of
+	// streams that it names; of one that does not exist it is the cluster, so that only who may do it everywhere
+	// learns that.
 	ofConnection = func(v View, req any) (access.Target, error) {
 		r, _ := req.(interface{ GetConnectionId() string })
 		return organizationOf(v, req, r != nil, func() string { return r.GetConnectionId() })

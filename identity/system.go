@@ -20,10 +20,16 @@ func (s *Service) ChangeSystem(
 }
 
 // OrganizationOf returns the organization of a connection of a store, and false where the store has no such
-// connection.
-func OrganizationOf(v interface {
-	Document(key ostiary.DocumentKey) (ostiary.Document, bool, error)
-}, store, connection string) (organization string, there bool, err error) {
+// connection. A receiver of streams counts as a connection of no organization: it is the store's to let in.
+func OrganizationOf(v Documents, store, connection string) (organization string, there bool, err error) {
+	if hasKind(connection, kindReceiver) {
+		d, there, err := v.Document(receiverKey(connection))
+		if err != nil || !there {
+			return "", false, err
+		}
+		body, err := decode[receiverBody](d)
+		return "", body.Store == store, err
+	}
 	if !hasKind(connection, kindConnection) {
 		return "", false, nil
 	}
