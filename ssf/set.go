@@ -117,17 +117,24 @@ func (s Subject) Part(name string) (Subject, bool) {
 	return part, there
 }
 
-// milliseconds is where times are no seconds any more: Okta sends event_timestamp in milliseconds.
-const milliseconds = 1e11
+const (
+	// milliseconds is where times are no seconds any more: Okta sends event_timestamp in milliseconds.
+	milliseconds = 1e11
+	// maxSeconds is a time in the year 2255: nanoseconds since 1970 do not reach much further.
+	maxSeconds = 9e9
+)
 
 // seconds reads a time in seconds since 1970, or in milliseconds where it is too large for those.
 func seconds(raw []byte) (nanos int64, ok bool) {
 	var n float64
-	if len(raw) == 0 || json.Unmarshal(raw, &n) != nil || bytes.Equal(raw, []byte("null")) || n < 0 || n > 9e12 {
+	if len(raw) == 0 || json.Unmarshal(raw, &n) != nil || bytes.Equal(raw, []byte("null")) || n < 0 || n > maxSeconds*1e3 {
 		return 0, false
 	}
 	if n > milliseconds {
 		return int64(n) * 1e6, true
+	}
+	if n > maxSeconds {
+		return 0, false
 	}
 	return int64(n*1e3) * 1e6, true
 }

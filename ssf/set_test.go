@@ -54,6 +54,8 @@ func TestParseRefuses(t *testing.T) {
 		"expiry":           claimsOf(ssf.EventSessionRevoked, `{}`, `,"exp":1860000000`),
 		"sub":              claimsOf(ssf.EventSessionRevoked, `{}`, `,"sub":"x"`),
 		"nonce":            claimsOf(ssf.EventSessionRevoked, `{}`, `,"nonce":"x"`),
+		"time of no year":  claimsOf(ssf.EventSessionRevoked, `{"event_timestamp":20000000000}`, ""),
+		"issued never":     strings.Replace(good, `"iat":1760000000`, `"iat":20000000000`, 1),
 		"no issuer":        strings.Replace(good, `"iss"`, `"Iss"`, 1),
 		"no id":            strings.Replace(good, `"jti":"1"`, `"jti":""`, 1),
 		"long id":          strings.Replace(good, `"jti":"1"`, `"jti":"`+strings.Repeat("x", 256)+`"`, 1),
