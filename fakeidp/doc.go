@@ -2,8 +2,8 @@
 // server what they do.
 //
 // A Provider has a key, signs ID tokens, revocation JWTs as Okta's Universal Logout sends them, security event tokens
-// and logout tokens, and serves discovery, its keys, a login without passwords (authorization code, PKCE) and a queue
-// of security event tokens to poll. SCIM is the client of a SCIM endpoint as Okta uses one. RelyingParty is an
+// and logout tokens, and serves discovery, its keys, a login without passwords (authorization code, PKCE), the
+// configuration of a transmitter and a queue of security event tokens to poll. SCIM is the client of a SCIM endpoint as Okta uses one. RelyingParty is an
 // application that is logged out: it takes logout tokens, judges them by the keys of who claims to have made them, and
 // tells of each.
 //

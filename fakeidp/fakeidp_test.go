@@ -161,6 +161,9 @@ func TestDiscovery(t *testing.T) {
 	if _, err := cache.Issuer(server.URL).VerifySignature(t.Context(), token); err != nil {
 		t.Error(err)
 	}
+	if _, err := cache.Transmitter(server.URL).VerifySignature(t.Context(), token); err != nil {
+		t.Errorf("by the configuration of a transmitter: %v", err)
+	}
 }
 
 func TestKeyFile(t *testing.T) {

@@ -12,12 +12,13 @@ import (
 
 // The paths under which a Provider answers.
 const (
-	discoveryPath = "/.well-known/openid-configuration"
-	keysPath      = "/oauth2/v1/keys"
-	authorizePath = "/authorize"
-	tokenPath     = "/token"
-	pollPath      = "/sets"
-	queuePath     = "/sets/queue"
+	discoveryPath   = "/.well-known/openid-configuration"
+	transmitterPath = "/.well-known/ssf-configuration"
+	keysPath        = "/oauth2/v1/keys"
+	authorizePath   = "/authorize"
+	tokenPath       = "/token"
+	pollPath        = "/sets"
+	queuePath       = "/sets/queue"
 )
 
 // codeLife is how long the code of a login is good for.
@@ -45,6 +46,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *Provider) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+discoveryPath, p.discover)
+	mux.HandleFunc("GET "+transmitterPath, p.configure)
 	mux.HandleFunc("GET "+keysPath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(p.KeySet())
@@ -85,6 +87,17 @@ func (p *Provider) discover(w http.ResponseWriter, _ *http.Request) {
 		"backchannel_logout_supported":                   true,
 		"backchannel_logout_session_supported":           true,
 		"claims_supported":                               []string{"iss", "sub", "aud", "iat", "exp", "auth_time", "acr", "amr", "sid", "nonce", "session_expiry"},
+	})
+}
+
+// configure answers with the configuration of a transmitter (Shared Signals Framework 1.0, section 7.1). Streams are not
+// made by its protocol: 'ostiary fakeidp signal' sends to whom it is told.
+func (p *Provider) configure(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, map[string]any{
+		"spec_version":               "1_0",
+		"issuer":                     p.o.Issuer,
+		"jwks_uri":                   p.o.Issuer + keysPath,
+		"delivery_methods_supported": []string{"urn:ietf:rfc:8935", "urn:ietf:rfc:8936"},
 	})
 }
 

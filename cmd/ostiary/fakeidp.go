@@ -57,8 +57,8 @@ func newFakeServeCommand(a *app, flags *fakeFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve discovery, keys, a login without passwords, and signals to poll",
-		Long: `Serve discovery, keys, a login by authorization code that asks for no password (/authorize, /token), and a queue of
-security event tokens to poll (/sets; what is pushed to /sets/queue waits there).`,
+		Long: `Serve discovery, keys, a login by authorization code that asks for no password (/authorize, /token), the configuration
+of a transmitter of Shared Signals, and a queue of security event tokens to poll (/sets; what is pushed to /sets/queue waits there).`,
 		Example: `  ostiary fakeidp serve
   ostiary fakeidp serve --addr 127.0.0.1:9000 --issuer http://127.0.0.1:9000 --redirect-uri https://portal.test/callback`,
 		Args: cobra.NoArgs,

@@ -168,8 +168,9 @@ global-token-revocation+jwt, signed for this one request.`,
 	return cmd
 }
 
-// The URIs of events (CAEP, RISC).
+// The URIs of events (Shared Signals, CAEP, RISC).
 const (
+	ssfEvents  = "https://schemas.openid.net/secevent/ssf/event-type/"
 	caepEvents = "https://schemas.openid.net/secevent/caep/event-type/"
 	riscEvents = "https://schemas.openid.net/secevent/risc/event-type/"
 )
@@ -180,7 +181,10 @@ func eventURI(name string) (string, error) {
 		"session-established", "session-presented", "risk-level-change"}
 	risc := []string{"account-disabled", "account-enabled", "account-purged", "account-credential-change-required", "credential-compromise",
 		"identifier-changed", "identifier-recycled", "sessions-revoked", "recovery-activated", "recovery-information-changed"}
+	ssf := []string{"verification", "stream-updated"}
 	switch {
+	case slices.Contains(ssf, name):
+		return ssfEvents + name, nil
 	case slices.Contains(caep, name):
 		return caepEvents + name, nil
 	case slices.Contains(risc, name):
@@ -188,7 +192,7 @@ func eventURI(name string) (string, error) {
 	case strings.Contains(name, ":"):
 		return name, nil
 	}
-	return "", usagef("event %q is no URI, and none of %s", name, strings.Join(append(caep, risc...), ", "))
+	return "", usagef("event %q is no URI, and none of %s", name, strings.Join(slices.Concat(caep, risc, ssf), ", "))
 }
 
 func newFakeSignalCommand(a *app, flags *fakeFlags) *cobra.Command {
@@ -200,8 +204,9 @@ func newFakeSignalCommand(a *app, flags *fakeFlags) *cobra.Command {
 		Short: "Tell a receiver of an event (Shared Signals: CAEP and RISC)",
 		Long: `Push a security event token to a receiver. EVENT is the last part of its URI, as session-revoked, or a URI. To let
 it wait to be polled, push it to /sets/queue of 'ostiary fakeidp serve'.`,
-		Example: `  ostiary fakeidp signal session-revoked 00u1 --audience https://authz.example.com --url http://127.0.0.1:8080/ssf/c01m824qgqx05kcwex3kxbcecwz
-  ostiary fakeidp signal credential-change 00u1 --as-okta --field credential_type=password --field change_type=update --url http://127.0.0.1:8090/sets/queue`,
+		Example: `  ostiary fakeidp signal session-revoked 00u1 --audience https://authz.example.com --url http://127.0.0.1:8080/signals/c01m824qgqx05kcwex3kxbcecwz
+  ostiary fakeidp signal credential-change 00u1 --as-okta --field credential_type=password --field change_type=update --audience https://authz.example.com --url http://127.0.0.1:8090/sets/queue
+  ostiary fakeidp signal verification stream-1 --format opaque --field state=hello --audience https://authz.example.com --url http://127.0.0.1:8080/signals/c01m824qgqx05kcwex3kxbcecwz`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := flags.provider()
