@@ -57,6 +57,22 @@ func readDocument(r pebble.Reader, key ostiary.DocumentKey) (ostiary.Document, b
 	return d, ok, err
 }
 
+// probeDocument shows a document to f, as getDocument does, by an iterator for questions after exact keys.
+func probeDocument(it *pebble.Iterator, row []byte, f func(version ostiary.Revision, body []byte)) (bool, error) {
+	if !it.SeekPrefixGE(row) || string(it.Key()) != string(row) {
+		return false, readError(it.Error())
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return false, readError(err)
+	}
+	version, body, err := decodeDocumentValue(row, value)
+	if err == nil {
+		f(version, body)
+	}
+	return err == nil, err
+}
+
 // readDocumentState is readDocument without the body.
 func readDocumentState(r pebble.Reader, key ostiary.DocumentKey) (documentState, error) {
 	var s documentState

@@ -17,12 +17,15 @@ type gone struct {
 	chunk []byte // where the next keys lie
 }
 
-// goneChunk is how many bytes of keys are allocated at once.
-const goneChunk = 64 << 10
+// The first keys have minGoneChunk bytes allocated for them, and each time twice as many, up to goneChunk.
+const (
+	minGoneChunk = 1 << 10
+	goneChunk    = 64 << 10
+)
 
 func (g *gone) add(key []byte) {
 	if len(key) > cap(g.chunk)-len(g.chunk) {
-		g.chunk = make([]byte, 0, max(goneChunk, len(key)))
+		g.chunk = make([]byte, 0, max(minGoneChunk, min(2*cap(g.chunk), goneChunk), len(key)))
 	}
 	at := len(g.chunk)
 	g.chunk = append(g.chunk, key...)

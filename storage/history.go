@@ -124,7 +124,7 @@ func (m *mutation) keepDocument(key ostiary.DocumentKey, cell *documentCell) err
 	}
 	cell.keptBy = m.applier.overlay.mutation
 	body := cell.accepted.body
-	if !cell.accepted.inBatch {
+	if !cell.accepted.inBatch && body == nil {
 		d, _, err := readDocument(m.applier.overlay.db, key)
 		if err != nil {
 			return fmt.Errorf("read document %q: %w", key, err)

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -57,10 +58,8 @@ func (m *mutation) apply() error {
 	if err := m.writeTuples(); err != nil {
 		return err
 	}
-	for i := range m.Documents {
-		if err := m.changeDocument(&m.Documents[i]); err != nil {
-			return err
-		}
+	if err := m.changeDocuments(); err != nil {
+		return err
 	}
 	if err := m.collect(); err != nil {
 		return err
@@ -450,15 +449,42 @@ func (m *mutation) writeOwners(store string, t ostiary.Tuple, from, to []ostiary
 	return nil
 }
 
+// changeDocuments changes the documents in the order of their keys, and each in that of its changes: a look next
+// to the one before costs less, and rows in order cost Pebble less.
+func (m *mutation) changeDocuments() error {
+	order := make([]int, len(m.Documents))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		a, b := &m.Documents[i].Key, &m.Documents[j].Key
+		if c := strings.Compare(a.Collection, b.Collection); c != 0 {
+			return c
+		}
+		return cmp.Or(strings.Compare(a.Key, b.Key), i-j)
+	})
+	for _, i := range order {
+		if err := m.changeDocument(&m.Documents[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (m *mutation) changeDocument(c *ostiary.DocumentChange) error {
-	cell, err := m.applier.overlay.stageDocument(c.Key)
+	// Most documents that are written and are not known yet are new, most that are deleted are not.
+	cell, err := m.applier.overlay.stageDocument(c.Key, c.Delete)
 	if err != nil {
 		return err
 	}
 	if c.Delete && !cell.staged.exists {
 		return nil
 	}
-	if err := m.keepDocument(c.Key, cell); err != nil {
+	err = m.keepDocument(c.Key, cell)
+	if !cell.accepted.inBatch {
+		cell.accepted.body = nil
+	}
+	if err != nil {
 		return err
 	}
 	m.key = appendDocumentKey(m.key[:0], c.Key)

@@ -54,7 +54,7 @@ type documentState struct {
 	exists  bool
 	version ostiary.Revision
 	inBatch bool   // written by an entry of the batch, which the database does not show
-	body    []byte // with inBatch
+	body    []byte // with inBatch; otherwise nil unless it was just read
 }
 
 // maxKnownDocuments bounds the documents of which the overlay remembers the version after a batch.
@@ -90,16 +90,32 @@ func (o *overlay) closeIterator() error {
 	return it.Close()
 }
 
-// read returns the state of a tuple before the batch. One iterator serves all reads of a batch.
-func (o *overlay) read(key []byte) (tupleState, error) {
+// probe opens the iterator that serves all reads of a batch.
+func (o *overlay) probe() (err error) {
 	if o.it == nil {
-		it, err := newProbe(o.db)
-		if err != nil {
-			return tupleState{}, err
-		}
-		o.it = it
+		o.it, err = newProbe(o.db)
+	}
+	return err
+}
+
+// read returns the state of a tuple before the batch.
+func (o *overlay) read(key []byte) (tupleState, error) {
+	if err := o.probe(); err != nil {
+		return tupleState{}, err
 	}
 	return probeTuple(o.it, key)
+}
+
+// readWhole returns the state of a document before the batch, with its body.
+func (o *overlay) readWhole(key ostiary.DocumentKey) (s documentState, err error) {
+	if err := o.probe(); err != nil {
+		return s, err
+	}
+	o.key = appendDocumentKey(o.key[:0], key)
+	s.exists, err = probeDocument(o.it, o.key, func(version ostiary.Revision, body []byte) {
+		s.version, s.body = version, append([]byte{}, body...)
+	})
+	return s, err
 }
 
 // begin forgets what the mutation before has staged.
@@ -161,10 +177,18 @@ func (o *overlay) peek(store string, t ostiary.Tuple) (tupleState, error) {
 	return state, nil
 }
 
-func (o *overlay) stageDocument(key ostiary.DocumentKey) (*documentCell, error) {
+// stageDocument returns the cell of a document with its staged copy up to date. Where it has to be read and
+// whole is set, its body is there too.
+func (o *overlay) stageDocument(key ostiary.DocumentKey, whole bool) (*documentCell, error) {
 	c, ok := o.documents[key]
 	if !ok {
-		state, err := readDocumentState(o.db, key)
+		var state documentState
+		var err error
+		if whole {
+			state, err = o.readWhole(key)
+		} else {
+			state, err = readDocumentState(o.db, key)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read document %q: %w", key, err)
 		}

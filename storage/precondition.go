@@ -32,7 +32,7 @@ func (m *mutation) judge(i int) error {
 }
 
 func (m *mutation) judgeDocument(p *ostiary.Precondition) (reason string, err error) {
-	c, err := m.applier.overlay.stageDocument(p.Document)
+	c, err := m.applier.overlay.stageDocument(p.Document, false)
 	if err != nil {
 		return "", err
 	}
