@@ -74,6 +74,15 @@ func New(o Options) *Client {
 	return c
 }
 
+// Within returns a client that gives each request another time, and is closed with c, whose connections it uses.
+func (c *Client) Within(timeout time.Duration) *Client {
+	patient := *c.http
+	patient.Timeout = timeout
+	o := c.o
+	o.Timeout = timeout
+	return &Client{o: o, http: &patient}
+}
+
 // Close ends the connections that are kept for later. Requests under way go on.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 

@@ -1,6 +1,7 @@
 package egress_test
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"net/http"
@@ -159,5 +160,22 @@ func TestJudge(t *testing.T) {
 		if err := egress.Judge(text); (err == nil) != want || err != nil && !errors.Is(err, egress.ErrURL) {
 			t.Errorf("%q: got %v", text, err)
 		}
+	}
+}
+
+// Within changes the time that an answer may take, and nothing that is judged.
+func TestWithin(t *testing.T) {
+	answer := make(chan struct{})
+	at, roots, _ := serveTLS(t, func(http.ResponseWriter, *http.Request) { <-answer })
+	c := open(t, egress.Options{Allow: loopback, Roots: roots})
+	if _, _, err := c.Within(time.Millisecond).Get(t.Context(), at, "*/*"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	close(answer)
+	if status, _, err := c.Get(t.Context(), at, "*/*"); err != nil || status != http.StatusOK {
+		t.Errorf("got %d, %v", status, err)
+	}
+	if _, _, err := open(t, egress.Options{Roots: roots}).Within(time.Hour).Get(t.Context(), at, "*/*"); !errors.Is(err, egress.ErrRefused) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -29,10 +29,15 @@ type PollOptions struct {
 	// Every is how long it waits where there was nothing to fetch, and how often it looks for places that were set.
 	// Zero means 10 s.
 	Every time.Duration
+	// LongPoll is how long a transmitter may wait with its answer until there is something to fetch. Zero means 30 s.
+	LongPoll time.Duration
 }
 
 const (
 	defaultPollEvery = 10 * time.Second
+	defaultLongPoll  = 30 * time.Second
+	// leadsEvery is how soon it is noticed that this node does not lead any more, or does.
+	leadsEvery = 250 * time.Millisecond
 	// setsPerPoll is how many SETs are asked for at once: an answer of as many of the greatest length is bounded by
 	// what package egress takes.
 	setsPerPoll = 10
@@ -40,8 +45,10 @@ const (
 	pollSoon = 50 * time.Millisecond
 	// maxPollWait bounds how long it waits after failures.
 	maxPollWait = 5 * time.Minute
-	// maxPollsAtOnce bounds the requests under way.
+	// maxPollsAtOnce bounds the requests under way that are answered at once, and maxLongPolls those that may wait.
+	// Places for which there is none of the latter are asked again and again.
 	maxPollsAtOnce = 16
+	maxLongPolls   = 128
 )
 
 // Poller fetches SETs, on the node that leads. What it has done and not acknowledged when that changes comes again to
@@ -49,7 +56,10 @@ const (
 type Poller struct {
 	o     PollOptions
 	turns chan struct{} // holds one for each request under way
+	longs chan struct{} // holds one for each that may wait
 	tasks sync.WaitGroup
+	// patient is Client, but for the time that an answer may take.
+	patient *egress.Client
 }
 
 // NewPoller returns a Poller.
@@ -61,7 +71,10 @@ func NewPoller(o PollOptions) *Poller {
 	if o.Leads == nil {
 		o.Leads = func() bool { return true }
 	}
-	return &Poller{o: o, turns: make(chan struct{}, maxPollsAtOnce)}
+	if o.LongPoll == 0 {
+		o.LongPoll = defaultLongPoll
+	}
+	return &Poller{o: o, turns: make(chan struct{}, maxPollsAtOnce), longs: make(chan struct{}, maxLongPolls), patient: o.Client.Within(2 * o.LongPoll)}
 }
 
 // polled is a place that is asked by a goroutine of its own.
@@ -79,16 +92,22 @@ func (p *Poller) Run(ctx context.Context) {
 			task.stop()
 		}
 	}()
+	var looked time.Time // at the places, while this node leads
 	for {
-		var places []identity.SignalPoll
-		if p.o.Leads() {
-			var err error
-			if places, err = p.o.Service.SignalPolls(ctx); err != nil && ctx.Err() == nil {
+		switch leads := p.o.Leads(); {
+		case !leads:
+			looked = time.Time{}
+			p.adjust(ctx, running, nil)
+		case time.Since(looked) >= p.o.Every:
+			looked = time.Now()
+			places, err := p.o.Service.SignalPolls(ctx)
+			if err == nil {
+				p.adjust(ctx, running, places)
+			} else if ctx.Err() == nil {
 				p.o.Logger.Warn("places to fetch signals from are not known", "error", err)
 			}
 		}
-		p.adjust(ctx, running, places)
-		if !wait(ctx, p.o.Every) {
+		if !wait(ctx, min(p.o.Every, leadsEvery)) {
 			return
 		}
 	}
@@ -138,7 +157,8 @@ type pollAnswer struct {
 	More bool              `json:"moreAvailable"`
 }
 
-// ask fetches SETs from a place until ctx ends.
+// ask fetches SETs from a place until ctx ends. What it has to acknowledge it does at once; with nothing to say it lets
+// the transmitter wait for something to answer.
 func (p *Poller) ask(ctx context.Context, place identity.SignalPoll) {
 	request := pollRequest{MaxEvents: setsPerPoll, ReturnImmediately: true}
 	pause := time.Duration(0)
@@ -147,9 +167,15 @@ func (p *Poller) ask(ctx context.Context, place identity.SignalPoll) {
 			pause = p.o.Every // it may lead again before Run has noticed
 			continue
 		}
+		began, quick := time.Now(), request.ReturnImmediately
 		answer, after, err := p.post(ctx, place, request)
+		request.ReturnImmediately = true
 		if ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, errHeld) {
+			pause = pollSoon // the next request shows whether the transmitter answers at all
+			continue
 		}
 		if p.o.Observer != nil {
 			p.o.Observer.Polled(err == nil)
@@ -161,9 +187,15 @@ func (p *Poller) ask(ctx context.Context, place identity.SignalPoll) {
 		}
 		request.Ack, request.Errors = nil, nil
 		whole := p.takeAll(ctx, place, answer.Sets, &request)
-		pause = p.o.Every
-		if whole && (answer.More || len(answer.Sets) > 0) {
-			pause = pollSoon // what was done is to be acknowledged
+		done := len(request.Ack)+len(request.Errors) > 0
+		request.ReturnImmediately = done || !whole
+		switch {
+		case !whole:
+			pause = p.o.Every
+		case done || quick:
+			pause = pollSoon
+		default: // it has waited, or does not know how to
+			pause = max(pollSoon, p.o.Every-time.Since(began))
 		}
 	}
 }
@@ -209,14 +241,40 @@ func (p *Poller) takeAll(ctx context.Context, place identity.SignalPoll, sets ma
 	return whole
 }
 
-// post sends a request for SETs. After is how long the transmitter asks to wait.
+// errHeld: the transmitter had nothing to answer for as long as it may wait.
+var errHeld = errors.New("nothing was answered for long")
+
+// post is send when it is its turn: of a request whose answer may wait, or where too many do, of one that is answered
+// at once.
 func (p *Poller) post(ctx context.Context, place identity.SignalPoll, request pollRequest) (answer pollAnswer, after time.Duration, err error) {
+	if !request.ReturnImmediately {
+		select {
+		case p.longs <- struct{}{}:
+			defer func() { <-p.longs }()
+			whole, stop := context.WithTimeout(ctx, p.o.LongPoll)
+			defer stop()
+			answer, after, err = p.send(whole, p.patient, place, request)
+			if err != nil && whole.Err() != nil && ctx.Err() == nil {
+				err = errHeld
+			}
+			return answer, after, err
+		default:
+			request.ReturnImmediately = true
+		}
+	}
 	select {
 	case p.turns <- struct{}{}:
 		defer func() { <-p.turns }()
 	case <-ctx.Done():
 		return answer, 0, ctx.Err()
 	}
+	return p.send(ctx, p.o.Client, place, request)
+}
+
+// send sends a request for SETs. After is how long the transmitter asks to wait.
+func (p *Poller) send(
+	ctx context.Context, client *egress.Client, place identity.SignalPoll, request pollRequest,
+) (answer pollAnswer, after time.Duration, err error) {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return answer, 0, fmt.Errorf("encode a request for signals: %w", err)
@@ -231,7 +289,7 @@ func (p *Poller) post(ctx context.Context, place identity.SignalPoll, request po
 	if place.Token != "" {
 		r.Header.Set("Authorization", "Bearer "+place.Token)
 	}
-	response, err := p.o.Client.Do(r)
+	response, err := client.Do(r)
 	if err != nil {
 		return answer, 0, err
 	}

@@ -23,6 +23,34 @@ type transmitter struct {
 	shown   map[string]bool
 	fails   int // how many requests it answers with 503 yet
 	asked   int
+	held    int           // how many requests wait for an answer
+	come    chan struct{} // is closed when there is another SET
+	never   bool          // requests that wait get no answer
+}
+
+// hold waits for a SET where there is none, and reports whether the receiver does too.
+func (x *transmitter) hold(r *http.Request) bool {
+	x.held++
+	defer func() { x.held-- }()
+	for x.never || len(x.sets) == 0 {
+		come := x.come
+		x.mu.Unlock()
+		select {
+		case <-come:
+		case <-r.Context().Done():
+		}
+		x.mu.Lock()
+		if r.Context().Err() != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (x *transmitter) holds() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.held
 }
 
 func (x *transmitter) answer(rw http.ResponseWriter, r *http.Request) {
@@ -43,7 +71,7 @@ func (x *transmitter) answer(rw http.ResponseWriter, r *http.Request) {
 			Err, Description string
 		} `json:"setErrs"`
 	}
-	if r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&q) != nil || !q.Immediately || q.Max == 0 {
+	if r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&q) != nil || q.Max == 0 || !q.Immediately && len(q.Ack)+len(q.Errors) > 0 {
 		rw.WriteHeader(http.StatusBadRequest)
 		return
 	}
@@ -54,6 +82,9 @@ func (x *transmitter) answer(rw http.ResponseWriter, r *http.Request) {
 	for id, e := range q.Errors {
 		x.refused[id] = e.Err
 		delete(x.sets, id)
+	}
+	if !q.Immediately && !x.hold(r) {
+		return
 	}
 	sets := map[string]string{}
 	for id, set := range x.sets {
@@ -70,6 +101,8 @@ func (x *transmitter) put(id, set string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.sets[id] = set
+	close(x.come)
+	x.come = make(chan struct{})
 }
 
 func (x *transmitter) left() int {
@@ -79,7 +112,7 @@ func (x *transmitter) left() int {
 }
 
 func newTransmitter(w *world) *transmitter {
-	x := &transmitter{sets: map[string]string{}, acked: map[string]bool{}, refused: map[string]string{}, shown: map[string]bool{}}
+	x := &transmitter{sets: map[string]string{}, acked: map[string]bool{}, refused: map[string]string{}, shown: map[string]bool{}, come: make(chan struct{})}
 	w.page("/poll", x.answer)
 	w.set(func(g *identity.SignalSource) { g.PollURL = w.provider + "/poll" }, identity.SignalSecrets{PollToken: "poll-secret"})
 	return x
@@ -87,7 +120,12 @@ func newTransmitter(w *world) *transmitter {
 
 // poll runs a Poller until what it returns is called.
 func (w *world) poll(leads func() bool) (end func()) {
-	p := receiver.NewPoller(receiver.PollOptions{Options: w.options, Client: w.client, Leads: leads, Every: 10 * time.Millisecond})
+	return w.pollWith(receiver.PollOptions{Leads: leads, Every: 10 * time.Millisecond})
+}
+
+func (w *world) pollWith(o receiver.PollOptions) (end func()) {
+	o.Options, o.Client = w.options, w.client
+	p := receiver.NewPoller(o)
 	ctx, stop := context.WithCancel(w.t.Context())
 	var tasks sync.WaitGroup
 	tasks.Go(func() { p.Run(ctx) })
@@ -182,4 +220,44 @@ func TestPollAfterAMoment(t *testing.T) {
 	var calls atomic.Int64
 	defer w.poll(func() bool { return calls.Add(1) != 2 })()
 	until(t, "it is acknowledged", func() bool { return x.left() == 0 })
+}
+
+// A transmitter may wait until there is something to answer; what comes is fetched then. The request ends with the
+// leadership, and with the Poller.
+func TestLongPoll(t *testing.T) {
+	w := newWorld(t)
+	x := newTransmitter(w)
+	var leads atomic.Bool
+	leads.Store(true)
+	end := w.pollWith(receiver.PollOptions{Leads: leads.Load, Every: time.Hour, LongPoll: time.Hour})
+	defer end()
+	for _, id := range []string{"one", "two"} {
+		until(t, "it waits", func() bool { return x.holds() == 1 })
+		x.put(id, w.jwt(map[string]any{"jti": id}))
+		until(t, "it is acknowledged", func() bool { return x.left() == 0 })
+	}
+	until(t, "it waits", func() bool { return x.holds() == 1 })
+	leads.Store(false)
+	until(t, "it waits no more", func() bool { return x.holds() == 0 })
+	leads.Store(true)
+	until(t, "it waits again", func() bool { return x.holds() == 1 })
+	end()
+	until(t, "it waits no more", func() bool { return x.holds() == 0 })
+	if w.observed.polled(false) != 0 {
+		t.Error("what was ended is told of as a failure")
+	}
+}
+
+// A transmitter that lets a request wait for too long is asked again; that is no failure where it answers then.
+func TestLongPollIsBounded(t *testing.T) {
+	w := newWorld(t)
+	x := newTransmitter(w)
+	x.never = true
+	defer w.pollWith(receiver.PollOptions{Every: time.Hour, LongPoll: 10 * time.Millisecond})()
+	until(t, "it has asked again and again", func() bool { return w.observed.polled(true) > 2 })
+	x.put("one", w.jwt(map[string]any{"jti": "one"}))
+	until(t, "it is acknowledged", func() bool { return x.left() == 0 })
+	if w.observed.polled(false) != 0 {
+		t.Error("what was held is told of as a failure")
+	}
 }
