@@ -1,6 +1,7 @@
 package ostiary
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -67,6 +68,20 @@ func Sentinels() []error {
 		ErrNotFound, ErrExists, ErrPrecondition, ErrConflict, ErrNotLeader, ErrRevisionNotYet, ErrStale, ErrUpgradePending, ErrRevisionGone,
 		ErrDepthExceeded, ErrTooBroad, ErrConditionUndecided, ErrDiskFull, ErrUnavailable, ErrOutcomeUnknown, ErrCorrupt,
 	}
+}
+
+// MayPass reports whether an error is one of the moment: the same request may do later, or on another node. After
+// ErrOutcomeUnknown it may have done already.
+func MayPass(err error) bool {
+	for _, passing := range []error{
+		ErrUnavailable, ErrNotLeader, ErrRevisionNotYet, ErrStale, ErrDiskFull, ErrUpgradePending, ErrOutcomeUnknown, ErrConflict,
+		context.Canceled, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return false
 }
 
 // TupleError says what is wrong with one tuple or with one part of it. It is its Err.

@@ -1,7 +1,9 @@
 package ostiary
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -157,6 +159,16 @@ func TestSentinelsAreDistinct(t *testing.T) {
 	for i, err := range all {
 		if slices.Contains(all[i+1:], err) {
 			t.Errorf("%v is listed twice", err)
+		}
+	}
+}
+
+func TestMayPass(t *testing.T) {
+	passing := []error{ErrConflict, ErrNotLeader, ErrRevisionNotYet, ErrStale, ErrUpgradePending, ErrDiskFull, ErrUnavailable, ErrOutcomeUnknown}
+	for _, err := range append(Sentinels(), context.Canceled, context.DeadlineExceeded) {
+		want := slices.Contains(passing, err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+		if got := MayPass(fmt.Errorf("read: %w", err)); got != want {
+			t.Errorf("%v may pass: %v, want %v", err, got, want)
 		}
 	}
 }

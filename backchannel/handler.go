@@ -1,7 +1,6 @@
 package backchannel
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -174,7 +173,7 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) int {
 		known = refusal{http.StatusBadRequest, "the jti was used before by another logout token"}
 	case errors.Is(err, identity.ErrUnauthenticated):
 		known = refusal{http.StatusBadRequest, "what the connection takes was changed: send the logout token again"}
-	case passing(err):
+	case ostiary.MayPass(err), errors.Is(err, keyset.ErrUnreachable):
 		answer.Error, known = "temporarily_unavailable", refusal{http.StatusServiceUnavailable, "the server cannot answer now: send the same logout token again"}
 		retry := "1"
 		if errors.Is(err, keyset.ErrUnreachable) {
@@ -196,15 +195,4 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) int {
 	w.WriteHeader(known.status)
 	_, _ = w.Write(body) // the provider has gone: nobody is left to be told
 	return known.status
-}
-
-// passing reports whether an error may pass.
-func passing(err error) bool {
-	for _, known := range []error{ostiary.ErrUnavailable, ostiary.ErrNotLeader, ostiary.ErrRevisionNotYet, ostiary.ErrStale, ostiary.ErrDiskFull,
-		ostiary.ErrUpgradePending, ostiary.ErrOutcomeUnknown, ostiary.ErrConflict, context.Canceled, context.DeadlineExceeded, keyset.ErrUnreachable} {
-		if errors.Is(err, known) {
-			return true
-		}
-	}
-	return false
 }

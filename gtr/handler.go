@@ -2,7 +2,6 @@ package gtr
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -243,11 +242,8 @@ func refusalOf(err error) refusal {
 			return a.answer
 		}
 	}
-	for _, passing := range []error{ostiary.ErrUnavailable, ostiary.ErrNotLeader, ostiary.ErrRevisionNotYet, ostiary.ErrStale,
-		ostiary.ErrDiskFull, ostiary.ErrUpgradePending, ostiary.ErrOutcomeUnknown, ostiary.ErrConflict, context.Canceled, context.DeadlineExceeded} {
-		if errors.Is(err, passing) {
-			return refusal{http.StatusServiceUnavailable, codeUnavailable, "the server cannot answer now: send the same request again"}
-		}
+	if ostiary.MayPass(err) {
+		return refusal{http.StatusServiceUnavailable, codeUnavailable, "the server cannot answer now: send the same request again"}
 	}
 	return refusal{http.StatusInternalServerError, "server_error", "internal error"}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/identity"
 	"github.com/ostiary/ostiary/keyset"
 	"github.com/ostiary/ostiary/rate"
@@ -226,7 +227,7 @@ func refusalOf(err error) *refusal {
 		return &refusal{status: http.StatusUnauthorized, Code: codeClient, Description: "the JWT was shown before: sign another one, with a jti of its own"}
 	case errors.Is(err, keyset.ErrUnreachable):
 		return &refusal{status: http.StatusServiceUnavailable, retry: 30, Code: "temporarily_unavailable", Description: "the keys of the client cannot be fetched now"}
-	case isPassing(err):
+	case ostiary.MayPass(err):
 		return &refusal{status: http.StatusServiceUnavailable, retry: 1, Code: "temporarily_unavailable", Description: "the server cannot answer now: try again"}
 	}
 	return &refusal{status: http.StatusInternalServerError, Code: "server_error", Description: "internal error"}

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/identity"
 )
 
@@ -209,15 +208,4 @@ func names(scopes []identity.Scope) []string {
 		all[i] = string(s)
 	}
 	return all
-}
-
-// isPassing reports whether an error is one of the moment.
-func isPassing(err error) bool {
-	for _, target := range []error{ostiary.ErrUnavailable, ostiary.ErrNotLeader, ostiary.ErrRevisionNotYet, ostiary.ErrStale,
-		ostiary.ErrDiskFull, ostiary.ErrUpgradePending, ostiary.ErrOutcomeUnknown, ostiary.ErrConflict, context.Canceled, context.DeadlineExceeded} {
-		if errors.Is(err, target) {
-			return true
-		}
-	}
-	return false
 }

@@ -1,7 +1,6 @@
 package scim
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -76,22 +75,11 @@ func refusalOf(err error) *scimerr.Error {
 		return scimerr.Bad(scimerr.ExpiredCursor, "the pages are no longer kept: start again without a cursor")
 	case errors.Is(err, identity.ErrLocked):
 		return scimerr.New(http.StatusServiceUnavailable, "", "this node does not have the key of personal data: another one may answer")
-	case isPassing(err):
+	case ostiary.MayPass(err):
 		return scimerr.New(http.StatusServiceUnavailable, "", "the server cannot answer now: try again")
 	default:
 		return scimerr.New(http.StatusInternalServerError, "", "internal error")
 	}
-}
-
-// isPassing reports whether an error is one of the moment.
-func isPassing(err error) bool {
-	for _, target := range []error{ostiary.ErrUnavailable, ostiary.ErrNotLeader, ostiary.ErrRevisionNotYet, ostiary.ErrStale,
-		ostiary.ErrDiskFull, ostiary.ErrUpgradePending, ostiary.ErrOutcomeUnknown, ostiary.ErrConflict, context.Canceled, context.DeadlineExceeded} {
-		if errors.Is(err, target) {
-			return true
-		}
-	}
-	return false
 }
 
 // said returns what an error says beside the sentinel that it wraps.

@@ -219,11 +219,5 @@ func subjectOf(s ssf.Subject) identity.SubjectID {
 
 // passing reports whether an error may pass.
 func passing(err error) bool {
-	for _, known := range []error{ostiary.ErrUnavailable, ostiary.ErrNotLeader, ostiary.ErrRevisionNotYet, ostiary.ErrStale, ostiary.ErrDiskFull,
-		ostiary.ErrUpgradePending, ostiary.ErrOutcomeUnknown, ostiary.ErrConflict, context.Canceled, context.DeadlineExceeded, keyset.ErrUnreachable} {
-		if errors.Is(err, known) {
-			return true
-		}
-	}
-	return false
+	return ostiary.MayPass(err) || errors.Is(err, keyset.ErrUnreachable)
 }
