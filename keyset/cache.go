@@ -3,6 +3,7 @@ package keyset
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -25,6 +26,8 @@ type Options struct {
 	Forget time.Duration
 	// Now is the time. Nil: time.Now.
 	Now func() time.Time
+	// Logger is told when a set cannot be fetched, and when it can be again. Nil discards.
+	Logger *slog.Logger
 }
 
 // The bounds of a cache.
@@ -79,6 +82,9 @@ func NewCache(g Getter, o Options) *Cache {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	c := &Cache{getter: g, o: o, flights: make(chan struct{}, maxFlights), sets: map[place]*Remote{}}
 	c.ctx, c.stop = context.WithCancel(context.Background())

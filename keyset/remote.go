@@ -124,10 +124,16 @@ func (r *Remote) fetchLocked(now time.Time) (<-chan struct{}, error) {
 func (r *Remote) land(set []jose.JSONWebKey, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := r.cache.o.Now()
+	now, before := r.cache.o.Now(), r.failed
 	r.flight, r.asked, r.failed = nil, now, err
 	if err != nil {
+		if (before == nil || before.Error() != err.Error()) && r.cache.ctx.Err() == nil {
+			r.cache.o.Logger.Warn("keys cannot be fetched", "error", err)
+		}
 		return
+	}
+	if before != nil {
+		r.cache.o.Logger.Info("keys can be fetched again", "from", r.place.where())
 	}
 	r.fetched = now
 	next := make([]held, 0, len(set))

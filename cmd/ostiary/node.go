@@ -102,7 +102,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	}
 	outgoing := egress.New(egress.Options{Allow: o.egressAllow})
 	defer outgoing.Close()
-	keys := keyset.NewCache(outgoing, keyset.Options{})
+	keys := keyset.NewCache(outgoing, keyset.Options{Logger: o.logger.With("component", "keyset")})
 	defer keys.Close()
 	authenticator, err := o.oidc.beside(o.authenticator, keys, store.Now)
 	if err != nil {
