@@ -66,6 +66,7 @@ func TestExitCodes(t *testing.T) {
 		{"unknown code", "explain no-such-code", exitUsage, "", `no code "no-such-code"; 'ostiary explain' lists them`},
 		{"codes", "explain", exitDone, "E061  mapping-undefined", ""},
 		{"argument too many", "connection list acme", exitUsage, "", `ostiary connection list takes no arguments, and got "acme"`},
+		{"argument missing", "connection show", exitUsage, "", "ostiary connection show wants CONNECTION, and got nothing"},
 		{"unknown command", "tupel", exitUsage, "", "did you mean tuple?"},
 		{"unknown verb", "tuple wrte", exitUsage, "", "did you mean write?"},
 		{"unknown flag", "check doc:1#viewer@user:ann --explian", exitUsage, "", "--explian"},

@@ -85,8 +85,13 @@ func usageForArgs(cmd *cobra.Command) {
 			if _, ok := err.(*usageError); err == nil || ok {
 				return err
 			}
-			if len(args) > 0 && strings.HasPrefix(err.Error(), "unknown command") { // cobra.NoArgs
+			switch wanted := strings.Fields(cmd.Use)[1:]; {
+			case len(args) > 0 && strings.HasPrefix(err.Error(), "unknown command"): // cobra.NoArgs
 				err = fmt.Errorf("%s takes no arguments, and got %q", cmd.CommandPath(), args[0])
+			case len(args) == 0 && len(wanted) > 0:
+				err = fmt.Errorf("%s wants %s, and got nothing", cmd.CommandPath(), strings.Join(wanted, " "))
+			case len(wanted) > 0:
+				err = fmt.Errorf("%s wants %s, and got %q", cmd.CommandPath(), strings.Join(wanted, " "), args)
 			}
 			return usagef("%v; usage: %s; see '%s --help'", err, cmd.UseLine(), cmd.CommandPath())
 		}
