@@ -65,6 +65,12 @@ type deliveryBody struct {
 
 func queuePrefix(store, target string) string { return store + "/" + target + "/" }
 
+// bytes returns about how many bytes a delivery takes in a mutation.
+func (d Delivery) bytes() int {
+	const names = 200 // of the collection and the members
+	return names + 2*len(d.Store+d.Kind+d.To+d.ID) + len(d.Event+d.Organization+d.User+d.Session) + len(d.Payload)*4/3
+}
+
 func (d Delivery) key() ostiary.DocumentKey {
 	return ostiary.DocumentKey{Collection: deliveries, Key: queuePrefix(d.Store, d.Target()) + d.ID}
 }

@@ -19,6 +19,10 @@ const (
 	routeAgain = 10 * time.Second
 )
 
+// bytesAtOnce bounds what becomes of one event, and beside it such a mutation, and others of deliveries: they are to
+// fit what the log takes at once (raftstore.Options.MaxMutationBytes). An event of more is split. Tests lower it.
+var bytesAtOnce = 4 << 20
+
 // reasonFull is of deliveries for which there was no room in their queue.
 const reasonFull = "too many deliveries wait"
 
@@ -28,8 +32,9 @@ type fan struct {
 	// puts is how many are put for each target.
 	puts map[queue]int
 	// died is how many become dead letters at once, by store.
-	died map[string]int
-	made int
+	died  map[string]int
+	made  int
+	bytes int // about
 }
 
 type queue struct{ store, target string }
@@ -71,7 +76,7 @@ func (t *term) gather(v identity.View, f *fan) (more bool, err error) {
 		}
 		blocked := ""
 		for _, d := range docs {
-			if f.made >= deliveriesAtOnce {
+			if f.made >= deliveriesAtOnce || f.bytes >= bytesAtOnce {
 				return true, nil
 			}
 			after = d.Key.Key
@@ -125,6 +130,16 @@ func (t *term) take(v identity.View, f *fan, d ostiary.Document) (fits bool, err
 		wait("find who listens", err)
 		return true, nil
 	}
+	bytes := 0
+	for _, m := range made {
+		bytes += m.bytes()
+	}
+	if bytes > bytesAtOnce && len(e.Sessions) > 1 {
+		if _, err := t.o.Identity.SplitEvent(ostiary.WithPrincipal(t.ctx, principal), d); err != nil && t.ctx.Err() == nil {
+			wait("split it", err)
+		}
+		return true, nil
+	}
 	puts, died := map[queue]int{}, 0
 	changes := make([]ostiary.DocumentChange, 0, len(made)+1)
 	for _, m := range made {
@@ -148,6 +163,7 @@ func (t *term) take(v identity.View, f *fan, d ostiary.Document) (fits bool, err
 		f.puts[q] += n
 	}
 	f.made += len(made)
+	f.bytes += bytes
 	f.m.Preconditions = append(f.m.Preconditions, at(d))
 	f.m.Documents = append(append(f.m.Documents, changes...), remove(d.Key))
 	return true, nil

@@ -82,11 +82,15 @@ type world struct {
 	leads   atomic.Bool
 	stop    func()
 	options func(*outbox.Options)
+
+	raftOptions raftstore.Options
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldWith(t, raftstore.Options{}) }
+
+func newWorldWith(t *testing.T, o raftstore.Options) *world {
 	t.Helper()
-	w := &world{t: t, disk: vfs.NewMem(), clock: newClock(), client: egress.New(egress.Options{
+	w := &world{t: t, raftOptions: o, disk: vfs.NewMem(), clock: newClock(), client: egress.New(egress.Options{
 		Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Timeout: patience})}
 	t.Cleanup(w.client.Close)
 	w.leads.Store(true)
@@ -112,7 +116,9 @@ func newWorld(t *testing.T) *world {
 // open opens the store as it is on the disk.
 func (w *world) open() {
 	w.t.Helper()
-	raft, err := raftstore.Open(w.t.Context(), raftstore.Options{Dir: "data", FS: w.disk})
+	o := w.raftOptions
+	o.Dir, o.FS = "data", w.disk
+	raft, err := raftstore.Open(w.t.Context(), o)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -254,11 +254,16 @@ func settle(
 		if err != nil {
 			return err
 		}
-		n = len(chosen)
+		n = 0
+		bytes := 0
 		for _, l := range chosen {
 			m.Preconditions = append(m.Preconditions, at(l.document))
 			m.Documents = append(m.Documents, remove(l.letterKey()))
 			each(m, l)
+			n++
+			if bytes += len(m.Documents[len(m.Documents)-1].Body); bytes >= bytesAtOnce {
+				break
+			}
 		}
 		return nil
 	})

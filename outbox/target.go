@@ -397,10 +397,15 @@ func (t *term) giveUp(store, target, reason string) {
 		room := 0
 		err := t.read(t.ctx, func(v identity.View) error {
 			page, err := readQueue(v, store, target, "", givenUpAtOnce)
+			bytes := 0
 			for _, d := range page {
-				if now-d.QueuedNanos >= int64(giveUpAfter) {
-					old = append(old, d)
+				if now-d.QueuedNanos < int64(giveUpAfter) {
+					continue
 				}
+				if bytes += d.bytes(); bytes > bytesAtOnce && len(old) > 0 {
+					break
+				}
+				old = append(old, d)
 			}
 			if err == nil && len(old) > 0 {
 				room, err = t.letterRoom(v, store)
