@@ -16,10 +16,11 @@ import (
 type color string
 
 const (
-	red   color = "31"
-	green color = "32"
-	faint color = "2"
-	bold  color = "1"
+	red    color = "31"
+	yellow color = "33"
+	green  color = "32"
+	faint  color = "2"
+	bold   color = "1"
 )
 
 func (a *app) paintOut(c color, text string) string { return paint(a.outTerminal, c, text) }

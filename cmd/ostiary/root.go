@@ -46,7 +46,7 @@ invalid, 5 the server is unavailable (retry).`,
 		newApplicationCommand(a), newWebhookCommand(a), newOutboxCommand(a),
 		newImportCommand(a), newShadowCommand(a), newBenchCommand(a),
 		newBackupCommand(a), newRestoreCommand(a), newFakeIDPCommand(a),
-		newCompletionCommand(a), newVersionCommand(a),
+		newCompletionCommand(a), newDoctorCommand(a), newVersionCommand(a),
 	)
 	root.SetHelpCommand(newHelpCommand())
 	usageForArgs(root)
