@@ -8,23 +8,20 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/internal/route"
 	"github.com/ostiary/ostiary/keyset"
 	"github.com/ostiary/ostiary/rate"
 )
 
-// The paths under which a Handler answers: Prefix + connection, and LongPrefix + organization + "/connections/" +
-// connection + "/backchannel-logout".
-const (
-	Prefix     = "/backchannel-logout/"
-	LongPrefix = "/orgs/"
-	longMiddle = "connections"
-	longEnd    = "backchannel-logout"
-)
+// Prefix begins the short paths under which a Handler answers: Prefix + connection. The long ones are "/orgs/" +
+// organization + "/connections/" + connection + "/backchannel-logout".
+const Prefix = "/backchannel-logout/"
+
+var paths = route.Connection{Prefix: Prefix, End: "backchannel-logout"}
 
 const (
 	maxBodyBytes = 24 << 10
@@ -67,15 +64,13 @@ func New(o Options) *Handler {
 }
 
 // Takes reports whether a Handler answers at a path.
-func Takes(path string) bool {
-	return strings.HasPrefix(path, Prefix) || strings.HasPrefix(path, LongPrefix) && strings.HasSuffix(path, "/"+longEnd)
-}
+func Takes(path string) bool { return paths.Takes(path) }
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	w.Header().Set("Cache-Control", "no-store")
-	organization, connection, ok := parsePath(r.URL.EscapedPath())
+	organization, connection, ok := paths.Parse(r.URL.EscapedPath())
 	if !ok {
 		http.NotFound(w, r)
 		return
@@ -95,20 +90,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.o.Observer.LoggedOut(status, time.Since(began))
 	}
 	h.o.Logger.Debug("logout token", "status", status, "duration", time.Since(began))
-}
-
-// parsePath returns what a path names. The organization is empty where it names none.
-func parsePath(path string) (organization, connection string, ok bool) {
-	if rest, short := strings.CutPrefix(path, Prefix); short {
-		return "", rest, rest != "" && !strings.ContainsAny(rest, "/%")
-	}
-	rest, long := strings.CutPrefix(path, LongPrefix)
-	parts := strings.Split(rest, "/")
-	if !long || len(parts) != 4 || parts[1] != longMiddle || parts[3] != longEnd {
-		return "", "", false
-	}
-	organization, err := url.PathUnescape(parts[0])
-	return organization, parts[2], err == nil && organization != "" && parts[2] != "" && !strings.Contains(parts[2], "%")
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, organization, connection string) error {

@@ -8,13 +8,12 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/internal/route"
 	"github.com/ostiary/ostiary/keyset"
 )
 
@@ -22,10 +21,10 @@ import (
 // connection + "/global-token-revocation".
 const (
 	Prefix     = "/gtr/"
-	LongPrefix = "/orgs/"
-	longMiddle = "connections"
-	longEnd    = "global-token-revocation"
+	LongPrefix = route.LongPrefix
 )
+
+var paths = route.Connection{Prefix: Prefix, End: "global-token-revocation"}
 
 const (
 	maxBodyBytes   = 8 << 10
@@ -80,7 +79,7 @@ func New(o Options) *Handler {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	w.Header().Set("Cache-Control", "no-store")
-	organization, connection, ok := parsePath(r.URL.EscapedPath())
+	organization, connection, ok := paths.Parse(r.URL.EscapedPath())
 	if !ok {
 		http.NotFound(w, r)
 		return
@@ -105,20 +104,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.o.Observer.Answered(status, time.Since(began))
 	}
 	h.o.Logger.Debug("revocation request", "status", status, "duration", time.Since(began))
-}
-
-// parsePath returns what a path names. The organization is empty where it names none.
-func parsePath(path string) (organization, connection string, ok bool) {
-	if rest, short := strings.CutPrefix(path, Prefix); short {
-		return "", rest, rest != "" && !strings.ContainsAny(rest, "/%")
-	}
-	rest, long := strings.CutPrefix(path, LongPrefix)
-	parts := strings.Split(rest, "/")
-	if !long || len(parts) != 4 || parts[1] != longMiddle || parts[3] != longEnd {
-		return "", "", false
-	}
-	organization, err := url.PathUnescape(parts[0])
-	return organization, parts[2], err == nil && organization != "" && parts[2] != "" && !strings.Contains(parts[2], "%")
 }
 
 // serve answers a request: first who asks, then what for.

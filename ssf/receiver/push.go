@@ -6,24 +6,21 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/internal/route"
 	"github.com/ostiary/ostiary/keyset"
 	"github.com/ostiary/ostiary/rate"
 	"github.com/ostiary/ostiary/ssf"
 )
 
-// The paths to which SETs are pushed: Prefix + connection, and LongPrefix + organization + "/connections/" +
-// connection + "/" + LongEnd.
-const (
-	Prefix     = "/signals/"
-	LongPrefix = "/orgs/"
-	LongEnd    = "signals"
-	longMiddle = "connections"
-)
+// Prefix begins the short paths to which SETs are pushed: Prefix + connection. The long ones are "/orgs/" +
+// organization + "/connections/" + connection + "/signals".
+const Prefix = "/signals/"
+
+var paths = route.Connection{Prefix: Prefix, End: "signals"}
 
 const (
 	maxSETBytes    = 16 << 10
@@ -33,9 +30,7 @@ const (
 )
 
 // Takes reports whether a Handler answers at a path.
-func Takes(path string) bool {
-	return strings.HasPrefix(path, Prefix) || strings.HasPrefix(path, LongPrefix) && strings.HasSuffix(path, "/"+LongEnd)
-}
+func Takes(path string) bool { return paths.Takes(path) }
 
 // Handler takes SETs that are pushed.
 type Handler struct {
@@ -50,7 +45,7 @@ func New(o Options) *Handler { return &Handler{Options: o.filled(), limit: rate.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	w.Header().Set("Cache-Control", "no-store")
-	organization, connection, ok := parsePath(r.URL.EscapedPath(), Prefix, LongEnd)
+	organization, connection, ok := paths.Parse(r.URL.EscapedPath())
 	if !ok {
 		http.NotFound(w, r)
 		return
@@ -67,20 +62,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 	}
 	h.Logger.Debug("signal pushed", "status", status, "duration", time.Since(began))
-}
-
-// parsePath returns what a path names. The organization is empty where it names none.
-func parsePath(path, prefix, end string) (organization, connection string, ok bool) {
-	if rest, short := strings.CutPrefix(path, prefix); short {
-		return "", rest, rest != "" && !strings.ContainsAny(rest, "/%")
-	}
-	rest, long := strings.CutPrefix(path, LongPrefix)
-	parts := strings.Split(rest, "/")
-	if !long || len(parts) != 4 || parts[1] != longMiddle || parts[3] != end {
-		return "", "", false
-	}
-	organization, err := url.PathUnescape(parts[0])
-	return organization, parts[2], err == nil && organization != "" && parts[2] != "" && !strings.Contains(parts[2], "%")
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, organization, connection string) error {
