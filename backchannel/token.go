@@ -53,7 +53,7 @@ func (h *Handler) verify(ctx context.Context, o identity.OIDCIssuer, token strin
 	if !slices.Contains(o.Algorithms, jwt.Algorithm()) {
 		return q, malformed("the logout token is not signed by an algorithm that was set for the provider")
 	}
-	keys, err := h.keysOf(o)
+	keys, err := h.o.Keys.Of(keyset.Signer{URL: o.KeysURL, Keys: o.Keys, Issuer: o.Issuer})
 	if err != nil {
 		return q, err
 	}
@@ -76,17 +76,6 @@ func (h *Handler) verify(ctx context.Context, o identity.OIDCIssuer, token strin
 		Connection: o.Connection, Setting: o.Version, Issuer: c.Issuer, Subject: c.Subject, SID: c.SID,
 		IssuedNanos: int64(*c.Issued*1e3) * 1e6, Once: c.Issuer + " " + c.ID, Body: raw,
 	}, nil
-}
-
-// keysOf returns the keys by which a provider signs.
-func (h *Handler) keysOf(o identity.OIDCIssuer) (keyset.Source, error) {
-	switch {
-	case o.KeysURL != "":
-		return h.o.Keys.URL(o.KeysURL), nil
-	case len(o.Keys) > 0:
-		return keyset.Parse(o.Keys)
-	}
-	return h.o.Keys.Issuer(o.Issuer), nil
 }
 
 // judge judges claims in the order of the standard (section 2.6).

@@ -86,8 +86,9 @@ func (h *Handler) byJWT(r *http.Request, connection, text string) (*identity.Rev
 	if jwt.Unverified(&c) != nil || !c.good(caller.Revoker(), audience, h.o.Now()) {
 		return nil, "", strangers
 	}
-	keys := h.keysOf(caller.Revoker())
-	if keys == nil {
+	by := caller.Revoker()
+	keys, err := h.o.Keys.Of(keyset.Signer{URL: by.KeysURL, Keys: by.Keys, Certificates: by.Certificates, Issuer: by.Issuer})
+	if err != nil {
 		return nil, "", strangers
 	}
 	switch err := jwt.Verify(r.Context(), keys, &c); {
@@ -97,24 +98,4 @@ func (h *Handler) byJWT(r *http.Request, connection, text string) (*identity.Rev
 		return nil, "", strangers
 	}
 	return caller, c.ID, nil
-}
-
-// keysOf returns the keys by which a provider signs, or nil where nothing can be read of them.
-func (h *Handler) keysOf(r identity.Revoker) keyset.Source {
-	var set *keyset.Static
-	var err error
-	switch {
-	case r.KeysURL != "":
-		return h.o.Keys.URL(r.KeysURL)
-	case len(r.Keys) > 0:
-		set, err = keyset.Parse(r.Keys)
-	case len(r.Certificates) > 0:
-		set, err = keyset.ParseCertificates(r.Certificates)
-	default:
-		return h.o.Keys.Issuer(r.Issuer)
-	}
-	if err != nil {
-		return nil
-	}
-	return set
 }

@@ -52,7 +52,7 @@ func (v *Verifier) Verify(ctx context.Context, o identity.OIDCIssuer, text, nonc
 
 // signed judges the signature, by the algorithms and the keys of the provider, and again what go-oidc does.
 func (v *Verifier) signed(ctx context.Context, o identity.OIDCIssuer, text, client string) error {
-	source, err := v.source(o)
+	source, err := v.keys.Of(keyset.Signer{URL: o.KeysURL, Keys: o.Keys, Issuer: o.Issuer})
 	if err != nil {
 		return err
 	}
@@ -69,17 +69,6 @@ func (v *Verifier) signed(ctx context.Context, o identity.OIDCIssuer, text, clie
 		return refuse("it is signed by none of %v, or its issuer, audience or expiry is not as it should be", o.Algorithms)
 	}
 	return nil
-}
-
-// source returns the keys by which a provider signs.
-func (v *Verifier) source(o identity.OIDCIssuer) (keyset.Source, error) {
-	switch {
-	case o.KeysURL != "":
-		return v.keys.URL(o.KeysURL), nil
-	case len(o.Keys) > 0:
-		return keyset.Parse(o.Keys)
-	}
-	return v.keys.Issuer(o.Issuer), nil
 }
 
 // keySet is what go-oidc asks. It keeps the error, of which go-oidc passes on the text alone.

@@ -110,6 +110,42 @@ func (c *Cache) Issuer(id string) *Remote { return c.remote(place{id, issuer}) }
 // must name the issuer exactly as it is given here.
 func (c *Cache) Transmitter(id string) *Remote { return c.remote(place{id, transmitter}) }
 
+// Signer says where the keys are of somebody who signs. Of several places the first one counts, in this order; where
+// none is set there are no keys.
+type Signer struct {
+	URL          string // of a key set
+	Keys         []byte // a key set, as Parse reads it
+	Certificates []byte // as ParseCertificates reads them
+	Issuer       string // whose metadata lead to a key set, as of Cache.Issuer
+	Transmitter  string // the same, as of Cache.Transmitter
+}
+
+// Of returns the keys of a signer. The error wraps ErrInvalid where what is set cannot be read, and ErrNoKey where
+// nothing is set.
+func (c *Cache) Of(s Signer) (Source, error) {
+	switch {
+	case s.URL != "":
+		return c.URL(s.URL), nil
+	case len(s.Keys) > 0:
+		return given(Parse(s.Keys))
+	case len(s.Certificates) > 0:
+		return given(ParseCertificates(s.Certificates))
+	case s.Issuer != "":
+		return c.Issuer(s.Issuer), nil
+	case s.Transmitter != "":
+		return c.Transmitter(s.Transmitter), nil
+	}
+	return nil, fmt.Errorf("it is not said where the keys are: %w", ErrNoKey)
+}
+
+// given is a Source without a *Static that is nil.
+func given(set *Static, err error) (Source, error) {
+	if err != nil {
+		return nil, err
+	}
+	return set, nil
+}
+
 func (c *Cache) remote(p place) *Remote {
 	now := c.o.Now()
 	c.mu.Lock()

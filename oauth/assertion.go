@@ -79,8 +79,8 @@ func (h *Handler) byAssertion(ctx context.Context, text, name string, nowNanos i
 	if err != nil {
 		return shown{}, err
 	}
-	keys := h.keysOf(client)
-	if keys == nil {
+	keys, err := h.keysOf(client)
+	if err != nil {
 		return shown{}, strangers
 	}
 	switch err := jwt.Verify(ctx, keys, &c); {
@@ -100,19 +100,11 @@ func (h *Handler) audiences(client string) []string {
 	return []string{h.o.PublicURL, h.o.PublicURL + h.o.SCIMPrefix + connection, h.o.PublicURL + TokenPath}
 }
 
-// keysOf returns the keys by which a client signs, or nil where it does not.
-func (h *Handler) keysOf(c identity.Client) keyset.Source {
-	switch {
-	case c.Method != identity.ClientKey:
-		return nil
-	case c.KeysURL != "":
-		return h.o.Keys.URL(c.KeysURL)
-	case c.Issuer != "":
-		return h.o.Keys.Issuer(c.Issuer)
+// keysOf returns the keys by which a client signs. One that does not sign is an error, as is one whose keys cannot be
+// read.
+func (h *Handler) keysOf(c identity.Client) (keyset.Source, error) {
+	if c.Method != identity.ClientKey {
+		return nil, strangers
 	}
-	set, err := keyset.Parse(c.Keys)
-	if err != nil {
-		return nil
-	}
-	return set
+	return h.o.Keys.Of(keyset.Signer{URL: c.KeysURL, Keys: c.Keys, Issuer: c.Issuer})
 }

@@ -136,7 +136,8 @@ func (o *Options) verify(ctx context.Context, caller *identity.SignalCaller, tex
 	if caller == nil || shown.Issuer == "" || shown.Issuer != caller.Source().Issuer {
 		return set, nil, errStranger
 	}
-	keys, err := o.keysOf(caller.Source())
+	by := caller.Source()
+	keys, err := o.Keys.Of(keyset.Signer{URL: by.KeysURL, Keys: by.Keys, Transmitter: by.Issuer})
 	if err != nil {
 		return set, nil, err
 	}
@@ -172,17 +173,6 @@ func (o *Options) verify(ctx context.Context, caller *identity.SignalCaller, tex
 
 // processed are the parts of complex subjects that are understood. A tenant is the connection's.
 var processed = map[string]bool{ssf.PartUser: true, ssf.PartDevice: true, ssf.PartSession: true, ssf.PartTenant: true}
-
-// keysOf returns the keys by which a transmitter signs.
-func (o *Options) keysOf(s identity.SignalSource) (keyset.Source, error) {
-	switch {
-	case s.KeysURL != "":
-		return o.Keys.URL(s.KeysURL), nil
-	case len(s.Keys) > 0:
-		return keyset.Parse(s.Keys)
-	}
-	return o.Keys.Transmitter(s.Issuer), nil
-}
 
 // signalOf returns what a SET says, in the words of package identity.
 func signalOf(set ssf.SET, body []byte) identity.Signal {
