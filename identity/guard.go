@@ -189,18 +189,7 @@ func (v *DirectoryView) hold(ctx context.Context, m *ostiary.Mutation, old *stor
 		m.Preconditions = append(m.Preconditions, at(d))
 		m.Documents = append(m.Documents, put(key, heldBody{form{bodyForm}, m.TimeNanos}))
 	}
-	if !old.Active {
-		return nil
-	}
-	g, err := readGate(v.view, v.connection.Store, old.ID)
-	if err != nil {
-		return err
-	}
-	u := old.User
-	u.Active, u.ModifiedNanos = false, m.TimeNanos
-	m.Preconditions = append(m.Preconditions, at(old.document), at(old.managed))
-	m.Documents = append(m.Documents, v.sealUser(u, old.key))
-	return v.activate(ctx, m, g, u.ID, false)
+	return v.setActive(ctx, m, old, false)
 }
 
 // heldDelete is the error of a deletion that is held.

@@ -74,7 +74,7 @@ func use(v View, m *ostiary.Mutation, key ostiary.DocumentKey) error {
 			return err
 		}
 	}
-	m.Documents = append(m.Documents, put(key, tokenUseBody{form{bodyForm}, m.TimeNanos}))
+	noteUse(m, key)
 	return nil
 }
 

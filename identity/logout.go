@@ -2,8 +2,6 @@ package identity
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
@@ -69,16 +67,12 @@ func (s *Service) LogOut(ctx context.Context, q Logout) (Signalled, error) {
 			row.action, done.Did = "oidc.logout-miss", SignalMissed
 		}
 		row.resource = strings.Join(people, ",")
-		m.Documents = append(m.Documents, put(logoutUseKey(q.Connection), tokenUseBody{form{bodyForm}, m.TimeNanos}))
-		sum := sha256.Sum256([]byte(q.Once))
-		m.Once("logout:"+base64.RawURLEncoding.EncodeToString(sum[:]), q.Body)
+		noteUse(m, logoutUseKey(q.Connection))
+		shownOnce(m, "logout", q.Once, q.Body)
 		return nil
 	})
-	switch {
-	case errors.Is(err, ostiary.ErrConflict):
-		return Signalled{}, ErrReplayed
-	case err != nil:
-		return Signalled{}, err
+	if err != nil {
+		return Signalled{}, orReplayed(err)
 	}
 	done.Receipt = receipt
 	return done, nil

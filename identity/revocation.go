@@ -2,8 +2,6 @@ package identity
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -161,17 +159,16 @@ func (c *RevocationCaller) Revoke(ctx context.Context, q RevocationRequest) (Rev
 		case len(done.People) == 0:
 			row.action, row.resource = "gtr.refuse", people[0].id
 		}
-		m.Documents = append(m.Documents, put(revokerUseKey(c.connection.ID), tokenUseBody{form{bodyForm}, m.TimeNanos}))
+		noteUse(m, revokerUseKey(c.connection.ID))
 		if q.Once != "" {
 			// The outcome counts too: a request that named nobody must not stand for one that names somebody.
-			sum := sha256.Sum256([]byte(q.Once))
-			m.Once("jti:"+base64.RawURLEncoding.EncodeToString(sum[:]), fmt.Appendf(q.Body[:len(q.Body):len(q.Body)], "\x00%s", row.action))
+			shownOnce(m, "jti", q.Once, fmt.Appendf(q.Body[:len(q.Body):len(q.Body)], "\x00%s", row.action))
 		}
 		return nil
 	})
 	switch {
-	case q.Once != "" && errors.Is(err, ostiary.ErrConflict):
-		return Revoked{}, ErrReplayed
+	case err != nil && q.Once != "":
+		return Revoked{}, orReplayed(err)
 	case err != nil:
 		return Revoked{}, err
 	}

@@ -3,8 +3,6 @@ package identity
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
@@ -125,16 +123,12 @@ func (c *SignalCaller) Receive(ctx context.Context, g Signal) (Signalled, error)
 		}
 		done = r.done
 		row.action, row.resource = "signal."+done.Did, strings.Join(done.People, ",")
-		m.Documents = append(m.Documents, put(signalUseKey(c.connection.ID), tokenUseBody{form{bodyForm}, m.TimeNanos}))
-		sum := sha256.Sum256([]byte(g.Once))
-		m.Once("set:"+base64.RawURLEncoding.EncodeToString(sum[:]), g.Body)
+		noteUse(m, signalUseKey(c.connection.ID))
+		shownOnce(m, "set", g.Once, g.Body)
 		return nil
 	})
-	switch {
-	case errors.Is(err, ostiary.ErrConflict):
-		return Signalled{}, ErrReplayed
-	case err != nil:
-		return Signalled{}, err
+	if err != nil {
+		return Signalled{}, orReplayed(err)
 	}
 	done.Receipt = receipt
 	return done, nil
