@@ -147,10 +147,16 @@ func (a authnFlags) unnamedKeys() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the pre-shared keys: %w", err)
 	}
+	number := 0
 	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			keys = append(keys, line)
+		number++
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
 		}
+		if strings.ContainsAny(line, " \t") { // what names a key is no secret, and must not become one
+			return nil, usagef("--authn-preshared-keys-file %s: line %d has white space, which no key has: keys with names belong into --authn-keys-file", a.file, number)
+		}
+		keys = append(keys, line)
 	}
 	return keys, nil
 }

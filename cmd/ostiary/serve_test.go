@@ -16,6 +16,10 @@ func TestServeRefusals(t *testing.T) {
 	if err := os.WriteFile(keys, []byte("# none yet\n\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	named := filepath.Join(t.TempDir(), "named")
+	if err := os.WriteFile(named, []byte("# callers\nops sha256:21669b1c87780eb16c4225e37feddb64f714376a6c665649bad91b9be3e26043\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name, args string
 		env        map[string]string
@@ -28,6 +32,7 @@ func TestServeRefusals(t *testing.T) {
 		{name: "unknown method", args: "--authn-method oidc", code: exitUsage, err: "oidc"},
 		{name: "no keys", args: "--authn-method preshared", code: exitUsage, err: "OSTIARY_AUTHN_PRESHARED_KEYS"},
 		{name: "file without keys", args: "--authn-method preshared --authn-preshared-keys-file " + keys, code: exitUsage, err: "keys"},
+		{name: "keys with names as keys without", args: "--authn-method preshared --authn-preshared-keys-file " + named, code: exitUsage, err: "line 2 has white space"},
 		{name: "missing file of keys", args: "--authn-method preshared --authn-preshared-keys-file " + keys + ".none", code: exitFailed, err: "keys.none"},
 		{name: "key twice", args: "--authn-method preshared --authn-preshared-keys a,a", code: exitUsage, err: "repeats"},
 		{name: "keys without a method", args: "--authn-preshared-keys a", code: exitUsage, err: "--authn-method preshared"},
