@@ -66,11 +66,14 @@ type applier struct {
 	cache     *edgeCache
 	prefix    []byte // scratch
 
-	memory memory
+	memory  memory
+	waiting rows // of the mutation that is applied
 
-	// Tests lower these. Neither changes what is stored.
-	maxBatchBytes  int
-	minRangeDelete int
+	// Tests lower these. None changes what is stored.
+	maxBatchBytes   int
+	minRangeDelete  int
+	maxWaitingBytes int
+	reorderBytes    int
 	// beforeLateRaise breaks the cache: cells are raised after the picture is published and this is run.
 	beforeLateRaise func()
 	late            []func()
@@ -89,6 +92,8 @@ func (a *applier) init(db *pebble.DB, p progress) {
 	a.committed = p.index
 	a.maxBatchBytes = maxBatchBytes
 	a.minRangeDelete = minRangeDelete
+	a.maxWaitingBytes = maxWaitingBytes
+	a.reorderBytes = reorderBytes
 	a.maxCollected = maxCollected
 	a.memory.init(db)
 }
@@ -198,6 +203,7 @@ func (a *applier) applyEntry(e *Entry, out *Outcome) error {
 			stamp: max(e.Mutation.TimeNanos, a.clock), batch: a.overlay.db.NewBatch(),
 		}
 		defer func() { _ = m.batch.Close() }() // frees memory
+		defer a.waiting.clear()                // of a mutation that is refused
 		err := m.apply()
 		var refusal *refusal
 		switch {

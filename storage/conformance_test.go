@@ -174,6 +174,8 @@ func TestApplyAgainstModel(t *testing.T) {
 		s.applier.overlay.absence.size = 1 << rapid.IntRange(0, 6).Draw(t, "absence cells")
 		s.applier.minRangeDelete = rapid.IntRange(1, 3).Draw(t, "min range delete")
 		s.applier.maxCollected = rapid.IntRange(1, 20).Draw(t, "max collected")
+		s.applier.maxWaitingBytes = rapid.SampledFrom([]int{1, 200, 1 << 20}).Draw(t, "max waiting bytes")
+		s.applier.reorderBytes = rapid.SampledFrom([]int{1, 1 << 20}).Draw(t, "reorder bytes")
 		for next := 0; next < len(entries); {
 			n := rapid.IntRange(1, len(entries)-next).Draw(t, "cut")
 			applied, _ := s.Applied()
@@ -431,6 +433,8 @@ func TestCutsDoNotMatter(t *testing.T) {
 			s := mustOpen(t, vfs.NewMem())
 			if i == 1 {
 				s.applier.minRangeDelete, s.applier.maxBatchBytes = 1, rapid.SampledFrom([]int{1, 200}).Draw(t, "max batch bytes")
+				s.applier.maxWaitingBytes = rapid.SampledFrom([]int{1, 200, 1 << 20}).Draw(t, "max waiting bytes")
+				s.applier.reorderBytes = 1
 			}
 			for rest := entries; len(rest) > 0; {
 				n := rapid.IntRange(1, len(rest)).Draw(t, "cut")

@@ -59,13 +59,13 @@ func (m *mutation) deleteFiltered(i int) error {
 	case d.matched > d.max:
 		return refuse(fmt.Errorf("filter delete %d matches %d tuples, and at most %d may go: %w", i, d.matched, d.max, ostiary.ErrTooBroad))
 	}
-	if err := d.goneTuples.delete(m); err != nil {
+	if err := d.deleteCovered(); err != nil {
 		return err
 	}
 	if err := d.goneReverses.delete(m); err != nil {
 		return err
 	}
-	if err := d.deleteCovered(); err != nil {
+	if err := d.goneTuples.delete(m); err != nil {
 		return err
 	}
 	m.filtered.add(f.Filter)

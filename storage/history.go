@@ -113,7 +113,7 @@ func (m *mutation) keep(store string, t ostiary.Tuple, before tupleState) error 
 // keepRow writes m.value to the history of the row at m.key.
 func (m *mutation) keepRow() error {
 	m.kept = appendHistoryKey(m.kept[:0], m.key, m.revision)
-	return m.batch.Set(m.kept, m.value, nil)
+	return m.setLater(m.kept, m.value)
 }
 
 // keepDocument writes the history of a document that the mutation replaces or deletes. The low-water
@@ -137,7 +137,7 @@ func (m *mutation) keepDocument(key ostiary.DocumentKey, cell *documentCell) err
 		return err
 	}
 	m.kept = appendEndedKey(m.kept[:0], m.revision, key)
-	return m.batch.Set(m.kept, nil, nil)
+	return m.setLater(m.kept, nil)
 }
 
 // stampRevision notes the time of the mutation, unless the revision before it has the same.

@@ -20,6 +20,7 @@ type mutation struct {
 	revision ostiary.Revision
 	stamp    int64
 	batch    *pebble.Batch
+	spilled  bool   // some rows that waited are in the batch
 	sequence uint32 // of the next row of the changelog
 	changed  bool
 	filtered filterSet           // its filters that have taken effect
@@ -68,6 +69,9 @@ func (m *mutation) apply() error {
 		return err
 	}
 	if err := m.remember(); err != nil {
+		return err
+	}
+	if err := m.writeWaiting(); err != nil {
 		return err
 	}
 	if err := m.join(); err != nil {
@@ -323,7 +327,7 @@ func (m *mutation) log(store string, op ostiary.ChangeOp, t ostiary.Tuple, g ost
 	m.key = appendChangelogKey(m.key[:0], store, m.revision, m.sequence)
 	m.value = appendChangeValue(m.value[:0], &change{op: op, tuple: t, grant: g, timeNanos: m.stamp, principal: m.Principal})
 	m.sequence++
-	return m.batch.Set(m.key, m.value, nil)
+	return m.setLater(m.key, m.value)
 }
 
 // writeTuples writes the rows of every tuple that the mutation has staged: those of the tuple table in the
@@ -491,10 +495,10 @@ func (m *mutation) changeDocument(c *ostiary.DocumentChange) error {
 	if c.Delete {
 		m.changed = true
 		cell.staged = documentState{}
-		return m.batch.Delete(m.key, nil)
+		return m.deleteLater(m.key)
 	}
 	m.changed = true
 	cell.staged = documentState{exists: true, version: m.revision, inBatch: true, body: c.Body}
 	m.value = appendDocumentValue(m.value[:0], m.revision, c.Body)
-	return m.batch.Set(m.key, m.value, nil)
+	return m.setLater(m.key, m.value)
 }
