@@ -19,6 +19,7 @@ var allowed = map[string][]string{
 	"egress":                 {},
 	"internal/loopback":      {},
 	"internal/route":         {},
+	"internal/teststore":     {"", "identity", "raftstore"}, // for tests alone
 	"rate":                   {},
 	"keyset":                 {}, // over egress, which it is handed
 	"jws":                    {},

@@ -2,7 +2,6 @@ package backchannel_test
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
@@ -16,7 +15,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -24,10 +22,10 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/backchannel"
 	"github.com/ostiary/ostiary/egress"
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/internal/teststore"
 	"github.com/ostiary/ostiary/keyset"
 	"github.com/ostiary/ostiary/raftstore"
 )
@@ -37,17 +35,11 @@ const (
 	client = "0oa1client"
 )
 
-type backend struct{ *raftstore.Store }
-
-func (b backend) View(ctx context.Context, f ostiary.Freshness) (identity.View, error) {
-	return b.Store.View(ctx, f)
-}
-
 // world is a Handler over a real store in memory: organization acme with a connection, its OpenID provider, and ann,
 // who is logged in by its session s1.
 type world struct {
 	t          testing.TB
-	backend    backend
+	backend    *teststore.Backend
 	service    *identity.Service
 	connection identity.Connection
 	url        string
@@ -59,35 +51,12 @@ type world struct {
 	count      atomic.Int64
 }
 
-// newKey draws a key of RSA, as identity providers have them. It takes a while: tests share two.
-var newKey = func() func(i int) *rsa.PrivateKey {
-	keys := sync.OnceValue(func() (keys [2]*rsa.PrivateKey) {
-		for i := range keys {
-			var err error
-			if keys[i], err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-				panic(err)
-			}
-		}
-		return keys
-	})
-	return func(i int) *rsa.PrivateKey { return keys()[i] }
-}()
-
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	raft, err := raftstore.Open(t.Context(), raftstore.Options{Dir: "data", FS: vfs.NewMem()})
-	must(t, err)
-	t.Cleanup(func() {
-		if err := raft.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	w := &world{t: t, backend: backend{raft}, key: newKey(0)}
+	opened := teststore.Open(t, raftstore.Options{Dir: "data", FS: vfs.NewMem()}, store)
+	w := &world{t: t, backend: opened, key: teststore.RSAKey(0)}
 	w.service = identity.New(w.backend, identity.Options{})
-	_, err = raft.Propose(t.Context(), &ostiary.Mutation{TimeNanos: raft.Now(), Principal: ostiary.Principal{Kind: "preshared", Name: "test"},
-		Documents: []ostiary.DocumentChange{{Key: ostiary.DocumentKey{Collection: "store", Key: store}, Body: []byte("{}")}}})
-	must(t, err)
-	_, err = w.service.CreateOrganization(w.operator(), store, "acme", "Acme")
+	_, err := w.service.CreateOrganization(w.operator(), store, "acme", "Acme")
 	must(t, err)
 	w.connection, err = w.service.CreateConnection(w.operator(), identity.Connection{Store: store, Organization: "acme", Name: "Okta", Kind: identity.KindOkta})
 	must(t, err)
@@ -111,7 +80,7 @@ func newWorld(t testing.TB) *world {
 	t.Cleanup(outgoing.Close)
 	w.keys = keyset.NewCache(outgoing, keyset.Options{})
 	t.Cleanup(w.keys.Close)
-	server := httptest.NewServer(backchannel.New(backchannel.Options{Service: w.service, Keys: w.keys, Now: raft.Now}))
+	server := httptest.NewServer(backchannel.New(backchannel.Options{Service: w.service, Keys: w.keys, Now: opened.Now}))
 	t.Cleanup(server.Close)
 	w.url = server.URL
 	w.set(nil)
@@ -121,7 +90,7 @@ func newWorld(t testing.TB) *world {
 	must(t, err)
 	w.ann, err = d.CreateUser(ctx, identity.UserInput{UserName: "ann", ExternalID: "00u1", Active: true, Body: []byte("{}")})
 	must(t, err)
-	_, err = w.service.CreateSession(w.operator(), store, identity.SessionInput{Organization: "acme", User: w.ann.ID, AuthNanos: raft.Now(), Issuer: w.provider, SID: "s1"})
+	_, err = w.service.CreateSession(w.operator(), store, identity.SessionInput{Organization: "acme", User: w.ann.ID, AuthNanos: opened.Now(), Issuer: w.provider, SID: "s1"})
 	must(t, err)
 	return w
 }
@@ -134,7 +103,7 @@ func must(t testing.TB, err error) {
 }
 
 func (w *world) operator() context.Context {
-	return ostiary.WithPrincipal(w.t.Context(), ostiary.Principal{Kind: "preshared", Name: "test"})
+	return teststore.Operator(w.t)
 }
 
 func (w *world) set(change func(*identity.OIDCIssuer)) {
@@ -285,8 +254,8 @@ func TestAttacks(t *testing.T) {
 		"alg none":               {encode([]byte(`{"alg":"none","typ":"logout+jwt"}`)) + "." + encode(payload) + ".", false},
 		"HS256 of a public key":  {sign(t, jose.HS256, secret, "k", w.claims(nil), "typ", "logout+jwt"), false},
 		"another algorithm":      {sign(t, jose.PS256, w.key, "k", w.claims(nil), "typ", "logout+jwt"), false},
-		"another key":            {sign(t, jose.RS256, newKey(1), "k", w.claims(nil), "typ", "logout+jwt"), false},
-		"an unknown key":         {sign(t, jose.RS256, newKey(1), "x", w.claims(nil), "typ", "logout+jwt"), false},
+		"another key":            {sign(t, jose.RS256, teststore.RSAKey(1), "k", w.claims(nil), "typ", "logout+jwt"), false},
+		"an unknown key":         {sign(t, jose.RS256, teststore.RSAKey(1), "x", w.claims(nil), "typ", "logout+jwt"), false},
 		"a SET":                  {typed("secevent+jwt", nil), true},
 		"of GTR":                 {typed("global-token-revocation+jwt", nil), true},
 		"an access token":        {typed("at+jwt", nil), true},
@@ -356,7 +325,7 @@ func TestKeyFetches(t *testing.T) {
 	w.post(t, w.path(), form(w.token(nil)), http.StatusOK)
 	before := w.asked.Load()
 	for i := range 20 {
-		w.post(t, w.path(), form(sign(t, jose.RS256, newKey(1), fmt.Sprint("x", i), w.claims(nil))), http.StatusBadRequest)
+		w.post(t, w.path(), form(sign(t, jose.RS256, teststore.RSAKey(1), fmt.Sprint("x", i), w.claims(nil))), http.StatusBadRequest)
 	}
 	if n := w.asked.Load() - before; n > 3 {
 		t.Errorf("asked %d times for unknown keys", n)
@@ -368,7 +337,7 @@ func TestKeyFetches(t *testing.T) {
 // However a logout token is bent, nobody is logged out by what the provider has not signed.
 func FuzzLogout(f *testing.F) {
 	w := newWorld(f)
-	f.Add(form(sign(f, jose.RS256, newKey(1), "k", w.claims(nil), "typ", "logout+jwt")))
+	f.Add(form(sign(f, jose.RS256, teststore.RSAKey(1), "k", w.claims(nil), "typ", "logout+jwt")))
 	f.Add(form(w.token(map[string]any{"aud": "x"})))
 	f.Add("logout_token=e30.e30.")
 	f.Add("logout_token=a&logout_token=b")

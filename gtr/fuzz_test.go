@@ -7,12 +7,13 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/internal/teststore"
 )
 
 // However what is shown is bent, nobody is logged out by what the provider has not signed.
 func FuzzShown(f *testing.F) {
 	w := newWorld(f, nil)
-	f.Add(sign(f, jose.RS256, newKey(1), "k", w.claims(nil), "typ", typ))
+	f.Add(sign(f, jose.RS256, teststore.RSAKey(1), "k", w.claims(nil), "typ", typ))
 	f.Add(sign(f, jose.RS256, w.key, "k", w.claims(nil)))
 	f.Add(w.jwt(map[string]any{"aud": "https://other.test"}))
 	f.Add("e30.e30.")

@@ -18,6 +18,7 @@ import (
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/gtr"
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/internal/teststore"
 )
 
 // IDENTITY GTR-1, GTR-3, GTR-4, GTR-5, GTR-7, GTR-8, GTR-13: a request as Okta makes it is answered with 204 once
@@ -85,7 +86,7 @@ func TestTaken(t *testing.T) {
 func TestJWTAttacks(t *testing.T) {
 	w := newWorld(t, nil)
 	second := w.connect("acme")
-	other := newKey(1)
+	other := teststore.RSAKey(1)
 	now := w.backend.Now() / 1e9
 	publicText, err := json.Marshal(jose.JSONWebKey{Key: w.key.Public(), KeyID: "k"})
 	if err != nil {
@@ -186,7 +187,7 @@ func TestJWTAttacks(t *testing.T) {
 		t.Errorf("%d sessions are left of 1", n)
 	}
 	// A JWT that was good is not later.
-	w.backend.ahead.Add(int64(7 * time.Minute))
+	w.backend.Ahead.Add(int64(7 * time.Minute))
 	w.post(w.path(), good, w.named(subject)).want(http.StatusUnauthorized)
 }
 
@@ -360,7 +361,7 @@ func TestKeyFetches(t *testing.T) {
 		t.Errorf("the provider was asked %d times", n)
 	}
 	for i := range 50 {
-		w.post(w.path(), sign(t, jose.RS256, newKey(1), fmt.Sprint(i), w.claims(nil), "typ", typ), w.named(subject)).want(http.StatusUnauthorized)
+		w.post(w.path(), sign(t, jose.RS256, teststore.RSAKey(1), fmt.Sprint(i), w.claims(nil), "typ", typ), w.named(subject)).want(http.StatusUnauthorized)
 	}
 	if n := w.asked.Load(); n > 3 { // two places of metadata, and the keys
 		t.Errorf("the provider was asked %d times", n)
@@ -396,7 +397,7 @@ func TestCertificate(t *testing.T) {
 	for _, kid := range []string{"", "k", "of the provider"} {
 		w.post(w.path(), sign(t, jose.RS256, w.key, kid, w.claims(nil), "typ", typ), w.named(subject)).want(http.StatusNoContent)
 	}
-	w.post(w.path(), sign(t, jose.RS256, newKey(1), "k", w.claims(nil), "typ", typ), w.named(subject)).want(http.StatusUnauthorized)
+	w.post(w.path(), sign(t, jose.RS256, teststore.RSAKey(1), "k", w.claims(nil), "typ", typ), w.named(subject)).want(http.StatusUnauthorized)
 	if n := w.asked.Load(); n != 0 {
 		t.Errorf("the provider was asked %d times", n)
 	}

@@ -3,7 +3,6 @@ package gtr_test
 import (
 	"context"
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
@@ -14,17 +13,16 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/egress"
 	"github.com/ostiary/ostiary/gtr"
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/internal/teststore"
 	"github.com/ostiary/ostiary/keyset"
 	"github.com/ostiary/ostiary/raftstore"
 )
@@ -37,23 +35,11 @@ const (
 	typ     = "global-token-revocation+jwt"
 )
 
-// backend adapts the real store to what identity asks for.
-type backend struct {
-	*raftstore.Store
-	ahead *atomic.Int64
-}
-
-func (b backend) View(ctx context.Context, f ostiary.Freshness) (identity.View, error) {
-	return b.Store.View(ctx, f)
-}
-
-func (b backend) Now() int64 { return b.Store.Now() + b.ahead.Load() }
-
 // world is a Handler over a real store in memory: organization acme with a connection, its provider, and ann, who
 // is logged in.
 type world struct {
 	t          testing.TB
-	backend    backend
+	backend    *teststore.Backend
 	service    *identity.Service
 	connection identity.Connection
 	url        string
@@ -65,20 +51,6 @@ type world struct {
 	count      atomic.Int64
 }
 
-// newKey draws a key of RSA, as identity providers have them. It takes a while: tests share two.
-var newKey = func() func(i int) *rsa.PrivateKey {
-	keys := sync.OnceValue(func() (keys [2]*rsa.PrivateKey) {
-		for i := range keys {
-			var err error
-			if keys[i], err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-				panic(err)
-			}
-		}
-		return keys
-	})
-	return func(i int) *rsa.PrivateKey { return keys()[i] }
-}()
-
 func newWorld(t testing.TB, configure func(*gtr.Options)) *world {
 	t.Helper()
 	return newWorldIn(t, raftstore.Options{Dir: "data", FS: vfs.NewMem()}, configure)
@@ -87,22 +59,9 @@ func newWorld(t testing.TB, configure func(*gtr.Options)) *world {
 // newWorldIn is newWorld with its data in a folder.
 func newWorldIn(t testing.TB, o raftstore.Options, configure func(*gtr.Options)) *world {
 	t.Helper()
-	raft, err := raftstore.Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := raft.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	w := &world{t: t, backend: backend{raft, &atomic.Int64{}}, pages: map[string]http.HandlerFunc{}, key: newKey(0)}
+	opened := teststore.Open(t, o, store)
+	w := &world{t: t, backend: opened, pages: map[string]http.HandlerFunc{}, key: teststore.RSAKey(0)}
 	w.service = identity.New(w.backend, identity.Options{})
-	m := &ostiary.Mutation{TimeNanos: raft.Now(), Principal: ostiary.Principal{Kind: "preshared", Name: "test"},
-		Documents: []ostiary.DocumentChange{{Key: ostiary.DocumentKey{Collection: "store", Key: store}, Body: []byte("{}")}}}
-	if _, err := raft.Propose(t.Context(), m); err != nil {
-		t.Fatal(err)
-	}
 	for _, organization := range []string{"acme", "beta"} {
 		if _, err := w.service.CreateOrganization(w.operator(), store, organization, organization); err != nil {
 			t.Fatal(err)
@@ -152,7 +111,7 @@ func (w *world) in(t testing.TB) (end func()) {
 }
 
 func (w *world) operator() context.Context {
-	return ostiary.WithPrincipal(w.t.Context(), ostiary.Principal{Kind: "preshared", Name: "test"})
+	return teststore.Operator(w.t)
 }
 
 func (w *world) connect(organization string) identity.Connection {

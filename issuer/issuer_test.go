@@ -14,20 +14,13 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/coreos/go-oidc/v3/oidc"
 
-	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/internal/teststore"
 	"github.com/ostiary/ostiary/issuer"
 	"github.com/ostiary/ostiary/jws"
 	"github.com/ostiary/ostiary/keyset"
 	"github.com/ostiary/ostiary/raftstore"
 )
-
-// backend adapts the real store to what identity asks for.
-type backend struct{ *raftstore.Store }
-
-func (b backend) View(ctx context.Context, f ostiary.Freshness) (identity.View, error) {
-	return b.Store.View(ctx, f)
-}
 
 const store = "S"
 
@@ -40,23 +33,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	raft, err := raftstore.Open(t.Context(), raftstore.Options{Dir: "data", FS: vfs.NewMem()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := raft.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	m := &ostiary.Mutation{TimeNanos: raft.Now(), Principal: ostiary.Principal{Kind: "preshared", Name: "test"}}
-	for _, id := range []string{store, "T"} {
-		m.Documents = append(m.Documents, ostiary.DocumentChange{Key: ostiary.DocumentKey{Collection: "store", Key: id}, Body: []byte("{}")})
-	}
-	if _, err := raft.Propose(t.Context(), m); err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, service: identity.New(backend{raft}, identity.Options{})}
+	opened := teststore.Open(t, raftstore.Options{Dir: "data", FS: vfs.NewMem()}, store, "T")
+	w := &world{t: t, service: identity.New(opened, identity.Options{})}
 	var h *issuer.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if issuer.Takes(r.URL.Path) {
@@ -72,7 +50,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) operator() context.Context {
-	return ostiary.WithPrincipal(w.t.Context(), ostiary.Principal{Kind: "preshared", Name: "test"})
+	return teststore.Operator(w.t)
 }
 
 func (w *world) get(path string, header ...string) (*http.Response, string) {

@@ -140,7 +140,7 @@ func TestAssertionAttacks(t *testing.T) {
 	w.asserted(with(), "client_id", c.ID).token()
 	// A JWT that was shown in time is not good later, though its jti may be forgotten.
 	late := with()
-	w.backend.ahead.Add(int64(7 * time.Minute))
+	w.backend.Ahead.Add(int64(7 * time.Minute))
 	w.asserted(late).refused(http.StatusUnauthorized, "invalid_client")
 }
 

@@ -18,7 +18,7 @@ func FuzzAssertion(f *testing.F) {
 	f.Add("e30.e30.")
 	f.Fuzz(func(t *testing.T, jwt string) {
 		defer w.in(t)()
-		w.backend.ahead.Add(5e6) // so that the rate does not refuse it
+		w.backend.Ahead.Add(5e6) // so that the rate does not refuse it
 		r := w.asserted(jwt)
 		if r.status != http.StatusUnauthorized {
 			t.Errorf("%q: got %d %s", jwt, r.status, r.body)

@@ -21,9 +21,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/egress"
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/internal/teststore"
 	"github.com/ostiary/ostiary/keyset"
 	"github.com/ostiary/ostiary/oauth"
 	"github.com/ostiary/ostiary/raftstore"
@@ -35,22 +35,10 @@ const (
 	prefix = "/scim/v2/"
 )
 
-// backend adapts the real store to what identity asks for.
-type backend struct {
-	*raftstore.Store
-	ahead *atomic.Int64
-}
-
-func (b backend) View(ctx context.Context, f ostiary.Freshness) (identity.View, error) {
-	return b.Store.View(ctx, f)
-}
-
-func (b backend) Now() int64 { return b.Store.Now() + b.ahead.Load() }
-
 // world is a token endpoint over a real store in memory, with two connections.
 type world struct {
 	t          testing.TB
-	backend    backend
+	backend    *teststore.Backend
 	service    *identity.Service
 	connection identity.Connection
 	strict     identity.Connection
@@ -64,22 +52,9 @@ type world struct {
 
 func newWorld(t testing.TB, configure func(*oauth.Options, *egress.Options)) *world {
 	t.Helper()
-	raft, err := raftstore.Open(t.Context(), raftstore.Options{Dir: "data", FS: vfs.NewMem()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := raft.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	w := &world{t: t, backend: backend{raft, &atomic.Int64{}}, pages: map[string]http.HandlerFunc{}}
+	opened := teststore.Open(t, raftstore.Options{Dir: "data", FS: vfs.NewMem()}, store)
+	w := &world{t: t, backend: opened, pages: map[string]http.HandlerFunc{}}
 	w.service = identity.New(w.backend, identity.Options{})
-	m := &ostiary.Mutation{TimeNanos: raft.Now(), Principal: ostiary.Principal{Kind: "preshared", Name: "test"},
-		Documents: []ostiary.DocumentChange{{Key: ostiary.DocumentKey{Collection: "store", Key: store}, Body: []byte("{}")}}}
-	if _, err := raft.Propose(t.Context(), m); err != nil {
-		t.Fatal(err)
-	}
 	if _, err := w.service.CreateOrganization(w.operator(), store, "acme", "Acme"); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +95,7 @@ func (w *world) in(t testing.TB) (end func()) {
 }
 
 func (w *world) operator() context.Context {
-	return ostiary.WithPrincipal(w.t.Context(), ostiary.Principal{Kind: "preshared", Name: "test"})
+	return teststore.Operator(w.t)
 }
 
 func (w *world) connect(dialect string) identity.Connection {

@@ -132,7 +132,7 @@ func TestIntrospectionInactive(t *testing.T) {
 	_, _, err = w.service.DeleteSession(w.operator(), store, ended.ID)
 	must(nil, err)
 	must(w.service.RevokeSessions(w.operator(), store, "fay", "acme", "test"))
-	w.backend.ahead.Add(int64(2 * time.Minute)) // brief has run out
+	w.backend.Ahead.Add(int64(2 * time.Minute)) // brief has run out
 	for name, token := range map[string]string{
 		"nobody's id":                "acme/s01m824qgqx05kcwex3kxbcecwz",
 		"no id at all":               "x",

@@ -90,7 +90,7 @@ func TestScopes(t *testing.T) {
 		"https://graph.test/.default": "invalid_scope",
 	} {
 		r := w.post("client_id", all.ID, "client_secret", secret, "scope", asked)
-		w.backend.ahead.Add(1e9)
+		w.backend.Ahead.Add(1e9)
 		if want == "invalid_scope" {
 			r.refused(http.StatusBadRequest, want)
 			continue

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
@@ -23,9 +22,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/egress"
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/internal/teststore"
 	"github.com/ostiary/ostiary/keyset"
 	"github.com/ostiary/ostiary/raftstore"
 	"github.com/ostiary/ostiary/ssf"
@@ -38,17 +37,11 @@ const (
 	subject  = "00u1"
 )
 
-type backend struct{ *raftstore.Store }
-
-func (b backend) View(ctx context.Context, f ostiary.Freshness) (identity.View, error) {
-	return b.Store.View(ctx, f)
-}
-
 // world is a Handler over a real store in memory: organization acme with a connection, its transmitter, and ann, who
 // is logged in.
 type world struct {
 	t          testing.TB
-	backend    backend
+	backend    *teststore.Backend
 	service    *identity.Service
 	connection identity.Connection
 	options    receiver.Options
@@ -62,20 +55,6 @@ type world struct {
 	ann        identity.User
 	count      atomic.Int64
 }
-
-// newKey draws a key of RSA, as identity providers have them. It takes a while: tests share two.
-var newKey = func() func(i int) *rsa.PrivateKey {
-	keys := sync.OnceValue(func() (keys [2]*rsa.PrivateKey) {
-		for i := range keys {
-			var err error
-			if keys[i], err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-				panic(err)
-			}
-		}
-		return keys
-	})
-	return func(i int) *rsa.PrivateKey { return keys()[i] }
-}()
 
 // observer counts what it is told.
 type observer struct {
@@ -110,22 +89,9 @@ func (o *observer) seen(what string) int {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	raft, err := raftstore.Open(t.Context(), raftstore.Options{Dir: "data", FS: vfs.NewMem()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := raft.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	w := &world{t: t, backend: backend{raft}, key: newKey(0), observed: observer{outcomes: map[string]int{}, polls: map[bool]int{}}}
+	opened := teststore.Open(t, raftstore.Options{Dir: "data", FS: vfs.NewMem()}, store)
+	w := &world{t: t, backend: opened, key: teststore.RSAKey(0), observed: observer{outcomes: map[string]int{}, polls: map[bool]int{}}}
 	w.service = identity.New(w.backend, identity.Options{})
-	m := &ostiary.Mutation{TimeNanos: raft.Now(), Principal: ostiary.Principal{Kind: "preshared", Name: "test"},
-		Documents: []ostiary.DocumentChange{{Key: ostiary.DocumentKey{Collection: "store", Key: store}, Body: []byte("{}")}}}
-	if _, err := raft.Propose(t.Context(), m); err != nil {
-		t.Fatal(err)
-	}
 	if _, err := w.service.CreateOrganization(w.operator(), store, "acme", "Acme"); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +116,7 @@ func newWorld(t testing.TB) *world {
 	roots.AddCert(provider.Certificate())
 	w.client = egress.New(egress.Options{Roots: roots, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	t.Cleanup(w.client.Close)
-	w.options = receiver.Options{Service: w.service, Keys: keyset.NewCache(w.client, keyset.Options{}), Observer: &w.observed, Now: raft.Now}
+	w.options = receiver.Options{Service: w.service, Keys: keyset.NewCache(w.client, keyset.Options{}), Observer: &w.observed, Now: opened.Now}
 	t.Cleanup(w.options.Keys.Close)
 	mux := http.NewServeMux()
 	mux.Handle("/", receiver.New(w.options))
@@ -175,7 +141,7 @@ func (w *world) in(t testing.TB) (end func()) {
 }
 
 func (w *world) operator() context.Context {
-	return ostiary.WithPrincipal(w.t.Context(), ostiary.Principal{Kind: "preshared", Name: "test"})
+	return teststore.Operator(w.t)
 }
 
 func (w *world) connect() identity.Connection {

@@ -14,6 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/internal/teststore"
 	"github.com/ostiary/ostiary/ssf"
 )
 
@@ -84,9 +85,9 @@ func TestPushAttacks(t *testing.T) {
 	for name, c := range map[string]struct{ set, code string }{
 		"alg none":               {encode([]byte(`{"alg":"none","typ":"secevent+jwt"}`)) + "." + encode(payload) + ".", "invalid_request"},
 		"HS256 of a public key":  {sign(t, jose.HS256, secret, "k", w.claims(nil), "typ", ssf.Type), "invalid_request"},
-		"another key":            {sign(t, jose.RS256, newKey(1), "k", w.claims(nil), "typ", ssf.Type), "invalid_key"},
-		"an unknown key":         {sign(t, jose.RS256, newKey(1), "x", w.claims(nil), "typ", ssf.Type), "invalid_key"},
-		"a key that it brings":   {sign(t, jose.RS256, newKey(1), "", w.claims(nil), "typ", ssf.Type, "jwk", jose.JSONWebKey{Key: newKey(1).Public()}), "invalid_key"},
+		"another key":            {sign(t, jose.RS256, teststore.RSAKey(1), "k", w.claims(nil), "typ", ssf.Type), "invalid_key"},
+		"an unknown key":         {sign(t, jose.RS256, teststore.RSAKey(1), "x", w.claims(nil), "typ", ssf.Type), "invalid_key"},
+		"a key that it brings":   {sign(t, jose.RS256, teststore.RSAKey(1), "", w.claims(nil), "typ", ssf.Type, "jwk", jose.JSONWebKey{Key: teststore.RSAKey(1).Public()}), "invalid_key"},
 		"no type":                {typed("", nil), "invalid_request"},
 		"an ID token":            {typed("JWT", map[string]any{"exp": now + 300, "sub": subject}), "invalid_request"},
 		"a logout token":         {typed("logout+jwt", logout), "invalid_request"},
@@ -180,7 +181,7 @@ func TestKeyFetches(t *testing.T) {
 	w.push(w.path(), w.jwt(nil)).want(http.StatusAccepted, "")
 	before := w.asked.Load()
 	for i := range 20 {
-		w.push(w.path(), sign(t, jose.RS256, newKey(1), fmt.Sprint("x", i), w.claims(nil), "typ", ssf.Type)).want(http.StatusBadRequest, "invalid_key")
+		w.push(w.path(), sign(t, jose.RS256, teststore.RSAKey(1), fmt.Sprint("x", i), w.claims(nil), "typ", ssf.Type)).want(http.StatusBadRequest, "invalid_key")
 	}
 	if n := w.asked.Load() - before; n > 2 {
 		t.Errorf("asked %d times for unknown keys", n)
@@ -197,7 +198,7 @@ func TestKeyFetches(t *testing.T) {
 // However a SET is bent, nobody is logged out by what the transmitter has not signed.
 func FuzzPush(f *testing.F) {
 	w := newWorld(f)
-	f.Add(sign(f, jose.RS256, newKey(1), "k", w.claims(nil), "typ", ssf.Type))
+	f.Add(sign(f, jose.RS256, teststore.RSAKey(1), "k", w.claims(nil), "typ", ssf.Type))
 	f.Add(sign(f, jose.RS256, w.key, "k", w.claims(nil)))
 	f.Add(w.jwt(map[string]any{"aud": "https://other.test"}))
 	f.Add("e30.e30.")
