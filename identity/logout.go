@@ -66,6 +66,12 @@ func (s *Service) LogOut(ctx context.Context, q Logout) (Signalled, error) {
 		if row.action = "oidc.logout"; len(people) == 0 {
 			row.action, done.Did = "oidc.logout-miss", SignalMissed
 		}
+		if q.SID != "" && len(people) == 0 {
+			key := endedSIDKey(x, row.store, row.organization, q.Issuer, q.SID)
+			if err := s.noteEndedSID(v, m, row.store, key); err != nil {
+				return err
+			}
+		}
 		row.resource = strings.Join(people, ",")
 		noteUse(m, logoutUseKey(q.Connection))
 		shownOnce(m, "logout", q.Once, q.Body)
@@ -75,7 +81,48 @@ func (s *Service) LogOut(ctx context.Context, q Logout) (Signalled, error) {
 		return Signalled{}, orReplayed(err)
 	}
 	done.Receipt = receipt
+	if q.SID != "" && len(done.People) == 0 {
+		// A login may have been committed between the view and the note. Whoever comes after the note is refused.
+		late, err := s.logOutLate(ctx, x, q)
+		if err != nil {
+			return Signalled{}, err
+		}
+		if late.Sessions > 0 {
+			late.Receipt.Repeated = receipt.Repeated
+			return late, nil
+		}
+	}
 	return done, nil
+}
+
+// logOutLate ends what was made of a session of an OpenID provider before it was noted that it has ended. It is done
+// again with each repetition of the logout, as who asked may have got no answer.
+func (s *Service) logOutLate(ctx context.Context, x *secrets, q Logout) (done Signalled, err error) {
+	row := &audit{connection: q.Connection, action: "oidc.logout"}
+	done.Receipt, err = s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
+		done.People, done.Sessions = nil, 0
+		view, o, err := openIssuer(v, m, x, q)
+		if err != nil {
+			return err
+		}
+		row.store, row.organization = view.connection.Store, view.connection.Organization
+		e := newEnds(v, row.store, m)
+		e.reason = ReasonRequested
+		people, err := view.loggedOut(ctx, e, o, q)
+		if err != nil || len(e.sessions) == 0 {
+			return err
+		}
+		if err := e.descend(ctx, 0); err != nil {
+			return err
+		}
+		if err := e.restOnLogins(); err != nil {
+			return err
+		}
+		done.Did, done.People, done.Sessions = SignalEndSessions, people, len(e.sessions)
+		row.resource = strings.Join(people, ",")
+		return e.end(noneGone)
+	})
+	return done, err
 }
 
 // openIssuer opens the connection by whose OpenID provider a logout token was judged, and demands that both stay so

@@ -199,7 +199,7 @@ func (l *login) judge() error {
 	if err := l.judgeMembership(); err != nil {
 		return err
 	}
-	for _, judge := range []func() error{l.judgeConnection, l.judgePeople, l.judgeAuthentication, l.judgeEnd} {
+	for _, judge := range []func() error{l.judgeConnection, l.judgePeople, l.judgeEndedSID, l.judgeAuthentication, l.judgeEnd} {
 		if err := judge(); err != nil {
 			return err
 		}

@@ -1,0 +1,92 @@
+package identity_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/identity"
+)
+
+// Nobody logs in by a session of a provider that has ended before anything here was known of it, as where the logout
+// overtakes the login, or an ID token is shown that somebody has kept.
+func TestLogOutBeforeTheLogin(t *testing.T) {
+	w := newWorld(t)
+	must(t)(w.service.CreateOrganization(w.ctx(), store, "beta", "Beta"))
+	ann := w.person("ann", "00u1", "ann@acme.test")
+	must(t)(w.service.AddMember(w.ctx(), store, "beta", ann.ID))
+	a := w.provide(w.connection.ID, nil)
+	old := ostiary.DocumentKey{Collection: "ended-sid/" + store, Key: "acme/old"}
+	if _, err := w.raft.Propose(w.ctx(), &ostiary.Mutation{TimeNanos: w.raft.Now(), Principal: ostiary.Principal{Kind: "internal", Name: "test"},
+		Documents: []ostiary.DocumentChange{{Key: old, Body: []byte(`{"form":1,"ended":1}`)}}}); err != nil {
+		t.Fatal(err)
+	}
+	out := func(sid string) identity.Signalled {
+		t.Helper()
+		done, err := w.service.LogOut(t.Context(), identity.Logout{Connection: w.connection.ID, Setting: a.Setting, Issuer: a.Issuer, SID: sid,
+			IssuedNanos: w.raft.Now(), Once: "of " + sid})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return done
+	}
+	if done := out("s1"); done.Did != identity.SignalMissed || done.Sessions != 0 {
+		t.Errorf("a session that is not known: %+v", done)
+	}
+	a.SID, a.AuthNanos = "s1", w.raft.Now()
+	_, err := w.show(a, identity.LoginRequest{})
+	wantRefused(t, err, identity.RefusedReauthenticate)
+	in := identity.SessionInput{Organization: "acme", User: ann.ID, Issuer: a.Issuer, SID: "s1", AuthNanos: w.raft.Now()}
+	_, err = w.service.CreateSession(w.ctx(), store, in)
+	wantRefused(t, err, identity.RefusedReauthenticate)
+
+	// Another session, another issuer and another organization are none of it.
+	a.SID = "s2"
+	w.mustShow(a)
+	in.Issuer = "https://other.test"
+	w.logIn(in)
+	in.Issuer, in.Organization = a.Issuer, "beta"
+	w.logIn(in)
+
+	v, err := w.raft.View(t.Context(), ostiary.Freshness{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if _, there, err := v.Document(old); there || err != nil {
+		t.Errorf("what ended long ago is kept: %v, %v", there, err)
+	}
+	if n, err := v.CountDocuments("ended-sid/" + store); n != 1 || err != nil {
+		t.Errorf("%d are kept: %v", n, err)
+	}
+}
+
+// Of a login and a logout that race, whichever is first, no session is left.
+func TestLogOutRacesLogin(t *testing.T) {
+	w := newWorld(t)
+	ann := w.person("ann", "00u1", "ann@acme.test")
+	a := w.provide(w.connection.ID, nil)
+	for i := range 60 {
+		sid := fmt.Sprint("s", i)
+		var both sync.WaitGroup
+		both.Go(func() {
+			_, err := w.service.CreateSession(w.ctx(), store, identity.SessionInput{
+				Organization: "acme", User: ann.ID, Issuer: a.Issuer, SID: sid, AuthNanos: w.raft.Now()})
+			if _, refused := identity.IsLoginRefused(err); err != nil && !refused {
+				t.Error(err)
+			}
+		})
+		both.Go(func() {
+			_, err := w.service.LogOut(t.Context(), identity.Logout{Connection: w.connection.ID, Setting: a.Setting, Issuer: a.Issuer, SID: sid,
+				IssuedNanos: w.raft.Now(), Once: "of " + sid})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+		if left := w.live(identity.SessionFilter{Issuer: a.Issuer, SID: sid}); len(left) != 0 {
+			t.Fatalf("round %d: %q are left", i, left)
+		}
+	}
+}
