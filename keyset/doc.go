@@ -2,8 +2,9 @@
 // (RFC 7523), and whatever else comes as a JWT of somebody whose keys are at a URL.
 //
 // A Source is a set of keys: Static, which was given as text, or Remote, which is fetched from a URL or by way
-// of an issuer's metadata. Remote sets live in a Cache. ParseJWT takes a text apart; JWT.Verify judges its
-// signature by a Source. Source.VerifySignature is what github.com/coreos/go-oidc asks of a key set.
+// of an issuer's metadata. Remote sets live in a Cache; Cache.Of returns the set of a Signer, wherever it is. ParseJWT
+// takes a text apart; JWT.Verify judges its signature by a Source. Source.VerifySignature is what
+// github.com/coreos/go-oidc asks of a key set.
 //
 // Who sends unknown key ids must not make the server ask on: a set is asked by one request at a time, not
 // again within a cooldown, whatever became of it, and not again for a key id that it did not know a moment
