@@ -19,6 +19,7 @@ var allowed = map[string][]string{
 	"egress":                 {},
 	"internal/loopback":      {},
 	"internal/route":         {},
+	"internal/strictjson":    {},
 	"internal/teststore":     {"", "identity", "raftstore"}, // for tests alone
 	"rate":                   {},
 	"keyset":                 {}, // over egress, which it is handed
@@ -43,11 +44,11 @@ var allowed = map[string][]string{
 	"api":                    {"", "access", "api/gen", "dsl", "dsl/model", "dsl/condition", "dsl/gate", "engine", "identity", "egress", "jws", "keyset", "outbox", "rate", "ssf/transmitter"},
 	"outbox":                 {"", "identity", "egress", "issuer", "jws"},
 	"oauth":                  {"", "identity", "keyset", "rate"},
-	"gtr":                    {"", "identity", "internal/route", "keyset"},
+	"gtr":                    {"", "identity", "internal/route", "internal/strictjson", "keyset"},
 	"idtoken":                {"", "identity", "keyset"},
 	"issuer":                 {"", "identity", "jws"},
 	"backchannel":            {"", "identity", "internal/route", "keyset", "rate"},
-	"ssf":                    {},
+	"ssf":                    {"internal/strictjson"},
 	"ssf/transmitter":        {"", "egress", "identity", "issuer", "jws", "outbox", "rate", "ssf"},
 	"ssf/receiver":           {"", "egress", "identity", "internal/route", "keyset", "rate", "ssf"},
 	"fakeidp":                {"keyset"}, // a tool for trials: it knows nothing of the server
@@ -73,7 +74,7 @@ var sole = map[string][]string{
 }
 
 // plain lists the trees that import nothing but the standard library (and what allowed says).
-var plain = []string{"", "egress", "rate", "internal/route", "dsl/model", "scim/filter", "scim/scimerr", "scim/patch", "scim/query", "bench/workload"}
+var plain = []string{"", "egress", "rate", "internal/route", "internal/strictjson", "dsl/model", "scim/filter", "scim/scimerr", "scim/patch", "scim/query", "bench/workload"}
 
 // forbidden lists modules that a tree must never reach, test files excepted.
 var forbidden = map[string][]string{

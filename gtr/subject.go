@@ -1,13 +1,12 @@
 package gtr
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"unicode/utf8"
 
 	"github.com/ostiary/ostiary/identity"
+	"github.com/ostiary/ostiary/internal/strictjson"
 )
 
 // maxAliases bounds the identifiers of one subject.
@@ -18,7 +17,7 @@ func parseBody(body []byte) (identity.SubjectID, error) {
 	if !utf8.Valid(body) {
 		return identity.SubjectID{}, malformed("the body is not UTF-8")
 	}
-	all, ok := members(body)
+	all, ok := strictjson.Members(body)
 	if !ok || len(all) != 1 {
 		return identity.SubjectID{}, malformed("the body is to be a JSON object with sub_id as its only member")
 	}
@@ -43,7 +42,7 @@ var formats = map[string][]string{
 // parseSubject reads a subject identifier. Aliases are not nested.
 func parseSubject(raw []byte, outer bool) (identity.SubjectID, error) {
 	var id identity.SubjectID
-	all, ok := members(raw)
+	all, ok := strictjson.Members(raw)
 	if !ok {
 		return id, malformed("the subject identifier is to be a JSON object")
 	}
@@ -85,7 +84,7 @@ func parseAliases(raw []byte) ([]identity.SubjectID, error) {
 	}
 	var aliases []identity.SubjectID
 	for _, one := range list {
-		all, ok := members(one)
+		all, ok := strictjson.Members(one)
 		if !ok {
 			return nil, malformed("identifiers is to be a list of subject identifiers")
 		}
@@ -103,32 +102,6 @@ func parseAliases(raw []byte) ([]identity.SubjectID, error) {
 		return nil, malformed("no alias is of the format iss_sub, email or opaque")
 	}
 	return aliases, nil
-}
-
-// members returns the members of a JSON object, and false where the text is none, or has a member twice.
-func members(data []byte) (map[string]json.RawMessage, bool) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, false
-	}
-	all := map[string]json.RawMessage{}
-	for d.More() {
-		t, err := d.Token()
-		name, ok := t.(string)
-		var value json.RawMessage
-		if err != nil || !ok || d.Decode(&value) != nil {
-			return nil, false
-		}
-		if _, twice := all[name]; twice {
-			return nil, false
-		}
-		all[name] = value
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, false
-	}
-	_, err := d.Token()
-	return all, err == io.EOF
 }
 
 // text returns a JSON text that is not empty.

@@ -3,10 +3,11 @@ package ssf
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/ostiary/ostiary/internal/strictjson"
 )
 
 // SET is a security event token.
@@ -51,7 +52,7 @@ func Parse(claims []byte) (SET, error) {
 	if !utf8.Valid(claims) {
 		return s, invalid("the claims are not UTF-8")
 	}
-	all, ok := members(claims)
+	all, ok := strictjson.Members(claims)
 	if !ok {
 		return s, invalid("the claims are to be a JSON object without a member twice")
 	}
@@ -89,12 +90,12 @@ func Parse(claims []byte) (SET, error) {
 
 // parseEvents reads the one event, and returns the subject within it.
 func (s *SET) parseEvents(raw []byte) (subject []byte, err error) {
-	events, ok := members(raw)
+	events, ok := strictjson.Members(raw)
 	if !ok || len(events) != 1 {
 		return nil, invalid("events is to be an object with one event")
 	}
 	for uri, payload := range events {
-		claims, ok := members(payload)
+		claims, ok := strictjson.Members(payload)
 		if !ok || uri == "" || len(uri) > maxEventBytes {
 			return nil, invalid("the event is to be an object without a member twice, under a URI of up to 255 bytes")
 		}
@@ -171,30 +172,4 @@ func texts(raw []byte) ([]string, bool) {
 // Names reports whether the audience holds one of these.
 func (s SET) Names(audience []string) bool {
 	return slices.ContainsFunc(s.Audience, func(a string) bool { return slices.Contains(audience, a) })
-}
-
-// members returns the members of a JSON object, and false where the text is none, or has a member twice.
-func members(data []byte) (map[string]json.RawMessage, bool) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, false
-	}
-	all := map[string]json.RawMessage{}
-	for d.More() {
-		t, err := d.Token()
-		name, ok := t.(string)
-		var value json.RawMessage
-		if err != nil || !ok || d.Decode(&value) != nil {
-			return nil, false
-		}
-		if _, twice := all[name]; twice {
-			return nil, false
-		}
-		all[name] = value
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, false
-	}
-	_, err := d.Token()
-	return all, err == io.EOF
 }

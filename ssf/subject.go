@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+
+	"github.com/ostiary/ostiary/internal/strictjson"
 )
 
 // ErrInvalid: the text is no SET or subject identifier as they are taken here.
@@ -55,7 +57,7 @@ const (
 func ParseSubject(text []byte) (Subject, error) { return parseSubject(text, true, true) }
 
 func parseSubject(raw []byte, complex, aliases bool) (s Subject, err error) {
-	all, ok := members(raw)
+	all, ok := strictjson.Members(raw)
 	if !ok {
 		return s, invalid("the subject identifier is to be a JSON object without a member twice")
 	}
