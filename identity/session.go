@@ -116,7 +116,7 @@ type storedSession struct {
 }
 
 func decodeSession(d ostiary.Document) (*storedSession, error) {
-	b, err := decode[sessionBody](d)
+	b, err := decodeSessionBody(d)
 	if err != nil {
 		return nil, err
 	}
