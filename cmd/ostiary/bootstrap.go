@@ -23,24 +23,18 @@ const bootstrapPause = time.Second
 // no administrator; and deletes one that is void.
 func offerBootstrap(ctx context.Context, callers *access.Service, leads func() bool, dataDir string, logger *slog.Logger) {
 	path := filepath.Join(dataDir, bootstrapFile)
-	for {
-		if leads() {
-			made, err := writeBootstrap(ctx, callers, path)
-			if err == nil && made {
-				logger.Warn("the cluster has no administrator: nobody may do anything until somebody claims it with "+
-					"'ostiary access bootstrap PRINCIPAL --credential-file FILE'", "file", path)
-			}
-			if err == nil || ctx.Err() != nil {
-				return
-			}
-			logger.Error("bootstrap credential not made: trying again", "error", err)
+	whileLeading(ctx, leads, bootstrapPause, func() bool {
+		made, err := writeBootstrap(ctx, callers, path)
+		if err == nil && made {
+			logger.Warn("the cluster has no administrator: nobody may do anything until somebody claims it with "+
+				"'ostiary access bootstrap PRINCIPAL --credential-file FILE'", "file", path)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(bootstrapPause):
+		if err == nil || ctx.Err() != nil {
+			return true
 		}
-	}
+		logger.Error("bootstrap credential not made: trying again", "error", err)
+		return false
+	})
 }
 
 // writeBootstrap makes a credential where one is needed, and says whether it was.

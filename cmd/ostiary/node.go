@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,47 +15,61 @@ import (
 	"github.com/ostiary/ostiary/api"
 	"github.com/ostiary/ostiary/egress"
 	"github.com/ostiary/ostiary/engine"
-	"github.com/ostiary/ostiary/gtr"
 	"github.com/ostiary/ostiary/identity"
-	"github.com/ostiary/ostiary/idtoken"
-	"github.com/ostiary/ostiary/issuer"
 	"github.com/ostiary/ostiary/keyset"
-	"github.com/ostiary/ostiary/oauth"
 	"github.com/ostiary/ostiary/outbox"
 	"github.com/ostiary/ostiary/raftstore"
-	"github.com/ostiary/ostiary/scim"
-	"github.com/ostiary/ostiary/ssf/receiver"
-	"github.com/ostiary/ostiary/ssf/transmitter"
 )
 
 // nodeOptions is what a node needs; serve, demo and the tests fill it.
 type nodeOptions struct {
-	dataDir       string
-	grpc, http    net.Listener // closed by runNode
+	dataDir string
+	logger  *slog.Logger
+
+	// Where it listens. runNode closes the listeners.
+	grpc, http net.Listener
+	admin      net.Listener // for metrics and profiles; nil: none
+	// authzenBaseURL is the URL at which others reach it (--public-url); empty: it does not know.
+	authzenBaseURL string
+
+	// Who may call, and how much at once.
 	authenticator api.Authenticator
+	oidc          *oidcFlags                // callers may show tokens of OpenID Connect; nil: none
 	accessControl bool                      // callers may do only what they were granted
 	keepKeys      func(ctx context.Context) // reads the keys of callers again until ctx ends; nil: nothing to do
 	limits        api.Limits
 	cors          api.CORS
-	// authzenBaseURL is the URL for AuthZEN's discovery; without it there is none.
-	authzenBaseURL string
-	identityKeys   *identity.Keys // for personal data; nil: none
-	retention      time.Duration  // of the history; zero is raftstore's default
-	auditRetention time.Duration  // zero is package identity's default
+
+	// What is kept, and for how long.
+	cluster        raftstore.Options // the fields that are about a cluster
+	memory         memoryPlan        // zero: raftstore's defaults, and no cache of edges
+	retention      time.Duration     // of the history; zero is raftstore's default
+	auditRetention time.Duration     // zero is package identity's default
+	identityKeys   *identity.Keys    // for personal data; nil: none
 	// signingRotation is how long a key signs until the next one does; negative: for ever, zero: 90 days.
 	signingRotation time.Duration
-	cluster         raftstore.Options // the fields that are about a cluster
-	egressAllow     []netip.Prefix    // networks that may be asked for keys though they are not public
-	engine          engine.Options
-	memory          memoryPlan   // zero: raftstore's defaults, and no cache of edges
-	admin           net.Listener // for metrics and profiles; nil: none; closed by runNode
-	logger          *slog.Logger
-	oidc            *oidcFlags // callers may show tokens of OpenID Connect; nil: none
+
+	engine      engine.Options
+	egressAllow []netip.Prefix // networks that may be asked for keys though they are not public
+
 	// mounted, where it is set, is told the paths of the mounted handlers.
 	mounted func(takes []func(path string) bool)
 	// ready is called once everything acknowledged is applied again and requests are answered.
 	ready func()
 }
+
+// node is what is wired together. Package main alone knows all of it.
+type node struct {
+	nodeOptions
+	store       *raftstore.Store
+	instruments *instruments // nil: nobody measures
+	outgoing    *egress.Client
+	keys        *keyset.Cache // of others
+	server      *api.Server
+}
+
+// publicURL is the URL at which others reach the node, without a slash at its end.
+func (n *node) publicURL() string { return strings.TrimSuffix(n.authzenBaseURL, "/") }
 
 // runNode opens the data folder and serves until ctx ends or something fails. It then lets requests
 // under way finish, closes Raft, and closes storage last.
@@ -72,13 +85,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 			}
 		}
 	}()
-	options := o.cluster
-	options.Dir, options.HistoryRetention, options.Logger, options.OnFatal = o.dataDir, o.retention, o.logger, stop
-	options.CacheBytes, options.EdgeCacheBytes = o.memory.blockCache, o.memory.edgeCache
-	store, err := raftstore.Open(ctx, options)
-	if errors.Is(err, syscall.EAGAIN) {
-		return fmt.Errorf("%w: another process uses this data folder; stop it, or pass another --data-dir", err)
-	}
+	store, err := openStore(ctx, o, stop)
 	if err != nil {
 		return err
 	}
@@ -87,122 +94,89 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 			err = errors.Join(err, fmt.Errorf("close data folder %q: %w", o.dataDir, closeErr))
 		}
 	}()
-	var observer api.Observer
-	var scimObserver scim.Observer
-	var gtrObserver gtr.Observer
-	var instruments *instruments
+	n := &node{nodeOptions: o, store: store}
 	if o.admin != nil {
-		if instruments, err = newInstruments(); err == nil {
-			err = instruments.watch(store)
+		if n.instruments, err = newInstruments(); err == nil {
+			err = n.instruments.watch(store)
 		}
 		if err != nil {
 			return err
 		}
-		observer, scimObserver, gtrObserver = instruments.requests, instruments.scim, instruments.gtr
 	}
-	outgoing := egress.New(egress.Options{Allow: o.egressAllow})
-	defer outgoing.Close()
-	keys := keyset.NewCache(outgoing, keyset.Options{Logger: o.logger.With("component", "keyset")})
-	defer keys.Close()
-	authenticator, err := o.oidc.beside(o.authenticator, keys, store.Now)
-	if err != nil {
-		return err
-	}
-	server, err := api.NewServer(api.Options{
-		Backend:       backend{store},
-		Engine:        engine.New(o.engine),
-		Authenticator: authenticator,
-		Logger:        o.logger,
-		Observer:      observer,
-		Limits:        o.limits,
-		CORS:          o.cors,
-		Backup:        backUp(store),
-		Writable:      store.Writable,
-		Role:          store.Role,
-		OnServing:     o.ready,
-
-		JudgeURL:       outgoing.JudgeURL,
-		AccessControl:  o.accessControl,
-		AuthZENBaseURL: o.authzenBaseURL,
-		IdentityKeys:   o.identityKeys,
-		AuditRetention: o.auditRetention,
-	})
-	if err != nil {
+	n.outgoing = egress.New(egress.Options{Allow: o.egressAllow})
+	defer n.outgoing.Close()
+	n.keys = keyset.NewCache(n.outgoing, keyset.Options{Logger: o.logger.With("component", "keyset")})
+	defer n.keys.Close()
+	if n.server, err = n.newServer(); err != nil {
 		return err
 	}
 	var told outbox.Observer
-	if instruments != nil {
-		if err := instruments.watchGates(server); err != nil {
+	if n.instruments != nil {
+		if err := n.instruments.watchGates(n.server); err != nil {
 			return err
 		}
-		if told, err = instruments.watchOutbox(store); err != nil {
+		if told, err = n.instruments.watchOutbox(store); err != nil {
 			return err
 		}
 	}
-	server.WarnOfGates(ctx)
-	server.Mount(scim.Prefix, scim.New(scim.Options{
-		Service: server.Identity(), Cluster: store.ClusterID, Now: store.Now,
-		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
-		OAuth: true, Observer: scimObserver,
-	}))
-	server.JudgeIDTokens(idtoken.New(keys, store.Now))
-	tokens := oauth.New(oauth.Options{
-		Service: server.Identity(), Keys: keys, SCIMPrefix: scim.Prefix, RevocationPrefix: gtr.Prefix, Now: store.Now,
-		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
-	})
-	server.Mount(oauth.TokenPath, tokens)
-	server.Mount(oauth.IntrospectionPrefix, tokens)
-	server.Mount(oauth.MetadataPath, tokens)
-	revocations := gtr.New(gtr.Options{
-		Service: server.Identity(), Keys: keys, Cluster: store.ClusterID, Now: store.Now,
-		PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Observer: gtrObserver, Logger: o.logger,
-	})
-	pollSignals := mountSignals(server, instruments, receiver.Options{Service: server.Identity(), Keys: keys, Now: store.Now, Logger: o.logger},
-		outgoing, store.Leads)
-	server.Mount(gtr.Prefix, revocations)
-	server.Mount(gtr.LongPrefix, revocations)
-	server.MountWhere(issuer.Takes, issuer.New(issuer.Options{
-		Keys: server.Identity(), PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"), Logger: o.logger,
-	}))
-	server.MountWhere(transmitter.Takes, transmitter.New(transmitter.Options{
-		Identity: server.Identity(), Backend: tellBackend{store}, PublicURL: strings.TrimSuffix(o.authzenBaseURL, "/"),
-		Now: store.Now, Logger: o.logger,
-	}))
-	var keeper sync.WaitGroup
-	defer keeper.Wait()
-	keeperCtx, stopKeeper := context.WithCancel(ctx)
-	defer stopKeeper()
-	keeper.Go(func() {
-		keepSigningKeys(keeperCtx, server.Identity(), store.Leads, cmp.Or(o.signingRotation, 90*24*time.Hour), o.logger)
-	})
-	keeper.Go(func() {
-		tellOthers(keeperCtx, store, server.Identity(), outgoing, strings.TrimSuffix(o.authzenBaseURL, "/"), told, o.logger)
-	})
-	keeper.Go(func() { pollSignals(keeperCtx) })
-	if o.keepKeys != nil {
-		keeper.Go(func() { o.keepKeys(keeperCtx) })
-	}
-	if o.accessControl {
-		leads := func() bool { return store.Role() == "leader" }
-		keeper.Go(func() { offerBootstrap(keeperCtx, server.Access(), leads, o.dataDir, o.logger) })
-	}
-	keeper.Go(func() { keepWrapped(keeperCtx, server.Identity(), o.identityKeys != nil, o.logger) })
-	if o.mounted != nil {
-		o.mounted(server.Mounted())
-	}
+	n.server.WarnOfGates(ctx)
+	defer n.keep(ctx, n.mount(), told)()
 	served = true
 	if o.admin != nil {
 		var admin sync.WaitGroup
 		defer admin.Wait()
 		adminCtx, stopAdmin := context.WithCancel(context.Background())
 		defer stopAdmin() // after the requests under way, which it measures
-		admin.Go(func() { serveAdmin(adminCtx, o.admin, instruments.handler(), o.logger) })
+		admin.Go(func() { serveAdmin(adminCtx, o.admin, n.instruments.handler(), o.logger) })
 	}
-	if err := server.Serve(ctx, o.grpc, o.http); err != nil {
+	if err := n.server.Serve(ctx, o.grpc, o.http); err != nil {
 		return err
 	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause // the store cannot go on
 	}
 	return nil
+}
+
+// openStore opens the data folder. Stop ends the node where the store cannot go on.
+func openStore(ctx context.Context, o nodeOptions, stop context.CancelCauseFunc) (*raftstore.Store, error) {
+	options := o.cluster
+	options.Dir, options.HistoryRetention, options.Logger, options.OnFatal = o.dataDir, o.retention, o.logger, stop
+	options.CacheBytes, options.EdgeCacheBytes = o.memory.blockCache, o.memory.edgeCache
+	store, err := raftstore.Open(ctx, options)
+	if errors.Is(err, syscall.EAGAIN) {
+		return nil, fmt.Errorf("%w: another process uses this data folder; stop it, or pass another --data-dir", err)
+	}
+	return store, err
+}
+
+// newServer returns a server of the API on the node's store.
+func (n *node) newServer() (*api.Server, error) {
+	authenticator, err := n.oidc.beside(n.authenticator, n.keys, n.store.Now)
+	if err != nil {
+		return nil, err
+	}
+	var observer api.Observer
+	if n.instruments != nil {
+		observer = n.instruments.requests
+	}
+	return api.NewServer(api.Options{
+		Backend:       backend{n.store},
+		Engine:        engine.New(n.engine),
+		Authenticator: authenticator,
+		Logger:        n.logger,
+		Observer:      observer,
+		Limits:        n.limits,
+		CORS:          n.cors,
+		Backup:        backUp(n.store),
+		Writable:      n.store.Writable,
+		Role:          n.store.Role,
+		OnServing:     n.ready,
+
+		JudgeURL:       n.outgoing.JudgeURL,
+		AccessControl:  n.accessControl,
+		AuthZENBaseURL: n.authzenBaseURL,
+		IdentityKeys:   n.identityKeys,
+		AuditRetention: n.auditRetention,
+	})
 }

@@ -19,7 +19,7 @@ type signingFlags struct {
 }
 
 func (s *signingFlags) register(f *pflag.FlagSet) {
-	f.DurationVar(&s.every, "signing-key-rotation", 90*24*time.Hour,
+	f.DurationVar(&s.every, "signing-key-rotation", defaultSigningRotation,
 		"how long a key signs logout tokens and security events until the next one does (0: for ever)")
 	fromEnv(f, "signing-key-rotation")
 	between(f, "signing-key-rotation", time.Duration(0), maxRetention)
@@ -38,22 +38,14 @@ const signingInterval = time.Minute
 
 // keepSigningKeys does what time brings to the keys by which the server signs, where this node leads, until ctx ends.
 func keepSigningKeys(ctx context.Context, service *identity.Service, leads func() bool, every time.Duration, logger *slog.Logger) {
-	ticker := time.NewTicker(signingInterval)
-	defer ticker.Stop()
-	for {
-		if leads() {
-			changed, err := service.KeepSigningKeys(ctx, every)
-			if err != nil && ctx.Err() == nil {
-				logger.Warn("signing keys not kept", "error", err)
-			}
-			if changed > 0 {
-				logger.Info("signing keys changed", "rings", changed)
-			}
+	whileLeading(ctx, leads, signingInterval, func() bool {
+		changed, err := service.KeepSigningKeys(ctx, every)
+		if err != nil && ctx.Err() == nil {
+			logger.Warn("signing keys not kept", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
+		if changed > 0 {
+			logger.Info("signing keys changed", "rings", changed)
 		}
-	}
+		return false
+	})
 }
