@@ -5,7 +5,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"testing"
 	"time"
@@ -61,10 +63,24 @@ func TestOIDC(t *testing.T) {
 			}
 		}
 	}
+	der, err := x509.MarshalPKIXPublicKey(key.key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	publicPEM := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	publicJWK, err := json.Marshal(jose.JSONWebKey{Key: key.key.Public(), KeyID: "k"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, token := range map[string]string{
 		"empty":             "",
 		"no token":          "secret",
 		"another type":      key.sign(t, "logout+jwt", good()),
+		"of a revocation":   key.sign(t, "global-token-revocation+jwt", good()),
+		"of an event":       key.sign(t, "secevent+jwt", good()),
+		"of a client":       key.sign(t, "client-authentication+jwt", good()),
+		"public key as PEM": signBy(t, jose.HS256, publicPEM, "", good()),
+		"public key as JWK": signBy(t, jose.HS256, publicJWK, "", good()),
 		"another issuer":    key.sign(t, "", with("iss", "https://nobody.example")),
 		"issuer's case":     key.sign(t, "", with("iss", "https://IDP.example")),
 		"another's key":     key.sign(t, "", with("iss", other)),
@@ -163,11 +179,16 @@ func (s signer) source(t *testing.T) keyset.Source {
 
 func (s signer) sign(t *testing.T, typ string, claims map[string]any) string {
 	t.Helper()
+	return signBy(t, jose.ES256, s.key, typ, claims)
+}
+
+func signBy(t *testing.T, algorithm jose.SignatureAlgorithm, key any, typ string, claims map[string]any) string {
+	t.Helper()
 	options := (&jose.SignerOptions{}).WithHeader("kid", "k")
 	if typ != "" {
 		options.WithType(jose.ContentType(typ))
 	}
-	with, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: s.key}, options)
+	with, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, options)
 	if err != nil {
 		t.Fatal(err)
 	}
