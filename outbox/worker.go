@@ -124,6 +124,7 @@ func (w *Worker) Run(ctx context.Context) {
 type term struct {
 	*Worker
 	ctx  context.Context
+	end  context.CancelFunc
 	work sync.WaitGroup
 
 	mu      sync.Mutex
@@ -136,7 +137,7 @@ type term struct {
 // lead works until the node leads no more.
 func (w *Worker) lead(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
-	t := &term{Worker: w, ctx: ctx, targets: map[string]*target{}, letters: map[string]letterCount{}, later: map[string]int64{}}
+	t := &term{Worker: w, ctx: ctx, end: cancel, targets: map[string]*target{}, letters: map[string]letterCount{}, later: map[string]int64{}}
 	defer t.work.Wait()
 	defer cancel()
 	for t.leads() {
@@ -167,7 +168,14 @@ func (w *Worker) lead(ctx context.Context) {
 	}
 }
 
-func (t *term) leads() bool { return t.ctx.Err() == nil && t.o.Leads() }
+// leads reports whether the node leads still. Once it does not, the term has ended for all of its goroutines, also
+// where the node leads again a moment later: what one of them has left the others would take for looked after.
+func (t *term) leads() bool {
+	if !t.o.Leads() {
+		t.end()
+	}
+	return t.ctx.Err() == nil
+}
 
 // trouble waits after an error of the store.
 func (t *term) trouble(what string, err error) {

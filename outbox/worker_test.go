@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -94,7 +95,7 @@ func TestOutageDelaysNobodyElse(t *testing.T) {
 			told := f.told(t)
 			return !slices.ContainsFunc(ids, func(id string) bool { return told[id] == 0 })
 		})
-		w.clock.move(5 * time.Minute)
+		w.clock.move(2 * time.Hour)
 		w.until("who is down is asked again", func() bool {
 			for _, q := range w.queues() {
 				if q.Target == "fake/down" && q.Failures > attempts {
@@ -243,4 +244,33 @@ func TestBounds(t *testing.T) {
 	if n := len(f.told(t)); n != 36 {
 		t.Errorf("%d were told, want 36", n)
 	}
+}
+
+// A node that loses the lead and gets it back at once works on, on all that waits.
+func TestLeadLostForAMoment(t *testing.T) {
+	w := newWorld(t)
+	w.application("portal")
+	w.member("ann")
+	var up atomic.Bool
+	f := &fake{judge: func(outbox.Delivery) error {
+		if up.Load() {
+			return nil
+		}
+		return errors.New("down")
+	}}
+	w.work(f)
+	w.end("ann", "portal", 3)
+	w.until("the target has failed", func() bool { q := w.queues(); return len(q) == 1 && q[0].Failures > 0 })
+	for range 100 { // one of them meets the target's goroutine, and not the worker's
+		w.leads.Store(false)
+		w.clock.move(5 * time.Minute)
+		time.Sleep(2 * time.Millisecond)
+		w.leads.Store(true)
+		time.Sleep(2 * time.Millisecond)
+	}
+	up.Store(true)
+	w.until("nothing waits", func() bool {
+		w.clock.move(time.Minute)
+		return w.idle()
+	})
 }
