@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -38,8 +39,17 @@ type Key struct {
 	public    []byte
 }
 
-// Generate draws a key.
+// Generate draws a key. Its id does not begin with "-", so that it can be written on a command line.
 func Generate(a Algorithm) (*Key, error) {
+	for {
+		k, err := draw(a)
+		if err != nil || !strings.HasPrefix(k.id, "-") {
+			return k, err
+		}
+	}
+}
+
+func draw(a Algorithm) (*Key, error) {
 	var signer crypto.Signer
 	var err error
 	switch a {

@@ -134,3 +134,12 @@ func TestPrinting(t *testing.T) {
 		}
 	}
 }
+
+// An id that began with a dash would be taken for flags by 'ostiary keys retire'.
+func TestIDsOnCommandLines(t *testing.T) {
+	for range 500 { // of 64 one would
+		if id := generate(t, jws.ES256).ID(); id[0] == '-' {
+			t.Fatalf("a key has the id %s", id)
+		}
+	}
+}

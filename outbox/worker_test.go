@@ -95,7 +95,7 @@ func TestOutageDelaysNobodyElse(t *testing.T) {
 			told := f.told(t)
 			return !slices.ContainsFunc(ids, func(id string) bool { return told[id] == 0 })
 		})
-		w.clock.move(2 * time.Hour)
+		w.clock.move(5 * time.Minute)
 		w.until("who is down is asked again", func() bool {
 			for _, q := range w.queues() {
 				if q.Target == "fake/down" && q.Failures > attempts {
