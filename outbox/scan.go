@@ -95,9 +95,14 @@ func (t *term) emptied(store, target string) {
 	t.add(store, target, -n)
 }
 
-// room returns how many deliveries may be put for a target.
+// room returns how many deliveries may be put for a target. One of which little waits has a little room always, so
+// that others, which take nothing, cannot fill the store to its cost.
 func (t *term) room(store, target string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return max(0, min(t.o.Bounds.PerTarget-t.counts.queued[store+"/"+target], t.o.Bounds.PerStore-t.counts.inStore[store]))
+	queued, b := t.counts.queued[store+"/"+target], t.o.Bounds
+	return max(0, min(b.PerTarget-queued, b.PerStore-t.counts.inStore[store]), b.PerTarget/leastRoom-queued)
 }
+
+// leastRoom: this part of Bounds.PerTarget may wait for each target, however much waits for others.
+const leastRoom = 100

@@ -289,7 +289,7 @@ func (g *target) settle(results []result) error {
 	m := &ostiary.Mutation{}
 	var outcomes []result
 	var failing *Refusal
-	died := 0
+	var dying []result
 	for _, r := range results {
 		key := r.of.key()
 		if r.err == nil || errors.Is(r.err, ErrNoTarget) {
@@ -305,12 +305,9 @@ func (g *target) settle(results []result) error {
 				continue
 			}
 		}
-		m.Preconditions = append(m.Preconditions, at(r.of.document))
-		m.Documents = append(m.Documents, remove(key), r.of.die(now, f.Reason))
-		outcomes = append(outcomes, result{r.of, f})
-		died++
+		dying = append(dying, result{r.of, f})
 	}
-	if died > 0 {
+	if len(dying) > 0 {
 		room := 0
 		err := g.read(g.ctx, func(v identity.View) (err error) {
 			room, err = g.letterRoom(v, g.store)
@@ -319,9 +316,14 @@ func (g *target) settle(results []result) error {
 		if err != nil {
 			return err
 		}
-		if room < died {
-			return g.fail(m, nil, &Refusal{Reason: "the store has no room for dead letters"})
+		if room < len(dying) {
+			dying, failing = nil, &Refusal{Reason: "the store has no room for dead letters"}
 		}
+	}
+	for _, r := range dying {
+		m.Preconditions = append(m.Preconditions, at(r.of.document))
+		m.Documents = append(m.Documents, remove(r.of.key()), r.of.die(now, r.err.Error()))
+		outcomes = append(outcomes, r)
 	}
 	return g.fail(m, outcomes, failing)
 }

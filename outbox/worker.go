@@ -50,7 +50,7 @@ type Options struct {
 // Bounds bounds what waits. What is zero has its default.
 type Bounds struct {
 	PerTarget int // deliveries that wait for a target; 100,000
-	PerStore  int // and in a store; 500,000
+	PerStore  int // and in a store, beside a little for each target; 500,000
 	Letters   int // dead letters of a store; 500,000
 }
 
