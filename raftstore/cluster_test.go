@@ -2,6 +2,7 @@ package raftstore
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -587,6 +588,13 @@ func TestForeigners(t *testing.T) {
 	if conn, _, err := dial(t.Context(), tcp{}, config, address, kindCall, first.cluster, ""); err == nil {
 		conn.Close()
 		t.Error("a caller with a foreign certificate was welcome")
+	}
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &tls.Certificate{}, nil }
+	for _, kind := range []byte{kindCall, kindRaft} {
+		if conn, _, err := dial(t.Context(), tcp{}, config, address, kind, first.cluster, ""); err == nil {
+			conn.Close()
+			t.Errorf("a caller without a certificate was welcome, %c", kind)
+		}
 	}
 	own, err := security(t, c.authority).config()
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -27,22 +28,40 @@ var paths = []pathRow{
 	{"GET /scim/v2/c01aryz6s41tsv4rrffq69g5fav/ServiceProviderConfig", 401, 401, 401},
 	{"POST /oauth/token", 400, 400, 400},
 	{"POST /introspect/c01aryz6s41tsv4rrffq69g5fav application/x-www-form-urlencoded", 401, 401, 401},
-	{"GET /.well-known/oauth-authorization-server/scim/v2/c01aryz6s41tsv4rrffq69g5fav", 404, 404, 404}, // no --public-url
+	// Metadata are public, and the same for connections that there are not.
+	{"GET /.well-known/oauth-authorization-server", 200, 200, 200},
+	{"GET /.well-known/oauth-authorization-server/scim/v2/c01aryz6s41tsv4rrffq69g5fav", 200, 200, 200},
 	{"POST /gtr/c01aryz6s41tsv4rrffq69g5fav application/json", 401, 401, 401},
 	{"POST /orgs/acme/connections/c01aryz6s41tsv4rrffq69g5fav/global-token-revocation application/json", 401, 401, 401},
 	{"POST /signals/c01aryz6s41tsv4rrffq69g5fav application/secevent+jwt", 400, 400, 400},
 	{"POST /backchannel-logout/c01aryz6s41tsv4rrffq69g5fav application/x-www-form-urlencoded", 400, 400, 400},
 	{"GET /stores/01ARYZ6S41TSV4RRFFQ69G5FAV/jwks.json", 404, 404, 404},                     // public, and there is no such store
-	{"GET /.well-known/ssf-configuration/stores/01ARYZ6S41TSV4RRFFQ69G5FAV", 404, 404, 404}, // no --public-url
-	{"GET /stores/01ARYZ6S41TSV4RRFFQ69G5FAV/ssf/streams", 404, 404, 404},
-	{"POST /stores/01ARYZ6S41TSV4RRFFQ69G5FAV/ssf/poll/x application/json", 404, 404, 404},
+	{"GET /.well-known/ssf-configuration/stores/01ARYZ6S41TSV4RRFFQ69G5FAV", 404, 404, 404}, // this one too
+	{"GET /stores/01ARYZ6S41TSV4RRFFQ69G5FAV/ssf/streams", 401, 401, 401},
+	{"POST /stores/01ARYZ6S41TSV4RRFFQ69G5FAV/ssf/poll/x application/json", 401, 401, 401},
 	// What is for operators is on their listener alone.
 	{"GET /metrics", 404, 404, 404},
 	{"GET /debug/pprof/", 404, 404, 404},
 	{"GET /", 404, 404, 404},
 }
 
-// TestPaths: every path that a node serves outside gRPC's methods has a row, and answers nobody who may not ask.
+// operatorsPaths are what a node serves on the listener of operators (--admin-addr), which asks nobody who they are: it is
+// on the loopback unless somebody says otherwise.
+var operatorsPaths = []pathRow{
+	{"GET /metrics", 200, 200, 200},
+	{"GET /debug/pprof/", 200, 200, 200},
+	{"GET /debug/pprof/cmdline", 200, 200, 200},
+	{"GET /debug/pprof/symbol", 200, 200, 200},
+	{"GET /debug/pprof/heap", 200, 200, 200},
+	// What is for callers is on theirs alone.
+	{"GET /healthz", 404, 404, 404},
+	{"GET /stores", 404, 404, 404},
+	{"GET /scim/v2/c01aryz6s41tsv4rrffq69g5fav/Users", 404, 404, 404},
+	{"GET /", 404, 404, 404},
+}
+
+// TestPaths: every path that a node that knows its own URL serves outside gRPC's methods has a row, and answers nobody
+// who may not ask.
 func TestPaths(t *testing.T) {
 	const admin = "the-key-of-operators"
 	keys, err := api.NewNamedKeys([]byte("ops " + admin))
@@ -50,8 +69,13 @@ func TestPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	var takes []func(path string) bool
+	operators, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, base := startNodeHTTP(t, keys, func(o *nodeOptions) {
-		o.accessControl = true
+		o.accessControl, o.admin = true, operators
+		o.authzenBaseURL = "https://authz.example.com"
 		o.mounted = func(all []func(path string) bool) { takes = all }
 	})
 	defer http.DefaultClient.CloseIdleConnections()
@@ -67,28 +91,36 @@ func TestPaths(t *testing.T) {
 				"which says what a request below its prefix gets without authorization", i+1)
 		}
 	}
-	for _, p := range paths {
-		words := append(strings.Fields(p.request), "")
-		for key, want := range map[string]int{"": p.nobody, "a-key-that-nobody-has": p.unknown, admin: p.admins} {
-			request, err := http.NewRequestWithContext(t.Context(), words[0], base+words[1], strings.NewReader("{}"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if words[2] != "" {
-				request.Header.Set("Content-Type", words[2])
-			}
-			if key != "" {
-				request.Header.Set("Authorization", "Bearer "+key)
-			}
-			answer, err := http.DefaultClient.Do(request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text, _ := io.ReadAll(answer.Body)
-			answer.Body.Close()
-			if answer.StatusCode != want {
-				t.Errorf("%s with key %q: %d, want %d: %s", p.request, key, answer.StatusCode, want, text)
-			}
+	for at, rows := range map[string][]pathRow{base: paths, "http://" + operators.Addr().String(): operatorsPaths} {
+		for _, p := range rows {
+			p.ask(t, at, admin)
+		}
+	}
+}
+
+// ask sends the request with each key, to the server at a URL.
+func (p pathRow) ask(t *testing.T, at, admin string) {
+	t.Helper()
+	words := append(strings.Fields(p.request), "")
+	for key, want := range map[string]int{"": p.nobody, "a-key-that-nobody-has": p.unknown, admin: p.admins} {
+		request, err := http.NewRequestWithContext(t.Context(), words[0], at+words[1], strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if words[2] != "" {
+			request.Header.Set("Content-Type", words[2])
+		}
+		if key != "" {
+			request.Header.Set("Authorization", "Bearer "+key)
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("%s with key %q: %d, want %d: %s", p.request, key, answer.StatusCode, want, text)
 		}
 	}
 }
