@@ -20,6 +20,9 @@ var (
 	ErrInvalid = errors.New("invalid")
 	// ErrNoKey: the set holds no key that could have made the signature.
 	ErrNoKey = errors.New("no such key")
+	// ErrNoKeyYet: a set that was fetched a moment ago does not hold the key, and is not asked again yet: it may hold
+	// it by now. It is an ErrNoKey.
+	ErrNoKeyYet = fmt.Errorf("the key set was fetched a moment ago: %w", ErrNoKey)
 	// ErrSignature: the signature does not fit.
 	ErrSignature = errors.New("signature does not fit")
 	// ErrUnreachable: the keys could not be fetched. It may pass.

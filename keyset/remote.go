@@ -97,7 +97,7 @@ func (r *Remote) noteUnknownLocked(id string, now time.Time) {
 }
 
 // fetchLocked returns the request under way, or begins one. Within the cooldown it returns what became of the
-// last one: ErrNoKey where that went well.
+// last one: ErrNoKeyYet where that went well.
 func (r *Remote) fetchLocked(now time.Time) (<-chan struct{}, error) {
 	if r.flight != nil {
 		return r.flight, nil
@@ -106,7 +106,7 @@ func (r *Remote) fetchLocked(now time.Time) (<-chan struct{}, error) {
 		if r.failed != nil {
 			return nil, r.failed
 		}
-		return nil, ErrNoKey
+		return nil, ErrNoKeyYet
 	}
 	flight := make(chan struct{})
 	if err := r.cache.start(func(ctx context.Context) {

@@ -26,8 +26,7 @@ type PollOptions struct {
 	Client *egress.Client
 	// Leads reports whether this node leads: one that does not asks nobody. Nil: it always does.
 	Leads func() bool
-	// Every is how long it waits where there was nothing to fetch, and how often it looks for places that were set.
-	// Zero means 10 s.
+	// Every is how long it waits where there was nothing to fetch. Zero means 10 s.
 	Every time.Duration
 	// LongPoll is how long a transmitter may wait with its answer until there is something to fetch. Zero means 30 s.
 	LongPoll time.Duration
@@ -38,6 +37,8 @@ const (
 	defaultLongPoll  = 30 * time.Second
 	// leadsEvery is how soon it is noticed that this node does not lead any more, or does.
 	leadsEvery = 250 * time.Millisecond
+	// placesEvery is how often it looks for places that were set.
+	placesEvery = time.Second
 	// setsPerPoll is how many SETs are asked for at once: an answer of as many of the greatest length is bounded by
 	// what package egress takes.
 	setsPerPoll = 10
@@ -98,7 +99,7 @@ func (p *Poller) Run(ctx context.Context) {
 		case !leads:
 			looked = time.Time{}
 			p.adjust(ctx, running, nil)
-		case time.Since(looked) >= p.o.Every:
+		case time.Since(looked) >= min(p.o.Every, placesEvery):
 			looked = time.Now()
 			places, err := p.o.Service.SignalPolls(ctx)
 			if err == nil {

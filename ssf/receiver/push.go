@@ -127,7 +127,7 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) int {
 	case passing(err):
 		known = refusal{http.StatusServiceUnavailable, codeRequest, "the server cannot answer now: send the same SET again"}
 		retry := "1"
-		if errors.Is(err, keyset.ErrUnreachable) {
+		if errors.Is(err, keyset.ErrUnreachable) || errors.Is(err, keyset.ErrNoKeyYet) {
 			retry = "30"
 		}
 		w.Header().Set("Retry-After", retry)

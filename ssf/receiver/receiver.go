@@ -143,6 +143,8 @@ func (o *Options) verify(ctx context.Context, caller *identity.SignalCaller, tex
 	}
 	var claims json.RawMessage
 	switch err := jwt.Verify(ctx, keys, &claims); {
+	case errors.Is(err, keyset.ErrNoKeyYet): // a transmitter that has begun to sign by a new key is to send it again
+		return set, nil, err
 	case errors.Is(err, keyset.ErrNoKey):
 		return set, nil, refuse(codeKey, "the transmitter publishes no such key")
 	case errors.Is(err, keyset.ErrSignature):
@@ -209,5 +211,5 @@ func subjectOf(s ssf.Subject) identity.SubjectID {
 
 // passing reports whether an error may pass.
 func passing(err error) bool {
-	return ostiary.MayPass(err) || errors.Is(err, keyset.ErrUnreachable)
+	return ostiary.MayPass(err) || errors.Is(err, keyset.ErrUnreachable) || errors.Is(err, keyset.ErrNoKeyYet)
 }
