@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"unicode"
 
@@ -99,7 +100,7 @@ func gatedStore(v View, store string) (settingsBody, ostiary.Document, error) {
 	}
 	d, there, err := v.Document(settingsKey(store))
 	if err == nil && !there {
-		err = notFound("gate: there are no organizations in store", store)
+		err = fmt.Errorf("store %.100q has no organization yet: create one first: %w", store, ostiary.ErrNotFound)
 	}
 	if err != nil {
 		return settingsBody{}, d, err
