@@ -71,6 +71,19 @@ var (
 		r, _ := req.(interface{ GetConnectionId() string })
 		return organizationOf(v, req, r != nil, func() string { return r.GetConnectionId() })
 	}
+	// ofPolicy is ofConnection, and where the policy lets events say which devices comply, the store: devices are those
+	// of all of its organizations.
+	ofPolicy = func(v View, req any) (access.Target, error) {
+		target, err := ofConnection(v, req)
+		if r, ok := req.(interface{ GetPolicy() map[string]string }); err == nil && ok {
+			for _, action := range r.GetPolicy() {
+				if action == identity.SignalMarkDevice {
+					target.Organization = ""
+				}
+			}
+		}
+		return target, err
+	}
 	// ofThisConnection is ofConnection of a request about the connection itself.
 	ofThisConnection = func(v View, req any) (access.Target, error) {
 		r, _ := req.(interface{ GetId() string })
@@ -225,7 +238,7 @@ var rights = map[string]right{
 	ostiaryv1.IdentityService_SetRevoker_FullMethodName:         governs(ofConnection),
 	ostiaryv1.IdentityService_GetRevoker_FullMethodName:         reads(ofConnection),
 	ostiaryv1.IdentityService_SetSignalSource_FullMethodName:    governs(ofConnection),
-	ostiaryv1.IdentityService_SetSignalPolicy_FullMethodName:    governs(ofConnection),
+	ostiaryv1.IdentityService_SetSignalPolicy_FullMethodName:    governs(ofPolicy),
 	ostiaryv1.IdentityService_ClearSignalSource_FullMethodName:  governs(ofConnection),
 	ostiaryv1.IdentityService_GetSignalSource_FullMethodName:    reads(ofConnection),
 	ostiaryv1.IdentityService_SetOIDCIssuer_FullMethodName:      governs(ofConnection),
