@@ -255,7 +255,8 @@ func (p *Poller) post(ctx context.Context, place identity.SignalPoll, request po
 			whole, stop := context.WithTimeout(ctx, p.o.LongPoll)
 			defer stop()
 			answer, after, err = p.send(whole, p.patient, place, request)
-			if err != nil && whole.Err() != nil && ctx.Err() == nil {
+			// A server that sees the request end may still answer it, with nothing, before the connection is closed.
+			if nothing := err != nil || len(answer.Sets) == 0; nothing && whole.Err() != nil && ctx.Err() == nil {
 				err = errHeld
 			}
 			return answer, after, err
