@@ -610,7 +610,7 @@ func (c client) write(t testing.TB, store string, texts ...string) answer {
 const noStore = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 // shortTimeout lets waits end soon.
-func shortTimeout(o *api.Options) { o.Limits.RequestTimeout = 200 * time.Millisecond }
+func shortTimeout(o *api.Options) { o.Limits.RequestTimeout = time.Second }
 
 // listUsers returns the fields of a ListUsers for users of a type, or of "type#relation".
 func listUsers(object, relation, filter string) fields {

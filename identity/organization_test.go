@@ -256,9 +256,14 @@ func TestTokens(t *testing.T) {
 	if _, _, err := w.service.CreateToken(ctx, store, id, identity.Token{Name: "late", ExpiryNanos: 1}); !errors.Is(err, ostiary.ErrTupleInvalid) {
 		t.Errorf("a token that has expired: %v", err)
 	}
-	_, text, err = w.service.CreateToken(ctx, store, id, identity.Token{Name: "short", ExpiryNanos: w.raft.Now() + int64(20*time.Millisecond)})
-	if err != nil {
-		t.Fatal(err)
+	for life := 20 * time.Millisecond; ; life *= 2 {
+		_, text, err = w.service.CreateToken(ctx, store, id, identity.Token{Name: "short", ExpiryNanos: w.raft.Now() + int64(life)})
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ostiary.ErrTupleInvalid) || life > time.Minute {
+			t.Fatal(err)
+		}
 	}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		_, _, err := w.service.Directory(t.Context(), id, "Bearer "+text)
