@@ -11,6 +11,8 @@
 //	    Token Revocation is not.
 //	L2. Nobody learns who exists, nor which connections there are: whoever and whatever is not known is answered like
 //	    what is, and a connection that is not there like one of another provider.
+//	    One by a key that the provider did not publish a moment ago is put off (503) until its keys are fetched again:
+//	    providers send what was refused no second time.
 //	L3. What stands in a logout token is not logged, and no answer repeats it.
 //
 // # Concurrency

@@ -154,10 +154,10 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) int {
 		known = refusal{http.StatusBadRequest, "the jti was used before by another logout token"}
 	case errors.Is(err, identity.ErrUnauthenticated):
 		known = refusal{http.StatusBadRequest, "what the connection takes was changed: send the logout token again"}
-	case ostiary.MayPass(err), errors.Is(err, keyset.ErrUnreachable):
+	case ostiary.MayPass(err), noKeys(err):
 		answer.Error, known = "temporarily_unavailable", refusal{http.StatusServiceUnavailable, "the server cannot answer now: send the same logout token again"}
 		retry := "1"
-		if errors.Is(err, keyset.ErrUnreachable) {
+		if noKeys(err) {
 			retry = "30"
 		}
 		w.Header().Set("Retry-After", retry)
@@ -176,4 +176,9 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) int {
 	w.WriteHeader(known.status)
 	_, _ = w.Write(body) // the provider has gone: nobody is left to be told
 	return known.status
+}
+
+// noKeys reports whether the provider's keys are to be asked for again before a logout token can be judged.
+func noKeys(err error) bool {
+	return errors.Is(err, keyset.ErrUnreachable) || errors.Is(err, keyset.ErrNoKeyYet)
 }

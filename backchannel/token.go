@@ -64,8 +64,8 @@ func (h *Handler) verify(ctx context.Context, o identity.OIDCIssuer, token strin
 		err = jwt.Unverified(&raw) // what was verified
 	}
 	switch {
-	case errors.Is(err, keyset.ErrUnreachable):
-		return q, err
+	case errors.Is(err, keyset.ErrUnreachable), errors.Is(err, keyset.ErrNoKeyYet):
+		return q, err // a provider that has begun to sign by a new key is to send it again
 	case err != nil:
 		return q, malformed("the signature does not fit, or the claims cannot be read")
 	}
