@@ -19,7 +19,7 @@ type Client struct {
 
 // Connect learns from the node at an address which cluster it is of.
 func Connect(ctx context.Context, address string, security Security) (*Client, error) {
-	config, err := security.config()
+	config, err := security.config(nil)
 	if err != nil {
 		return nil, err
 	}

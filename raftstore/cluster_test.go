@@ -580,23 +580,23 @@ func TestForeigners(t *testing.T) {
 	refused("plain text", Options{Security: Security{PlainText: true}}, "hello")
 	refused("no certificate", Options{}, "certificate")
 	// The server refuses too, whatever the caller believes.
-	config, err := security(t, foreign).config()
+	config, err := security(t, foreign).config(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.InsecureSkipVerify = true
+	config.base.InsecureSkipVerify = true
 	if conn, _, err := dial(t.Context(), tcp{}, config, address, kindCall, first.cluster, ""); err == nil {
 		conn.Close()
 		t.Error("a caller with a foreign certificate was welcome")
 	}
-	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &tls.Certificate{}, nil }
+	config.base.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &tls.Certificate{}, nil }
 	for _, kind := range []byte{kindCall, kindRaft} {
 		if conn, _, err := dial(t.Context(), tcp{}, config, address, kind, first.cluster, ""); err == nil {
 			conn.Close()
 			t.Errorf("a caller without a certificate was welcome, %c", kind)
 		}
 	}
-	own, err := security(t, c.authority).config()
+	own, err := security(t, c.authority).config(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ type port struct {
 	network   Network
 	listener  net.Listener
 	advertise string
-	security  *tls.Config // nil: plain text
+	security  *credentials // nil: plain text
 	logger    *slog.Logger
 
 	raftConns, callConns chan net.Conn
@@ -79,7 +79,7 @@ func (tcp) Dial(ctx context.Context, address string) (net.Conn, error) {
 
 // listen opens the port. An empty advertise address is the one that it listens on.
 func listen(network Network, address, advertise string, security Security, logger *slog.Logger) (*port, error) {
-	config, err := security.config()
+	config, err := security.config(logger)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +216,7 @@ func (p *port) welcome(raw net.Conn) (conn net.Conn, kind byte, err error) {
 	}
 	conn, protocol := raw, ""
 	if p.security != nil {
-		secure := tls.Server(raw, p.security)
+		secure := tls.Server(raw, p.security.answering())
 		if err := secure.Handshake(); err != nil {
 			return nil, 0, fmt.Errorf("handshake: %w", err)
 		}
@@ -292,7 +292,7 @@ func protocolOf(kind byte) string {
 }
 
 // dial connects to another node's port and says hello, for raft to the given node (empty: to any). It returns the cluster of the other side too.
-func dial(ctx context.Context, network Network, config *tls.Config, address string, kind byte, cluster ostiary.ClusterID, node string) (_ net.Conn, theirs ostiary.ClusterID, err error) {
+func dial(ctx context.Context, network Network, config *credentials, address string, kind byte, cluster ostiary.ClusterID, node string) (_ net.Conn, theirs ostiary.ClusterID, err error) {
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
 	defer func() {
@@ -318,9 +318,7 @@ func dial(ctx context.Context, network Network, config *tls.Config, address stri
 		return nil, theirs, err
 	}
 	if config != nil {
-		own := config.Clone()
-		own.NextProtos, own.ServerName = []string{protocolOf(kind)}, host
-		secure := tls.Client(conn, own)
+		secure := tls.Client(conn, config.calling(protocolOf(kind), host))
 		if err := secure.HandshakeContext(ctx); err != nil {
 			return nil, theirs, fmt.Errorf("handshake: %w", err)
 		}

@@ -2,10 +2,10 @@ package raftstore
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
-	"os"
+	"log/slog"
+
+	"github.com/ostiary/ostiary/internal/reload"
 )
 
 // Security says how the nodes of a cluster know each other: by certificates of one authority, each node
@@ -13,8 +13,8 @@ import (
 // do everything.
 type Security struct {
 	// CertFile, KeyFile and CAFile name the node's certificate, its key, and the certificates of the
-	// authority. Certificate and key are read again at every new connection, so that they can be
-	// replaced while the node runs.
+	// authority. They are read again at every new connection, so that they can be replaced while the node
+	// runs; files that cannot be used leave what was read before in force.
 	CertFile, KeyFile, CAFile string
 	// PlainText does without certificates. Everybody who reaches the port then belongs to the cluster:
 	// for trials on one machine.
@@ -27,8 +27,15 @@ const (
 	protocolCall = "ostiary-cluster/1"
 )
 
-// config returns the TLS configuration of both sides of a connection, or nil for plain text.
-func (s Security) config() (*tls.Config, error) {
+// credentials are what the files of a Security hold. Nil stands for plain text.
+type credentials struct {
+	base        *tls.Config // what connections of both sides share
+	pair        *reload.Pair
+	authorities *reload.Authorities
+}
+
+// config reads the files. It returns nil for plain text.
+func (s Security) config(logger *slog.Logger) (*credentials, error) {
 	if s.PlainText {
 		if s.CertFile != "" || s.KeyFile != "" || s.CAFile != "" {
 			return nil, errors.New("a cluster in plain text has no certificates: leave out one or the other")
@@ -38,32 +45,41 @@ func (s Security) config() (*tls.Config, error) {
 	if s.CertFile == "" || s.KeyFile == "" || s.CAFile == "" {
 		return nil, errors.New("a cluster needs a certificate, its key, and the certificate of the authority; 'ostiary cluster certs' makes some for trials")
 	}
-	authorities, err := os.ReadFile(s.CAFile)
+	authorities, err := reload.OpenAuthorities("authority of the cluster", s.CAFile, logger)
 	if err != nil {
-		return nil, fmt.Errorf("read the cluster's authority: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(authorities) {
-		return nil, fmt.Errorf("read the cluster's authority %q: no certificate in PEM form", s.CAFile)
-	}
-	if _, err := s.certificate(); err != nil {
 		return nil, err
 	}
-	return &tls.Config{
+	pair, err := reload.OpenPair("certificate of the node", s.CertFile, s.KeyFile, logger)
+	if err != nil {
+		return nil, err
+	}
+	current := func() (*tls.Certificate, error) {
+		pair.Look()
+		return pair.Certificate(), nil
+	}
+	return &credentials{pair: pair, authorities: authorities, base: &tls.Config{
 		MinVersion:           tls.VersionTLS13,
-		RootCAs:              pool,
-		ClientCAs:            pool,
 		ClientAuth:           tls.RequireAndVerifyClientCert,
-		GetCertificate:       func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate() },
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return s.certificate() },
+		GetCertificate:       func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return current() },
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return current() },
 		NextProtos:           []string{protocolRaft, protocolCall},
-	}, nil
+		// A session that is resumed would not be judged by the authorities that count now.
+		SessionTicketsDisabled: true,
+	}}, nil
 }
 
-func (s Security) certificate() (*tls.Certificate, error) {
-	pair, err := tls.LoadX509KeyPair(s.CertFile, s.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("read the node's certificate %q and key %q: %w", s.CertFile, s.KeyFile, err)
-	}
-	return &pair, nil
+// answering returns the configuration of a connection that was taken.
+func (c *credentials) answering() *tls.Config {
+	config := c.base.Clone()
+	c.authorities.Look()
+	config.ClientCAs = c.authorities.Pool()
+	return config
+}
+
+// calling returns the configuration of a connection to a node.
+func (c *credentials) calling(protocol, host string) *tls.Config {
+	config := c.base.Clone()
+	c.authorities.Look()
+	config.RootCAs, config.NextProtos, config.ServerName = c.authorities.Pool(), []string{protocol}, host
+	return config
 }
