@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 	"storage/internal/guard": {},
 	"storage/wal":            {"", "storage/internal/guard"},
 	"storage":                {"", "storage/internal/guard", "engine/edges"},
-	"raftstore":              {"", "internal/reload", "storage", "storage/wal"},
+	"raftstore":              {"", "internal/reload", "storage", "storage/wal", "tracing"},
 	"api/gen":                {},
 	"api/metrics":            {},
 	"api":                    {"", "access", "api/gen", "dsl", "dsl/model", "dsl/condition", "dsl/gate", "engine", "identity", "egress", "jws", "keyset", "outbox", "rate", "ssf/transmitter", "tracing"},
