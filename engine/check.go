@@ -17,6 +17,8 @@ type CheckQuery struct {
 	// Context holds values for the parameters of conditions, as encoding/json decodes an object. A
 	// tuple's own values count before these.
 	Context map[string]any
+	// Work, where it is set, is added to.
+	Work *Work
 }
 
 // String returns the question in the form of a tuple.
@@ -45,7 +47,10 @@ func (e *Engine) check(ctx context.Context, c *check, p *Plan, r Reader, q *Chec
 	if err != nil || n == nil {
 		return ostiary.Denied, err
 	}
-	return c.decide(c.value(n, q.Object.ID, 0))
+	sideReads := c.sideReads
+	d, err := c.decide(c.value(n, q.Object.ID, 0))
+	q.Work.ofCheck(c, sideReads)
+	return d, err
 }
 
 // begin resolves the names of q and makes c ready for it. The node is nil when no tuples could make the

@@ -20,6 +20,7 @@ type ListObjectsQuery struct {
 	// Limit. Zero values cut nothing.
 	After string
 	Limit int
+	Work  *Work // as in CheckQuery
 }
 
 // String returns the question as text: "document#viewer@user:ann".
@@ -61,7 +62,9 @@ func (e *Engine) listObjects(ctx context.Context, p *Plan, r Reader, q ListObjec
 	l.sets = resized(l.sets, len(sp.nodes))
 	l.universes = resized(l.universes, len(sp.nodes))
 	l.found.sets = resized(l.found.sets, 2*len(sp.nodes))
-	return l.objects(n, &q)
+	objects, err := l.objects(n, &q)
+	q.Work.ofList(&l.run)
+	return objects, err
 }
 
 // listings holds what lists leave for the next: memory, and nothing of what was in it.

@@ -35,6 +35,7 @@ type ListUsersQuery struct {
 	// first Limit. Zero values cut nothing.
 	After string
 	Limit int
+	Work  *Work // as in CheckQuery
 }
 
 // String returns the question as text: "document:1#viewer@user".
@@ -74,6 +75,7 @@ func (e *Engine) listUsers(ctx context.Context, p *Plan, r Reader, q ListUsersQu
 	}
 	u := &users{walk: walk{run: e.newRun(ctx, p, r, q.Context)}, filter: q.Filter, memo: map[ground]foundUsers{}}
 	u.sets = &u.own
+	defer func() { q.Work.ofList(&u.run) }()
 	set := u.outside([]link{{ground{n, q.Object.ID}, yes}}, 0)
 	if !u.alive() {
 		return nil, u.err
