@@ -8,7 +8,7 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 TOOLS   := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: offboarding demo-offboarding help build demo test sim race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers bench-cluster chaos deploy release release-binary release-check docs
+.PHONY: offboarding demo-offboarding help build demo test sim race lint fmt gen gen-check bench conformance fuzz e2e check clean bench-peers bench-cluster chaos soak deploy release release-binary release-check docs
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,11 @@ offboarding: ## end people's access while they log in, TRIES times (10000) on on
 ROUNDS ?= 20
 chaos: build ## run three nodes under load and kill, stop, cut off and fill them, ROUNDS times (20)
 	cd e2e && $(GO) vet ./chaos && $(GO) run ./chaos -rounds $(ROUNDS)
+
+SOAK  ?= 1h
+NODES ?= 1
+soak: build ## run a node (NODES=3: three) under load for SOAK (1h), and under abuse, and look for growth
+	$(GO) run ./bench/cmd/soak -for $(SOAK) -nodes $(NODES)
 
 conformance: build ## run OpenFGA's, SpiceDB's and other suites against a server, and print a table
 	$(GO) run ./conformance/cmd/suites -binary $(BIN)

@@ -63,6 +63,7 @@ var allowed = map[string][]string{
 	"bench/workload":         {"", "dsl", "dsl/model"},
 	"bench":                  {"", "dsl", "bench/workload", "internal/loopback"},
 }
+	"bench/cmd/soak":         {"bench", "bench/workload", "fakeidp", "internal/loopback"},
 
 // sole lists the modules that may be imported from one tree alone, test files excepted.
 var sole = map[string][]string{
