@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ostiary/ostiary"
@@ -23,9 +24,9 @@ func endedSIDKey(x *secrets, store, organization, issuer, sid string) ostiary.Do
 	return ostiary.DocumentKey{Collection: endedSIDsOf(store), Key: organization + "/" + x.sidPrefix(store, issuer, sid)}
 }
 
-// noteEndedSID makes it part of a mutation that a session of an identity provider has ended, and forgets a few of
+// noteEndedSIDs makes it part of a mutation that sessions of an identity provider have ended, and forgets a few of
 // those that ended long ago, so that as many are kept as end in endedSIDKept.
-func (s *Service) noteEndedSID(v View, m *ostiary.Mutation, store string, key ostiary.DocumentKey) error {
+func (s *Service) noteEndedSIDs(v View, m *ostiary.Mutation, store string, keys ...ostiary.DocumentKey) error {
 	c, _ := s.collected.LoadOrStore(endedSIDsOf(store), &sessionCursor{})
 	docs, err := c.(*sessionCursor).next(v, endedSIDsOf(store))
 	if err != nil {
@@ -36,11 +37,13 @@ func (s *Service) noteEndedSID(v View, m *ostiary.Mutation, store string, key os
 		if err != nil {
 			return err
 		}
-		if d.Key != key && m.TimeNanos-body.EndedNanos > int64(endedSIDKept) {
+		if !slices.Contains(keys, d.Key) && m.TimeNanos-body.EndedNanos > int64(endedSIDKept) {
 			m.Documents = append(m.Documents, remove(d.Key))
 		}
 	}
-	m.Documents = append(m.Documents, put(key, endedSIDBody{form{bodyForm}, m.TimeNanos}))
+	for _, key := range keys {
+		m.Documents = append(m.Documents, put(key, endedSIDBody{form{bodyForm}, m.TimeNanos}))
+	}
 	return nil
 }
 

@@ -62,31 +62,85 @@ func TestLogOutBeforeTheLogin(t *testing.T) {
 	}
 }
 
-// Of a login and a logout that race, whichever is first, no session is left.
-func TestLogOutRacesLogin(t *testing.T) {
+// The same holds of a session that a signal has ended, however it is named.
+func TestSignalBeforeTheLogin(t *testing.T) {
+	w := newWorld(t)
+	must(t)(w.service.CreateOrganization(w.ctx(), store, "beta", "Beta"))
+	ann, bob := w.person("ann", "00u1", "ann@acme.test"), w.person("bob", "00u2", "bob@acme.test")
+	must(t)(w.service.AddMember(w.ctx(), store, "beta", ann.ID))
+	w.revoker(func(r *identity.Revoker) { r.Protected = []string{bob.ID} })
+	c := w.signals(map[string]string{"credential-change": identity.SignalEndSessions})
+	in := func(user, sid string) identity.SessionInput {
+		return identity.SessionInput{Organization: "acme", User: user, Issuer: issuer, SID: sid, AuthNanos: w.raft.Now()}
+	}
+	both := identity.SubjectID{Format: identity.FormatAliases, Aliases: []identity.SubjectID{byID("s3"), bySub(issuer, "s4"), bySub("https://other.test", "s5")}}
+	for name, g := range map[string]identity.Signal{
+		"s1":       {Session: byID("s1")},
+		"s2":       {Subject: byID("s2")},
+		"s3 or s4": {Session: both, User: bySub(issuer, "00u1")},
+	} {
+		g.Event = "session-revoked"
+		if done := w.wantSignal(c, g, identity.SignalMissed); done.Sessions != 0 {
+			t.Errorf("%s: %+v", name, done)
+		}
+	}
+	for _, sid := range []string{"s1", "s2", "s3", "s4"} {
+		_, err := w.service.CreateSession(w.ctx(), store, in(ann.ID, sid))
+		wantRefused(t, err, identity.RefusedReauthenticate)
+	}
+
+	// None of it: another issuer's and another organization's; one that is about a person who is protected, or that such a
+	// person has; an event that is about no session.
+	w.logIn(in(ann.ID, "s5"))
+	other := in(ann.ID, "s1")
+	other.Issuer = "https://other.test"
+	w.logIn(other)
+	other.Issuer, other.Organization = issuer, "beta"
+	w.logIn(other)
+	w.wantSignal(c, identity.Signal{Event: "session-revoked", Session: byID("s6"), User: bySub(issuer, "00u2")}, identity.SignalMissed)
+	w.logIn(in(bob.ID, "s6"))
+	w.wantSignal(c, identity.Signal{Event: "session-revoked", Session: byID("s6"), User: bySub(issuer, "00u1")}, identity.SignalMissed)
+	w.logIn(in(bob.ID, "s6"))
+	w.wantSignal(c, identity.Signal{Event: "credential-change", Session: byID("s7"), Claims: map[string]string{"change_type": "revoke"}}, identity.SignalMissed)
+	w.logIn(in(ann.ID, "s7"))
+}
+
+// Of a login and the end of its session that race, whichever is first, no session is left.
+func TestEndRacesLogin(t *testing.T) {
 	w := newWorld(t)
 	ann := w.person("ann", "00u1", "ann@acme.test")
 	a := w.provide(w.connection.ID, nil)
-	for i := range 60 {
-		sid := fmt.Sprint("s", i)
-		var both sync.WaitGroup
-		both.Go(func() {
-			_, err := w.service.CreateSession(w.ctx(), store, identity.SessionInput{
-				Organization: "acme", User: ann.ID, Issuer: a.Issuer, SID: sid, AuthNanos: w.raft.Now()})
-			if _, refused := identity.IsLoginRefused(err); err != nil && !refused {
-				t.Error(err)
-			}
-		})
-		both.Go(func() {
+	c := w.signalsOf(identity.SignalSource{Connection: w.connection.ID, Issuer: a.Issuer, Audience: []string{"a"}})
+	for way, end := range map[string]func(sid string) error{
+		"logout": func(sid string) error {
 			_, err := w.service.LogOut(t.Context(), identity.Logout{Connection: w.connection.ID, Setting: a.Setting, Issuer: a.Issuer, SID: sid,
 				IssuedNanos: w.raft.Now(), Once: "of " + sid})
-			if err != nil {
-				t.Error(err)
+			return err
+		},
+		"signal": func(sid string) error {
+			_, err := c.Receive(t.Context(), identity.Signal{Event: "session-revoked", Session: byID(sid), Once: "of " + sid})
+			return err
+		},
+	} {
+		for i := range 60 {
+			sid := fmt.Sprint(way, i)
+			var both sync.WaitGroup
+			both.Go(func() {
+				_, err := w.service.CreateSession(w.ctx(), store, identity.SessionInput{
+					Organization: "acme", User: ann.ID, Issuer: a.Issuer, SID: sid, AuthNanos: w.raft.Now()})
+				if _, refused := identity.IsLoginRefused(err); err != nil && !refused {
+					t.Error(err)
+				}
+			})
+			both.Go(func() {
+				if err := end(sid); err != nil {
+					t.Error(err)
+				}
+			})
+			both.Wait()
+			if left := w.live(identity.SessionFilter{Issuer: a.Issuer, SID: sid}); len(left) != 0 {
+				t.Fatalf("%s, round %d: %q are left", way, i, left)
 			}
-		})
-		both.Wait()
-		if left := w.live(identity.SessionFilter{Issuer: a.Issuer, SID: sid}); len(left) != 0 {
-			t.Fatalf("round %d: %q are left", i, left)
 		}
 	}
 }

@@ -68,7 +68,7 @@ func (s *Service) LogOut(ctx context.Context, q Logout) (Signalled, error) {
 		}
 		if q.SID != "" && len(people) == 0 {
 			key := endedSIDKey(x, row.store, row.organization, q.Issuer, q.SID)
-			if err := s.noteEndedSID(v, m, row.store, key); err != nil {
+			if err := s.noteEndedSIDs(v, m, row.store, key); err != nil {
 				return err
 			}
 		}

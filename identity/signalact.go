@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -15,7 +16,7 @@ import (
 func (r *reception) withSessions(action string) error {
 	e := newEnds(r.view.view, r.view.connection.Store, r.m)
 	e.reason = ReasonRequested
-	named, err := r.gatherNamed(e)
+	named, unknown, err := r.gatherNamed(e)
 	if err != nil {
 		return err
 	}
@@ -43,7 +44,9 @@ func (r *reception) withSessions(action string) error {
 		}
 	}
 	if r.done.Did = action; len(r.done.People) == 0 {
-		r.done.Did = none
+		if r.done.Did = none; none == SignalMissed && action == SignalEndSessions && !r.late {
+			return r.noteEnded(unknown)
+		}
 		return nil
 	}
 	if err := e.restOnLogins(); err != nil {
@@ -67,66 +70,84 @@ func (e *ends) forgetAssurance() {
 	}
 }
 
+// sidOf is what an identity provider calls a session.
+type sidOf struct{ issuer, sid string }
+
 // gatherNamed adds the sessions that an event names by themselves: by our id, or by what an issuer calls them. It
-// reports whether the event is about such alone.
-func (r *reception) gatherNamed(e *ends) (bool, error) {
+// reports whether the event is about such alone, and where it ends one of which nothing is known, how issuers may call
+// that.
+func (r *reception) gatherNamed(e *ends) (alone bool, unknown []sidOf, err error) {
 	id, part := r.principal("session", r.signal.Session), r.signal.Session.Format != ""
 	revoked := r.signal.Event == "session-revoked" || r.signal.Event == "sessions-revoked"
 	if id.Format == "" && revoked && r.signal.Subject.Format == FormatOpaque {
 		id = r.signal.Subject // which may be a person too
 	}
 	if id.Format == "" {
-		return false, nil
+		return false, nil, nil
 	}
 	var people []namedUser
+	protected := false
 	if r.signal.User.Format != "" {
-		var err error
-		if people, _, err = r.people(true); err != nil {
-			return false, err
+		var none string
+		if people, none, err = r.people(true); err != nil {
+			return false, nil, err
 		}
+		protected = len(people) == 0 && none == SignalProtected
 	}
-	err := r.addNamed(e, id, func(t *storedSession) bool {
+	sids, known := r.sidsOf(id), false
+	err = r.addNamed(e, id, sids, func(t *storedSession) bool {
+		known = true
 		return t.Organization == r.view.connection.Organization && !slices.Contains(r.protected, t.User) &&
 			(len(people) == 0 || slices.ContainsFunc(people, func(u namedUser) bool { return u.id == t.User }))
 	})
-	return part || len(e.sessions) > 0, err
+	if revoked && !known && !protected {
+		unknown = sids
+	}
+	return part || len(e.sessions) > 0, unknown, err
 }
 
-// addNamed adds the sessions of an identifier.
-func (r *reception) addNamed(e *ends, id SubjectID, wanted func(*storedSession) bool) error {
-	issuers, sid := []string{r.source.Issuer, r.source.SubjectIssuer}, id.ID
-	switch id.Format {
-	case FormatAliases:
-		for _, alias := range id.Aliases {
-			if alias.Format == FormatAliases {
-				continue
-			}
-			if err := r.addNamed(e, alias, wanted); err != nil {
-				return err
+// flat returns the identifiers of which one consists. Aliases of aliases are none.
+func (id SubjectID) flat() []SubjectID {
+	if id.Format != FormatAliases {
+		return []SubjectID{id}
+	}
+	return slices.DeleteFunc(slices.Clone(id.Aliases), func(a SubjectID) bool { return a.Format == FormatAliases })
+}
+
+// sidsOf returns how the issuers of the connection's people may call the session of an identifier.
+func (r *reception) sidsOf(id SubjectID) (all []sidOf) {
+	issuers := []string{r.source.Issuer, r.source.SubjectIssuer}
+	for _, one := range id.flat() {
+		switch {
+		case one.Format == FormatIssuerSubject && one.Subject != "" && slices.Contains(issuers, one.Issuer):
+			all = append(all, sidOf{one.Issuer, one.Subject})
+		case one.Format == FormatOpaque && one.ID != "":
+			for _, issuer := range issuers {
+				all = append(all, sidOf{issuer, one.ID})
 			}
 		}
-		return nil
-	case FormatIssuerSubject:
-		if !slices.Contains(issuers, id.Issuer) {
-			return nil
+	}
+	all = slices.DeleteFunc(all, func(o sidOf) bool { return o.issuer == "" })
+	slices.SortFunc(all, func(a, b sidOf) int { return cmp.Or(cmp.Compare(a.issuer, b.issuer), cmp.Compare(a.sid, b.sid)) })
+	return slices.Compact(all)
+}
+
+// addNamed adds the sessions of an identifier: by our id, and by what issuers call them.
+func (r *reception) addNamed(e *ends, id SubjectID, sids []sidOf, wanted func(*storedSession) bool) error {
+	for _, one := range id.flat() {
+		if one.Format != FormatOpaque {
+			continue
 		}
-		issuers, sid = []string{id.Issuer}, id.Subject
-	case FormatOpaque:
-		t, there, err := readSession(r.view.view, e.store, sid)
+		t, there, err := readSession(r.view.view, e.store, one.ID)
+		if err == nil && there && wanted(t) {
+			err = e.add(t.ID)
+		}
 		if err != nil {
 			return err
 		}
-		if there && wanted(t) {
-			return e.add(t.ID)
-		}
-	default:
-		return nil
 	}
-	for _, issuer := range issuers {
-		if issuer == "" || sid == "" {
-			continue
-		}
-		f := SessionFilter{Organization: r.view.connection.Organization, Issuer: issuer, SID: sid}
+	for _, o := range sids {
+		f := SessionFilter{Organization: r.view.connection.Organization, Issuer: o.issuer, SID: o.sid}
 		for t, err := range f.sessions(r.ctx, r.view.view, r.view.secrets, e.store, "") {
 			if err == nil && wanted(t) {
 				err = e.add(t.ID)
@@ -137,6 +158,19 @@ func (r *reception) addNamed(e *ends, id SubjectID, wanted func(*storedSession) 
 		}
 	}
 	return nil
+}
+
+// noteEnded makes it part of the mutation that nobody logs in by these sessions of identity providers.
+func (r *reception) noteEnded(sids []sidOf) error {
+	if len(sids) == 0 {
+		return nil
+	}
+	c, keys := r.view.connection, make([]ostiary.DocumentKey, len(sids))
+	for i, o := range sids {
+		keys[i] = endedSIDKey(r.view.secrets, c.Store, c.Organization, o.issuer, o.sid)
+	}
+	r.noted = true
+	return r.service.noteEndedSIDs(r.view.view, r.m, c.Store, keys...)
 }
 
 // gatherOfPeople adds the sessions of before the event of the people whom it names, or of a device. Where it names

@@ -111,27 +111,47 @@ func (c *SignalCaller) Receive(ctx context.Context, g Signal) (Signalled, error)
 		request.ID = outer.ID
 	}
 	ctx = WithRequest(ctx, request)
+	done, noted, err := c.receive(ctx, x, g, false)
+	if err != nil {
+		return Signalled{}, orReplayed(err)
+	}
+	if !noted {
+		return done, nil
+	}
+	// A login may have been committed between the view and the note. Whoever comes after the note is refused.
+	late, _, err := c.receive(ctx, x, g, true)
+	if err != nil {
+		return Signalled{}, err
+	}
+	if late.Sessions > 0 {
+		late.Receipt.Repeated = done.Receipt.Repeated
+		return late, nil
+	}
+	return done, nil
+}
+
+// receive is Receive, where late only of the sessions that began before it was noted that they have ended. It reports
+// whether it has noted that.
+func (c *SignalCaller) receive(ctx context.Context, x *secrets, g Signal, late bool) (done Signalled, noted bool, err error) {
 	row := &audit{store: c.connection.Store, organization: c.connection.Organization, connection: c.connection.ID}
-	var done Signalled
-	receipt, err := s.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
-		r := &reception{ctx: ctx, m: m, signal: g}
+	receipt, err := c.service.change(about(ctx, row), func(v View, m *ostiary.Mutation) error {
+		r := &reception{ctx: ctx, service: c.service, m: m, signal: g, late: late}
 		if err := c.rest(v, m, x, r); err != nil {
 			return err
 		}
 		if err := r.act(); err != nil {
 			return err
 		}
-		done = r.done
+		done, noted = r.done, r.noted
 		row.action, row.resource = "signal."+done.Did, strings.Join(done.People, ",")
-		noteUse(m, signalUseKey(c.connection.ID))
-		shownOnce(m, "set", g.Once, g.Body)
+		if !late {
+			noteUse(m, signalUseKey(c.connection.ID))
+			shownOnce(m, "set", g.Once, g.Body)
+		}
 		return nil
 	})
-	if err != nil {
-		return Signalled{}, orReplayed(err)
-	}
 	done.Receipt = receipt
-	return done, nil
+	return done, noted, err
 }
 
 // rest demands that the connection and its source stay as they are until a mutation is applied.
@@ -166,12 +186,15 @@ func (c *SignalCaller) rest(v View, m *ostiary.Mutation, x *secrets, r *receptio
 // reception is one signal on its way into a mutation.
 type reception struct {
 	ctx       context.Context
+	service   *Service
 	m         *ostiary.Mutation
 	view      *DirectoryView
 	source    SignalSource
 	protected []string
 	signal    Signal
+	late      bool // it is about sessions that began before noted was committed
 	done      Signalled
+	noted     bool // that a session has ended of which nothing was known
 }
 
 // act adds what the policy says to the mutation.
