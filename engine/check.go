@@ -277,6 +277,9 @@ func (c *check) probe(x *expr, id string) level {
 	if !x.self.any() && !x.wildcard.any() {
 		return no
 	}
+	if c.meter.enter(&c.run, x, id) {
+		defer c.meter.leave(&c.run)
+	}
 	set := c.tuplesOf(x.rel, id)
 	l := no
 	if x.self.any() {
@@ -307,6 +310,9 @@ func (c *check) probeGroup(g edges.Group, x *expr, id string, subject *ostiary.S
 // readUsersets reads the usersets of a relation. It raises l by those that are the subject and pushes
 // the others on c.links, from base on.
 func (c *check) readUsersets(x *expr, id string, l level) (base int, raised level) {
+	if c.meter.enter(&c.run, x, id) {
+		defer c.meter.leave(&c.run)
+	}
 	base = len(c.links)
 	set := c.tuplesOf(x.rel, id)
 	open := false

@@ -111,6 +111,9 @@ type run struct {
 	conditions
 	// noticed, where it is set, is told of each tuple with a condition that is judged.
 	noticed func(ostiary.Edge, restriction, level)
+	// meter, where it is set, measures what the leaves of rewrites cost; meterOnce: the first reading of each alone.
+	meter     *meter
+	meterOnce bool
 }
 
 func (e *Engine) newRun(ctx context.Context, p *Plan, r Reader, request map[string]any) run {

@@ -14,14 +14,19 @@ import (
 type Outcome string
 
 // The outcomes. A cycle is a branch that leads back to where it came from, which adds nothing, so it is
-// a denial; depth is a branch beyond the depth limit, which is an error.
+// a denial; depth is a branch beyond the depth limit, which is an error. A branch that is skipped was not
+// evaluated, since others had decided.
 const (
 	OutcomeAllowed Outcome = "allowed"
 	OutcomeDenied  Outcome = "denied"
 	OutcomeError   Outcome = "error"
 	OutcomeCycle   Outcome = "cycle"
 	OutcomeDepth   Outcome = "depth"
+	OutcomeSkipped Outcome = "skipped"
 )
+
+// KindBothEnded stands for Check's walk from the subject, which an explanation itself does without.
+const KindBothEnded Kind = "both-ended"
 
 // Explanation says why a check came out as it did: where it allows, one path that does; where it
 // denies, every branch that was tried; where it fails, the branches that left it open.
@@ -34,8 +39,18 @@ type Explanation struct {
 	// Note adds what the rest cannot say, for people.
 	Note     string         `json:"note,omitempty"`
 	Children []*Explanation `json:"children,omitempty"`
-	// More counts children that were left out because the tree would have become too large.
+	// More counts children and others that were left out because the tree would have become too large.
 	More int `json:"more,omitempty"`
+
+	// Others are branches that did not decide: what they came to, or that they were skipped.
+	Others []*Explanation `json:"others,omitempty"`
+	// Conditions are those of a tuple that were evaluated.
+	Conditions []ExplainedCondition `json:"conditions,omitempty"`
+	// Contextual: the tuple came with the question.
+	Contextual bool `json:"contextual,omitempty"`
+	// Undefined: it depends on itself through a subtracted side, which denies.
+	Undefined bool `json:"undefined,omitempty"`
+	Cost      Cost `json:"cost,omitzero"`
 }
 
 // The bounds of an explanation.
@@ -44,44 +59,100 @@ const (
 	maxExplanationChildren = 50
 )
 
-// Explain answers q as Check does and says why. The outcome of the root is Check's: allowed, denied,
-// depth for ostiary.ErrDepthExceeded, error for ostiary.ErrConditionUndecided, with its text in Note. It
-// walks from the object alone, so it may report one of these two where Check, from the subject, denies.
-// Other errors of Check, such as unknown names and failed reads, are returned.
+// Explain answers q as Check does and says why. The outcome of the root is Check's, which is asked:
+// allowed, denied, depth for ostiary.ErrDepthExceeded, error for ostiary.ErrConditionUndecided, with its text
+// in Note. The tree is found by a walk from the object alone. Where that cannot tell what Check, from the
+// subject too, can, the root's note says so; where it would read too much, the root stands alone. Other errors of
+// Check, such as unknown names and failed reads, are returned.
 func (e *Engine) Explain(ctx context.Context, p *Plan, r Reader, q CheckQuery) (*Explanation, error) {
-	c := &check{explained: true}
-	n, err := e.begin(ctx, c, p, r, &q)
-	if err != nil {
+	root, l, err := e.explain(ctx, p, r, &q)
+	if err != nil && !errors.Is(err, ostiary.ErrTooBroad) {
 		return nil, fmt.Errorf("explain %s: %w", q, err)
 	}
-	if n == nil {
-		root := newExplanation(KindRelation, OutcomeDenied)
-		root.Object, root.Relation = q.Object.String(), q.Relation
-		root.Note = fmt.Sprintf("the model has no way from %s to a subject like %s", q.Relation, q.Subject)
-		return root, nil
+	if err := e.conclude(ctx, p, r, &q, root, l); err != nil {
+		return nil, fmt.Errorf("explain %s: %w", q, err)
 	}
-	l := c.value(n, q.Object.ID, 0)
-	d, err := c.decide(l)
-	if c.err != nil {
-		return nil, fmt.Errorf("explain %s: %w", q, c.err)
-	}
-	c.reads = 0 // what follows reads again, and has the same bound
-	x := &explainer{check: c, budget: maxExplanationNodes, path: map[ground]bool{}, shown: map[ground]bool{}}
-	root := x.relation(ground{n, q.Object.ID}, l, 0)
-	switch {
-	case c.err != nil:
-		return nil, fmt.Errorf("explain %s: %w", q, c.err)
-	case errors.Is(err, ostiary.ErrDepthExceeded):
-		root.Outcome, root.Note = OutcomeDepth, err.Error()
-	case err != nil:
-		root.Outcome, root.Note = OutcomeError, err.Error()
-	default:
-		root.Outcome = Outcome(d.String())
-		if l == maybe {
-			root.Note = "undefined: it depends on itself through a subtracted side"
-		}
+	if err != nil {
+		root.Note = joinNotes(root.Note, "not explained: "+err.Error())
 	}
 	return root, nil
+}
+
+// explain returns the tree for q and the level that it comes to. Beside ostiary.ErrTooBroad the tree is a root alone.
+func (e *Engine) explain(ctx context.Context, p *Plan, r Reader, q *CheckQuery) (*Explanation, level, error) {
+	alone := newExplanation(KindRelation, OutcomeDenied)
+	alone.Object, alone.Relation = q.Object.String(), q.Relation
+	c := &check{explained: true}
+	n, err := e.begin(ctx, c, p, r, q)
+	if err != nil {
+		return nil, no, err
+	}
+	if n == nil {
+		alone.Note = fmt.Sprintf("the model has no way from %s to a subject like %s", q.Relation, q.Subject)
+		return alone, no, nil
+	}
+	c.meter = newMeter(r)
+	whole := c.meter.begin(c.reads)
+	l := c.value(n, q.Object.ID, 0)
+	spent := c.meter.since(whole, c.reads)
+	if c.err != nil {
+		return alone, no, c.err
+	}
+	c.reads, c.meterOnce = 0, true // what follows reads again, and has the same bound
+	x := &explainer{check: c, budget: maxExplanationNodes, path: map[ground]bool{}, shown: map[ground]bool{}}
+	root := x.relation(ground{n, q.Object.ID}, l, 0)
+	x.showOthers()
+	if c.err != nil {
+		return alone, no, c.err
+	}
+	root.addUp()
+	root.Cost.TotalReads, root.Cost.TotalNanos = max(root.Cost.TotalReads, spent.Reads), max(root.Cost.TotalNanos, spent.Nanos)
+	return root, l, nil
+}
+
+// conclude asks Check and gives its answer to the root of a tree that comes to l.
+func (e *Engine) conclude(ctx context.Context, p *Plan, r Reader, q *CheckQuery, root *Explanation, l level) error {
+	c := checks.Get().(*check)
+	defer c.release()
+	m := newMeter(r)
+	whole := m.begin(0)
+	d, err := e.check(ctx, c, p, r, q)
+	spent := m.since(whole, c.reads)
+	switch {
+	case errors.Is(err, ostiary.ErrDepthExceeded):
+		root.Outcome, root.Note = OutcomeDepth, joinNotes(root.Note, err.Error())
+	case errors.Is(err, ostiary.ErrConditionUndecided):
+		root.Outcome, root.Note = OutcomeError, joinNotes(root.Note, err.Error())
+	case err != nil:
+		return err
+	case len(root.Children) > 0 && (l == yes) != (d == ostiary.Allowed) && l != maybe:
+		return fmt.Errorf("the walk from the object comes to %s, and Check to %s", root.Outcome, d)
+	default:
+		if was := root.Outcome; was != Outcome(d.String()) && len(root.Children) > 0 {
+			root.Note = joinNotes(root.Note, fmt.Sprintf("from the object alone it cannot be told (%s), from the subject it is %s", was, d))
+		} else if l == maybe {
+			root.Note = "undefined: it depends on itself through a subtracted side"
+		}
+		root.Outcome = Outcome(d.String())
+	}
+	if c.sideReads > 0 {
+		side := newExplanation(KindBothEnded, OutcomeSkipped)
+		if root.Outcome == OutcomeAllowed || root.Outcome == OutcomeDenied {
+			side.Outcome = root.Outcome
+		}
+		side.Note = fmt.Sprintf("Check walked from %s as well and read %d tuples upward", q.Subject, c.sideReads)
+		side.Cost = Cost{Reads: spent.Reads, Nanos: spent.Nanos, Cached: spent.Cached, Fetched: spent.Fetched,
+			TotalReads: spent.Reads, TotalNanos: spent.Nanos}
+		root.Others = append(root.Others, side)
+	}
+	return nil
+}
+
+func joinNotes(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
 }
 
 func newExplanation(kind Kind, outcome Outcome) *Explanation {
@@ -94,6 +165,7 @@ type explainer struct {
 	budget int
 	path   map[ground]bool // from the root to here
 	shown  map[ground]bool
+	later  []func() // show others, once what decided is shown
 }
 
 func (x *explainer) outcome(l level) Outcome {
@@ -115,6 +187,7 @@ func (x *explainer) relation(g ground, l level, depth int) *Explanation {
 	x.budget--
 	out := newExplanation(KindRelation, x.outcome(l))
 	out.Object, out.Relation = g.object().String(), g.n.rel.relation
+	out.Undefined = x.undefined(l)
 	switch {
 	case g.n.reflexive && g.id == x.subject.ID:
 		out.Note = "the subject itself"
@@ -132,7 +205,7 @@ func (x *explainer) relation(g ground, l level, depth int) *Explanation {
 		return out
 	}
 	x.path[g], x.shown[g] = true, true
-	s := &site{ground: g, depth: depth, rank: x.rankOf(g)}
+	s := &site{ground: g, depth: depth, rank: x.rankOf(g), holds: l == yes}
 	out.Children = []*Explanation{x.rewrite(s, g.n.expr, l)}
 	delete(x.path, g)
 	return out
@@ -147,10 +220,31 @@ func (x *explainer) rankOf(g ground) int {
 type site struct {
 	ground
 	depth int
-	// rank is that of the value of ground. Of its own component only values of a lower rank can have
-	// made it yes: without this an explanation could go round in a circle.
-	rank int
-	read map[*expr][]step // leaves that have been read already
+	// rank is that of the value of ground, which holds. Of its own component only values of a lower rank can
+	// have made it yes: without this an explanation could go round in a circle.
+	rank  int
+	holds bool
+	read  map[*expr][]step // leaves that have been read already
+	other *site            // see exact
+}
+
+// exact returns s for parts that did not make it yes: their values count whatever their rank.
+func (s *site) exact() *site {
+	if !s.holds {
+		return s
+	}
+	if s.other == nil {
+		s.other = &site{ground: s.ground, depth: s.depth}
+	}
+	return s.other
+}
+
+// side returns s for an operand of a part: what is subtracted makes nothing yes.
+func (s *site) side(part *expr, i int) *site {
+	if part.kind == exprDifference && i == 1 {
+		return s.exact()
+	}
+	return s
 }
 
 // at returns the level of a reference from s.
@@ -165,7 +259,9 @@ func (x *explainer) at(s *site, to ground, depth int) level {
 	switch {
 	case !ok && depth > x.maxDepth:
 		return maybe
-	case !ok || f.level == yes && f.rank >= s.rank:
+	case !ok && !s.holds: // the evaluation had no need of it
+		return x.value(to.n, to.id, depth)
+	case !ok || s.holds && f.level == yes && f.rank >= s.rank:
 		return no
 	}
 	return f.level
@@ -173,8 +269,9 @@ func (x *explainer) at(s *site, to ground, depth int) level {
 
 // step is a tuple of a leaf, with what it leads to.
 type step struct {
-	tuple string
-	note  string  // what its condition came to
+	tuple ostiary.Tuple
+	note  string // what its condition came to
+	conds []ExplainedCondition
 	cap   level   // what the tuple itself is worth
 	to    *ground // nil: the tuple names the subject itself
 	found level   // of to
@@ -187,6 +284,11 @@ func (x *explainer) steps(s *site, leaf *expr) []step {
 	all, ok := s.read[leaf]
 	if !ok {
 		all = x.readSteps(s, leaf)
+		for i := range all {
+			if to := all[i].to; to != nil {
+				all[i].found = x.at(s, *to, s.depth+1)
+			}
+		}
 		if s.read == nil {
 			s.read = map[*expr][]step{}
 		}
@@ -196,16 +298,19 @@ func (x *explainer) steps(s *site, leaf *expr) []step {
 }
 
 func (x *explainer) readSteps(s *site, leaf *expr) []step {
+	if x.meter.enter(&x.run, leaf, s.id) {
+		defer x.meter.leave(&x.run)
+	}
 	var all []step
-	notes := map[string]string{}
+	judged := map[ostiary.Tuple]step{}
 	x.noticed = func(e ostiary.Edge, allowed restriction, l level) {
-		name := e.Tuple.String()
-		if _, known := notes[name]; known {
+		if _, known := judged[e.Tuple]; known {
 			return
 		}
-		notes[name] = x.describe(e, allowed)
+		it := step{tuple: e.Tuple, note: x.describe(e, allowed), conds: x.explainConditions(e, allowed), cap: l, found: yes}
+		judged[e.Tuple] = it
 		if l == no { // the question passed it over; an explanation shows why
-			all = append(all, step{tuple: name, note: notes[name], cap: no, found: yes})
+			all = append(all, it)
 		}
 	}
 	t := ostiary.Tuple{Object: s.object(), Relation: leaf.rel.relation}
@@ -225,7 +330,7 @@ func (x *explainer) readSteps(s *site, leaf *expr) []step {
 		} {
 			if t.Subject = exact.subject; exact.allowed.any() {
 				if l := x.has(t, exact.allowed); l != no {
-					all = append(all, step{tuple: t.String(), note: notes[t.String()], cap: l, found: yes})
+					all = append(all, step{tuple: t, note: judged[t].note, conds: judged[t].conds, cap: l, found: yes})
 				}
 			}
 		}
@@ -244,7 +349,7 @@ func (x *explainer) readSteps(s *site, leaf *expr) []step {
 			t.Subject.Relation = k.to.n.rel.relation
 		}
 		to := k.to
-		all = append(all, step{tuple: t.String(), note: notes[t.String()], cap: k.cap, to: &to, found: x.at(s, to, s.depth+1)})
+		all = append(all, step{tuple: t, note: judged[t].note, conds: judged[t].conds, cap: k.cap, to: &to})
 	}
 	return all
 }
@@ -269,7 +374,7 @@ func (x *explainer) level(s *site, part *expr) level {
 	case exprComputed:
 		return x.at(s, ground{part.targets[0].node, s.id}, s.depth)
 	case exprDifference:
-		return min(x.level(s, part.operands[0]), x.level(s, part.operands[1]).not())
+		return min(x.level(s, part.operands[0]), x.level(s.exact(), part.operands[1]).not())
 	}
 	l := x.level(s, part.operands[0])
 	for _, operand := range part.operands[1:] {
@@ -290,20 +395,21 @@ func (x *explainer) rewrite(s *site, part *expr, l level) *Explanation {
 		return x.leaf(s, part, l)
 	case exprComputed:
 		if part := (ground{part.targets[0].node, s.id}); part.n.rel.part {
-			inner := &site{ground: part, depth: s.depth, rank: x.rankOf(part)}
+			inner := &site{ground: part, depth: s.depth, rank: x.rankOf(part), holds: l == yes}
 			return x.rewrite(inner, part.n.expr, l)
 		}
 		out := newExplanation(KindComputed, x.outcome(l))
 		x.addChild(out, func() *Explanation { return x.relation(ground{part.targets[0].node, s.id}, l, s.depth) })
 		return out
 	}
-	kind := map[exprKind]Kind{exprUnion: KindUnion, exprIntersection: KindIntersection, exprDifference: KindDifference}[part.kind]
-	out := newExplanation(kind, x.outcome(l))
+	out := newExplanation(kindOf(part), x.outcome(l))
+	out.Undefined = x.undefined(l)
 	for i, operand := range part.operands {
 		if x.err != nil {
 			break
 		}
-		worth := x.level(s, operand)
+		side := s.side(part, i)
+		worth := x.level(side, operand)
 		effect := worth
 		if part.kind == exprDifference && i == 1 {
 			effect = worth.not()
@@ -311,10 +417,14 @@ func (x *explainer) rewrite(s *site, part *expr, l level) *Explanation {
 		// An operand with another effect than the whole did not decide it. The base of a difference is
 		// shown even so where the subtracted side decided, for it says what was taken away.
 		if effect != l && part.kind != exprDifference {
+			x.other(out, side, operand, worth)
 			continue
 		}
-		x.addChild(out, func() *Explanation { return x.rewrite(s, operand, worth) })
+		x.addChild(out, func() *Explanation { return x.rewrite(side, operand, worth) })
 		if l == yes && part.kind == exprUnion || l == no && part.kind == exprDifference && worth == no {
+			for _, rest := range part.operands[i+1:] {
+				out.Others = append(out.Others, skipped(s, rest))
+			}
 			break
 		}
 	}
@@ -322,12 +432,10 @@ func (x *explainer) rewrite(s *site, part *expr, l level) *Explanation {
 }
 
 func (x *explainer) leaf(s *site, part *expr, l level) *Explanation {
-	kind := KindDirect
-	if part.kind == exprTTU {
-		kind = KindTupleToUserset
-	}
-	out := newExplanation(kind, x.outcome(l))
+	out := newExplanation(kindOf(part), x.outcome(l))
+	out.Undefined = x.undefined(l)
 	steps := x.steps(s, part)
+	out.Cost = x.meter.of(part, s.id)
 	if len(steps) == 0 {
 		out.Note = fmt.Sprintf("no tuple %s#%s@%s", s.object(), part.rel.relation, x.subject)
 		if part.kind == exprTTU {
@@ -335,22 +443,21 @@ func (x *explainer) leaf(s *site, part *expr, l level) *Explanation {
 		}
 		return out
 	}
+	decided := false
 	for _, step := range steps {
-		if step.level() != l {
-			continue
-		}
-		x.addChild(out, func() *Explanation { return x.tuple(s, step) })
-		if l == yes {
-			break
+		switch {
+		case step.level() != l && step.cap != yes && len(step.conds) > 0: // its condition is worth knowing
+			x.afterwards(func() { x.addOther(out, func() *Explanation { return x.tupleAlone(step) }) })
+		case step.level() == l && !decided:
+			x.addChild(out, func() *Explanation { return x.tuple(s, step) })
+			decided = l == yes
 		}
 	}
 	return out
 }
 
 func (x *explainer) tuple(s *site, step step) *Explanation {
-	x.budget--
-	out := newExplanation(KindTuple, x.outcome(step.level()))
-	out.Tuple, out.Note = step.tuple, step.note
+	out := x.tupleAlone(step)
 	if step.to != nil {
 		child := x.relation(*step.to, step.found, s.depth+1)
 		out.Children = []*Explanation{child}
@@ -358,6 +465,14 @@ func (x *explainer) tuple(s *site, step step) *Explanation {
 			out.Outcome = child.Outcome
 		}
 	}
+	return out
+}
+
+// tupleAlone explains a tuple without what it leads to.
+func (x *explainer) tupleAlone(step step) *Explanation {
+	x.budget--
+	out := newExplanation(KindTuple, x.outcome(min(step.cap, step.found)))
+	out.Tuple, out.Note, out.Conditions, out.Contextual = step.tuple.String(), step.note, step.conds, isContextual(x.reader, step.tuple)
 	return out
 }
 

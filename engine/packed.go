@@ -185,6 +185,9 @@ func (w *walk) push(g edges.Group, t *target) {
 
 // readTupleset pushes the objects that a TTU leads to on w.links and returns where they begin.
 func (w *walk) readTupleset(x *expr, id string) (base int) {
+	if w.meter.enter(&w.run, x, id) {
+		defer w.meter.leave(&w.run)
+	}
 	base = len(w.links)
 	set := w.tuplesOf(x.rel, id)
 	open := false
