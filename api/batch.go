@@ -65,6 +65,9 @@ func (s *Server) checkItems(
 	}
 	slices.SortFunc(sorted, asked.compare)
 	_ = ctx.Done() // sets a timer, so that the looks at the deadline of so many checks read no clock
+	c := callOf(ctx)
+	span, before := c.span.Start("engine"), c.work
+	defer func() { c.endEngine(span, before, q.reader, "", nil) }()
 	batch := s.engine.Batch(q.model.Plan, q.reader)
 	defer batch.Close()
 	answers := make([]*openfgav1.BatchCheckSingleResult, len(items))
@@ -131,6 +134,7 @@ func (s *Server) checkItem(
 	} else {
 		var query engine.CheckQuery
 		if query, err = q.checkQuery(item.GetTupleKey(), item.GetContext()); err == nil {
+			query.Work = &callOf(ctx).work
 			d, err = q.checkIn(ctx, batch, query)
 		}
 	}

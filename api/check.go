@@ -145,9 +145,14 @@ func (s *Server) check(ctx context.Context, q *question, k tupleKey, contextual 
 	if err != nil {
 		return ostiary.Denied, err
 	}
-	return q.decide(ctx, query, func(query engine.CheckQuery) (ostiary.Decision, error) {
+	c := callOf(ctx)
+	query.Work = &c.work
+	span, before := c.span.Start("engine"), c.work
+	d, err := q.decide(ctx, query, func(query engine.CheckQuery) (ostiary.Decision, error) {
 		return s.engine.Check(ctx, q.model.Plan, reader, query)
 	})
+	c.endEngine(span, before, q.reader, resultOf(d), err)
+	return d, err
 }
 
 // Check answers whether a user has a relation to an object.

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/engine"
+	"github.com/ostiary/ostiary/tracing"
 )
 
 // Names of headers, as gRPC metadata and, in whatever case, over HTTP.
@@ -44,6 +46,10 @@ type call struct {
 	reasons   []string      // why the answer is no
 
 	retryAfter time.Duration // how long who asks too often must wait
+
+	span        *tracing.Span // nil: the request is not traced
+	consistency consistency   // of the newest view that was taken
+	work        engine.Work
 }
 
 type callKey struct{}
@@ -202,10 +208,15 @@ func (s *Server) view(ctx context.Context, c openfgav1.ConsistencyPreference) (V
 }
 
 func (s *Server) viewAt(ctx context.Context, f ostiary.Freshness) (View, error) {
-	v, err := s.backend.View(ctx, f)
+	c := callOf(ctx)
+	c.consistency = consistencyOf(f)
+	span := c.span.Start("view")
+	v, err := s.backend.View(tracing.With(ctx, span), f)
 	if err != nil {
+		c.endView(span, err)
 		return nil, err
 	}
-	callOf(ctx).at(v.Revision())
+	c.at(v.Revision())
+	c.endView(span, nil)
 	return v, nil
 }

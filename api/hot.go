@@ -102,7 +102,8 @@ var answerNames = func() map[string]string {
 }()
 
 func (s *Server) serveHot(w http.ResponseWriter, r *http.Request, m hotMethod, req proto.Message) {
-	brought := sent{requestID: r.Header[http.CanonicalHeaderKey(headerRequestID)], authorization: r.Header["Authorization"]}
+	brought := sent{requestID: r.Header[http.CanonicalHeaderKey(headerRequestID)], authorization: r.Header["Authorization"],
+		traceparent: r.Header["Traceparent"], tracestate: r.Header["Tracestate"]}
 	var handle grpc.UnaryHandler = func(ctx context.Context, req any) (any, error) { return m.handle(s, ctx, req) }
 	resp, c, err := s.unary(leaveHTTP(r.Context()), brought, m.name, req, handle)
 	header := w.Header()

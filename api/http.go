@@ -24,6 +24,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
+	"github.com/ostiary/ostiary/tracing"
 )
 
 // loopBytes is the buffer of each direction of the connection in memory.
@@ -112,7 +113,7 @@ func (s *Server) newGateway(streams *grpc.ClientConn) (http.Handler, error) {
 // itself.
 func incomingHeader(key string) (string, bool) {
 	switch key = strings.ToLower(key); key {
-	case headerRequestID, headerAtLeast, headerAsOf, headerContinue, headerModel, headerOnce:
+	case headerRequestID, headerAtLeast, headerAsOf, headerContinue, headerModel, headerOnce, tracing.HeaderParent, tracing.HeaderState:
 		return key, true
 	}
 	return "", false

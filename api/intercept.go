@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/tracing"
 )
 
 // begin gives a request the id that it brought, its deadline and, except for health checks, its principal. The returned
@@ -75,12 +76,14 @@ func (s *Server) unary(
 	defer r.end()
 	c = &r.call
 	if err == nil {
+		s.trace(c, method, begun)
+		ctx = tracing.With(ctx, c.span)
 		resp, err = s.handle(ctx, c, method, req, func() (any, error) { return handler(ctx, req) })
 	}
 	if err != nil {
 		resp, err = nil, s.report(ctx, c, method, err)
 	}
-	s.observe(method, begun, err)
+	s.answered(c, method, begun, err)
 	return resp, c, err
 }
 
@@ -176,6 +179,8 @@ func (s *Server) interceptStream(
 	defer r.end()
 	c := &r.call
 	if err == nil {
+		s.trace(c, info.FullMethod, begun)
+		ctx = tracing.With(ctx, c.span)
 		wrapped := &serverStream{ServerStream: stream, server: s, ctx: ctx, call: c, method: info.FullMethod}
 		c.stream = wrapped
 		_, err = s.handle(ctx, c, info.FullMethod, nil, func() (any, error) { return nil, handler(srv, wrapped) })
@@ -188,7 +193,7 @@ func (s *Server) interceptStream(
 	if err != nil {
 		err = s.report(ctx, c, info.FullMethod, err)
 	}
-	s.observe(info.FullMethod, begun, err)
+	s.answered(c, info.FullMethod, begun, err)
 	return err
 }
 

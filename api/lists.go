@@ -93,7 +93,11 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing
 	}
 	work := s.paced(ctx, req.GetStoreId())
 	defer work.end()
+	c := callOf(ctx)
+	query.Work = &c.work
+	span, before := c.span.Start("engine"), c.work
 	objects, err := s.engine.ListObjects(work, q.model.Plan, reader, query)
+	c.endEngine(span, before, q.reader, "", err)
 	if err == nil {
 		objects, err = q.passingObjects(ctx, closed, objects)
 	}
@@ -207,7 +211,11 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 	}
 	work := s.paced(ctx, req.GetStoreId())
 	defer work.end()
+	c := callOf(ctx)
+	query.Work = &c.work
+	span, before := c.span.Start("engine"), c.work
 	users, err := s.engine.ListUsers(work, q.model.Plan, reader, query)
+	c.endEngine(span, before, q.reader, "", err)
 	if err == nil {
 		users, err = q.passingUsers(ctx, users, object)
 	}

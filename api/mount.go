@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"github.com/ostiary/ostiary/tracing"
 )
 
 // mountedTimeout bounds a request to a mounted handler, with the reading of its body.
@@ -63,6 +65,11 @@ func (s *Server) serveMounted(h http.Handler, w http.ResponseWriter, r *http.Req
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), mountedTimeout)
 	defer cancel()
+	// Who calls is not known yet: whether it is traced is not for the caller to say.
+	span := s.tracer.Request("provider/"+mountedMethod(r.Method), time.Now(), nil, nil)
+	defer span.End()
+	span.Text(attrRequest, id)
+	ctx = tracing.With(ctx, span)
 	defer func() {
 		if p := recover(); p != nil {
 			s.logger.Error("mounted handler panicked", "request_id", id, "panic", p, "stack", string(debug.Stack()))

@@ -42,14 +42,17 @@ func Methods() []string {
 	return all
 }
 
-// observe tells the observer of a request that ended with an error for the wire, or nil.
-func (s *Server) observe(method string, begun time.Time, err error) {
-	if s.observer == nil || isHealth(method) {
+// answered tells who watches of a request that ended with an error for the wire, or nil.
+func (s *Server) answered(c *call, method string, begun time.Time, err error) {
+	if s.observer == nil && c.span == nil || isHealth(method) {
 		return
 	}
 	code := "ok"
 	if err != nil {
 		_, code, _ = wireError(status.Convert(err))
 	}
-	s.observer.Answered(method, code, time.Since(begun))
+	if s.observer != nil {
+		s.observer.Answered(method, code, time.Since(begun))
+	}
+	c.endTrace(code)
 }

@@ -8,12 +8,16 @@ import (
 
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/tap"
+
+	"github.com/ostiary/ostiary/tracing"
 )
 
 // sent are the headers of a request that mean something here, as they came. The slices belong to the
 // transport: nobody changes them.
 type sent struct {
 	requestID, authorization, atLeast, asOf, resume, model, refused, once []string
+
+	traceparent, tracestate []string
 }
 
 // sentIn picks them from the metadata of a request, whose keys are in lower case.
@@ -21,6 +25,7 @@ func sentIn(md metadata.MD) sent {
 	return sent{
 		requestID: md[headerRequestID], authorization: md["authorization"], atLeast: md[headerAtLeast],
 		asOf: md[headerAsOf], resume: md[headerContinue], model: md[headerModel], refused: md[headerRefused], once: md[headerOnce],
+		traceparent: md[tracing.HeaderParent], tracestate: md[tracing.HeaderState],
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/ostiary/ostiary/engine"
 	"github.com/ostiary/ostiary/identity"
 	"github.com/ostiary/ostiary/rate"
+	"github.com/ostiary/ostiary/tracing"
 )
 
 // Backend is the replicated store that a Server answers from. It is safe for concurrent use.
@@ -78,8 +79,10 @@ type Options struct {
 	Authenticator Authenticator
 	Logger        *slog.Logger // nil discards
 	Observer      Observer     // nil: nobody
-	Limits        Limits
-	CORS          CORS
+	// Tracer traces requests. Nil: none are traced.
+	Tracer *tracing.Tracer
+	Limits Limits
+	CORS   CORS
 	// AuthZENBaseURL is the URL at which clients reach the HTTP surface. AuthZEN's discovery publishes it,
 	// and is refused without it.
 	AuthZENBaseURL string
@@ -114,6 +117,7 @@ type Server struct {
 	authenticator Authenticator
 	logger        *slog.Logger
 	observer      Observer // may be nil
+	tracer        *tracing.Tracer
 	limits        Limits
 	cors          CORS
 	onServing     func()
@@ -177,6 +181,7 @@ func NewServer(o Options) (*Server, error) {
 		authenticator: o.Authenticator,
 		logger:        logger.With("component", "api"),
 		observer:      o.Observer,
+		tracer:        o.Tracer,
 		limits:        limits,
 		cors:          o.CORS,
 		onServing:     o.OnServing,

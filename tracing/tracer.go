@@ -38,8 +38,8 @@ type Options struct {
 	// Version is the release that runs, Node the name of this one among several.
 	Version, Node string
 	Logger        *slog.Logger // nil discards
-
-	timeout time.Duration // of one export; zero: exportTimeout
+	// ExportTimeout bounds one export. Zero means 10 s.
+	ExportTimeout time.Duration
 }
 
 // Tracer traces requests and exports their spans. A nil one traces nothing. Make one with New and close it.
@@ -58,11 +58,11 @@ func New(o Options) (*Tracer, error) {
 	if !(o.Sample >= 0 && o.Sample <= 1) {
 		return nil, fmt.Errorf("trace requests: the share %v is not from 0 to 1", o.Sample)
 	}
-	o.timeout = cmp.Or(o.timeout, exportTimeout)
+	o.ExportTimeout = cmp.Or(o.ExportTimeout, exportTimeout)
 	options := []otlptracegrpc.Option{
 		otlptracegrpc.WithEndpoint(o.Endpoint),
 		otlptracegrpc.WithHeaders(o.Headers), // also where there are none: the environment is not asked
-		otlptracegrpc.WithTimeout(o.timeout),
+		otlptracegrpc.WithTimeout(o.ExportTimeout),
 		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: false}), // what is lost is counted
 	}
 	if o.TLS == nil {
@@ -82,7 +82,7 @@ func newTracer(o Options, exporter sdk.SpanExporter) *Tracer {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	t := &Tracer{sample: o.Sample, queue: newQueue(exporter, cmp.Or(o.timeout, exportTimeout), logger.With("component", "tracing"))}
+	t := &Tracer{sample: o.Sample, queue: newQueue(exporter, cmp.Or(o.ExportTimeout, exportTimeout), logger.With("component", "tracing"))}
 	t.provider = sdk.NewTracerProvider(
 		sdk.WithSampler(sdk.AlwaysSample()), // what is not to be traced does not come here
 		sdk.WithSpanProcessor(t.queue),
@@ -137,6 +137,14 @@ func (t *Tracer) within(parent trace.SpanContextConfig, name string, begun time.
 func (t *Tracer) start(ctx context.Context, name string, begun time.Time, kind trace.SpanKind) *Span {
 	_, span := t.tracer.Start(ctx, name, trace.WithTimestamp(begun), trace.WithSpanKind(kind))
 	return &Span{tracer: t, span: span}
+}
+
+// Flush waits until what has ended by now is exported, or ctx ends.
+func (t *Tracer) Flush(ctx context.Context) error {
+	if t == nil {
+		return nil
+	}
+	return t.queue.ForceFlush(ctx)
 }
 
 // Close exports what waits, for a bounded time, and ends what New began. Spans that end later are dropped.

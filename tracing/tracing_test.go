@@ -2,71 +2,24 @@ package tracing
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
-	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	sdk "go.opentelemetry.io/otel/sdk/trace"
-	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"go.uber.org/goleak"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
+
+	"github.com/ostiary/ostiary/tracing/tracetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fakeCollector takes spans over OTLP.
-type fakeCollector struct {
-	collector.UnimplementedTraceServiceServer
-	mu      sync.Mutex
-	spans   map[string]*tracev1.Span // by name
-	headers metadata.MD
-}
-
-func (c *fakeCollector) Export(ctx context.Context, req *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.headers, _ = metadata.FromIncomingContext(ctx)
-	for _, r := range req.GetResourceSpans() {
-		for _, s := range r.GetScopeSpans() {
-			for _, span := range s.GetSpans() {
-				c.spans[span.GetName()] = span
-			}
-		}
-	}
-	return &collector.ExportTraceServiceResponse{}, nil
-}
-
-func startCollector(t *testing.T) (*fakeCollector, string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &fakeCollector{spans: map[string]*tracev1.Span{}}
-	server := grpc.NewServer()
-	collector.RegisterTraceServiceServer(server, c)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	t.Cleanup(func() {
-		server.Stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
-	return c, listener.Addr().String()
-}
-
 // TestSpansArrive: what a request did arrives at a collector, under the trace that the request brought, with the
 // operator's headers.
 func TestSpansArrive(t *testing.T) {
-	c, address := startCollector(t)
-	tracer, err := New(Options{Endpoint: address, Headers: map[string]string{"api-key": "s3cret"}, Version: "1", Node: "n1", timeout: time.Minute})
+	c := tracetest.Start(t)
+	tracer, err := New(Options{Endpoint: c.Address, Headers: map[string]string{"api-key": "s3cret"}, Version: "1", Node: "n1", ExportTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,32 +40,29 @@ func TestSpansArrive(t *testing.T) {
 	if got := request.TraceID(); got != trace {
 		t.Errorf("the trace is %s, want %s", got, trace)
 	}
-	if err := errors.Join(tracer.queue.ForceFlush(t.Context()), tracer.Close()); err != nil {
+	if err := errors.Join(tracer.Flush(t.Context()), tracer.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if got := tracer.Stats(); got != (Stats{Sent: 3}) {
 		t.Errorf("got %+v, want that three were sent", got)
 	}
 	tracer.Request("late", time.Now(), []string{"00-" + trace + "-" + parent + "-01"}, nil).End()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.spans) != 3 || c.headers.Get("api-key")[0] != "s3cret" {
-		t.Fatalf("got %d spans and the headers %v", len(c.spans), c.headers)
+	spans := map[string]tracetest.Span{}
+	for _, s := range c.Spans() {
+		spans[s.Name] = s
 	}
-	id := func(name string) string { return hex.EncodeToString(c.spans[name].GetSpanId()) }
-	for name, want := range map[string]string{"Check": parent, "view": id("Check"), "apply": id("view")} {
-		s := c.spans[name]
-		if got := hex.EncodeToString(s.GetParentSpanId()); got != want || hex.EncodeToString(s.GetTraceId()) != trace {
-			t.Errorf("%s is within %s, want %s", name, got, want)
-		}
-		if s.GetTraceState() != "vendor=x" {
-			t.Errorf("%s has the state %q", name, s.GetTraceState())
+	if len(spans) != 3 || c.Headers().Get("api-key")[0] != "s3cret" {
+		t.Fatalf("got %v and the headers %v", spans, c.Headers())
+	}
+	for name, want := range map[string]string{"Check": parent, "view": spans["Check"].ID, "apply": spans["view"].ID} {
+		if s := spans[name]; s.Parent != want || s.Trace != trace || s.State != "vendor=x" || s.Node != "n1" {
+			t.Errorf("%s: %+v, want it within %s", name, s, want)
 		}
 	}
-	if got := c.spans["apply"].GetStatus(); got.GetCode() != tracev1.Status_STATUS_CODE_ERROR || got.GetMessage() != "unavailable" {
-		t.Errorf("got status %v", got)
+	if s := spans["apply"]; !s.Failed || s.Failure != "unavailable" {
+		t.Errorf("got %+v", s)
 	}
-	if got := c.spans["Check"].GetAttributes(); len(got) != 2 || len(got[0].GetValue().GetStringValue()) > maxTextBytes+3 {
+	if got := spans["Check"].Attributes; len(got) != 2 || len(got["text"]) > maxTextBytes+2 || got["allowed"] != "true" || spans["view"].Attributes["revision"] != "7" {
 		t.Errorf("got attributes %v", got)
 	}
 }
@@ -201,7 +151,7 @@ func TestNothingWaits(t *testing.T) {
 
 	failing := newTracer(Options{Sample: 1}, &sink{err: errors.New("no")})
 	failing.Request("r", time.Now(), nil, nil).End()
-	if err := failing.queue.ForceFlush(t.Context()); err != nil {
+	if err := failing.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := failing.Stats(); got != (Stats{Failed: 1}) {
