@@ -96,7 +96,7 @@ func TestReadMetrics(t *testing.T) {
 
 func TestPlan(t *testing.T) {
 	for _, length := range []time.Duration{minLength, 2 * time.Minute, time.Hour, maxLength} {
-		p := planOf(length)
+		p := planOf(length, len(abuses))
 		sum := p.maximum + p.warmup + p.steady + p.abuse*time.Duration(len(abuses))
 		if sum != length || p.steady < length/3 || p.steady/p.pause < 9 {
 			t.Errorf("the plan of %s is %+v", length, p)

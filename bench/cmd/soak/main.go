@@ -30,6 +30,7 @@ type settings struct {
 	nodes  int
 	silent int
 	slow   int
+	only   string
 	output string
 }
 
@@ -40,15 +41,17 @@ func main() {
 	flag.IntVar(&s.nodes, "nodes", 1, "how many nodes: 1 or 3")
 	flag.IntVar(&s.silent, "silent", 10_000, "connections that send nothing")
 	flag.IntVar(&s.slow, "slow", 1_000, "slow readers of lists")
+	flag.StringVar(&s.only, "abuse", "", "only these sorts of abuse, with commas between (without: all)")
 	flag.StringVar(&s.output, "output", "text", "form of the report: text or json")
 	flag.Parse()
-	if err := s.check(); err != nil {
+	chosen, err := s.check()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	report, err := s.run(ctx)
+	report, err := s.run(ctx, chosen)
 	if report != nil {
 		if s.output == "json" {
 			encoder := json.NewEncoder(os.Stdout)
@@ -72,26 +75,30 @@ const (
 	maxSlow   = 10_000
 )
 
-func (s settings) check() error {
+// check returns the sorts of abuse that are asked for.
+func (s settings) check() ([]abuse, error) {
+	chosen, err := chooseAbuses(s.only)
 	switch {
+	case err != nil:
+		return nil, err
 	case flag.NArg() > 0:
-		return fmt.Errorf("%q is no flag", flag.Args())
+		return nil, fmt.Errorf("%q is no flag", flag.Args())
 	case s.length < minLength || s.length > maxLength:
-		return fmt.Errorf("-for %s is not between %s and %s", s.length, minLength, maxLength)
+		return nil, fmt.Errorf("-for %s is not between %s and %s", s.length, minLength, maxLength)
 	case s.nodes != 1 && s.nodes != 3:
-		return fmt.Errorf("-nodes %d is neither 1 nor 3", s.nodes)
+		return nil, fmt.Errorf("-nodes %d is neither 1 nor 3", s.nodes)
 	case s.silent < 0 || s.silent > maxSilent:
-		return fmt.Errorf("-silent %d is not between 0 and %d", s.silent, maxSilent)
+		return nil, fmt.Errorf("-silent %d is not between 0 and %d", s.silent, maxSilent)
 	case s.slow < 0 || s.slow > maxSlow:
-		return fmt.Errorf("-slow %d is not between 0 and %d", s.slow, maxSlow)
+		return nil, fmt.Errorf("-slow %d is not between 0 and %d", s.slow, maxSlow)
 	case s.output != "text" && s.output != "json":
-		return fmt.Errorf("-output %q is neither text nor json", s.output)
+		return nil, fmt.Errorf("-output %q is neither text nor json", s.output)
 	}
-	return nil
+	return chosen, nil
 }
 
 // run is the whole trial. The report is complete as far as the trial came.
-func (s settings) run(ctx context.Context) (r *report, err error) {
+func (s settings) run(ctx context.Context, chosen []abuse) (r *report, err error) {
 	dir, err := os.MkdirTemp("", "ostiary-soak-")
 	if err != nil {
 		return nil, err
@@ -116,7 +123,7 @@ func (s settings) run(ctx context.Context) (r *report, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare: %w", err)
 	}
-	t := &trial{settings: s, plan: planOf(s.length), cluster: c, scene: scene, report: newReport(s)}
+	t := &trial{settings: s, plan: planOf(s.length, len(chosen)), abuses: chosen, cluster: c, scene: scene, report: newReport(s)}
 	if err := t.play(ctx); err != nil {
 		return t.report, err
 	}

@@ -22,13 +22,16 @@ type plan struct {
 // samplesWanted is how many samples there are of the steady part, where it is long enough.
 const samplesWanted = 60
 
-func planOf(length time.Duration) plan {
+// planOf divides the time, of which abuse takes a third at most.
+func planOf(length time.Duration, abuses int) plan {
 	p := plan{
 		maximum: min(max(length/30, 3*time.Second), 20*time.Second),
 		warmup:  min(max(length/10, 5*time.Second), 2*time.Minute),
-		abuse:   min(length/3, 5*time.Minute) / time.Duration(len(abuses)),
 	}
-	p.steady = length - p.maximum - p.warmup - p.abuse*time.Duration(len(abuses))
+	if abuses > 0 {
+		p.abuse = min(length/3, 5*time.Minute) / time.Duration(abuses)
+	}
+	p.steady = length - p.maximum - p.warmup - p.abuse*time.Duration(abuses)
 	p.pause = max(p.steady/samplesWanted, 2*time.Second)
 	return p
 }
@@ -37,6 +40,7 @@ func planOf(length time.Duration) plan {
 type trial struct {
 	settings
 	plan    plan
+	abuses  []abuse
 	cluster *cluster
 	scene   *scene
 	report  *report
@@ -88,7 +92,7 @@ func (t *trial) load(ctx context.Context) error {
 		return err
 	}
 	t.report.SteadyChanges, t.report.SteadyNoted = t.mix.changes.Load()-changes, t.mix.noted.Load()-noted
-	for _, a := range abuses {
+	for _, a := range t.abuses {
 		if err := t.during(ctx, a.name, t.plan.abuse, a.run); err != nil {
 			return err
 		}
