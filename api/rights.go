@@ -344,11 +344,15 @@ func (s *Server) authorize(ctx context.Context, method string, req any) error {
 	return nil
 }
 
+// maxRightsAge bounds how old the view may be by which the rights of a caller are judged: a node that is cut off from
+// its cluster must not go on answering a caller whose rights were taken away elsewhere.
+const maxRightsAge = maxGateStaleness
+
 func (s *Server) allows(ctx context.Context, caller ostiary.Principal, needed right, req any) (bool, error) {
 	if needed.claim {
 		return caller == bootstrapPrincipal, nil
 	}
-	v, err := s.backend.View(ctx, ostiary.Freshness{})
+	v, err := s.backend.View(ctx, ostiary.Freshness{MaxStaleness: maxRightsAge})
 	if err != nil {
 		return false, err
 	}
