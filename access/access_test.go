@@ -3,9 +3,11 @@ package access_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -320,5 +322,49 @@ func TestAudited(t *testing.T) {
 		if !strings.Contains(string(rows[0].Body), part) {
 			t.Errorf("the row %s lacks %s", rows[0].Body, part)
 		}
+	}
+}
+
+// TestLog: changes are told newest first, narrowed to a target or a principal, and a page goes on where one ended.
+func TestLog(t *testing.T) {
+	w := newWorld(t)
+	shop := access.Target{Store: store}
+	for _, g := range []access.Grant{{Role: access.Reader, Principal: named("shop"), Target: shop},
+		{Role: access.Administrator, Principal: named("ops")}, {Role: access.Writer, Principal: named("shop"), Target: shop}} {
+		w.grant(g.Principal.Name, g.Role, g.Target)
+		time.Sleep(time.Millisecond) // rows of one moment lie in any order
+	}
+	if _, err := w.service.Revoke(w.as("test"), access.Grant{Principal: named("shop"), Role: access.Reader, Target: shop}, true); err != nil {
+		t.Fatal(err)
+	}
+	log := func(q access.Query, before string, limit int) (all []access.Change, text string) {
+		t.Helper()
+		all, err := w.service.Log(t.Context(), q, before, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range all {
+			if c.By != named("test") || c.Revision == 0 || c.TimeNanos == 0 {
+				t.Errorf("the change %+v", c)
+			}
+			text += fmt.Sprintf("%s %s %s %s\n", c.Kind, c.Grant.Principal, c.Grant.Role, c.Grant.Target)
+		}
+		return all, text
+	}
+	taken, all := "revoke preshared:shop reader store:"+store+"\n", ""
+	given := "grant preshared:shop writer store:" + store + "\n"
+	if _, all = log(access.Query{}, "", 10); all != taken+given+"grant preshared:ops administrator cluster\n"+strings.Replace(given, "writer", "reader", 1) {
+		t.Errorf("all changes:\n%s", all)
+	}
+	page, text := log(access.Query{Target: &shop}, "", 1)
+	if text != taken {
+		t.Errorf("the newest change of the store:\n%s", text)
+	}
+	if _, text = log(access.Query{Target: &shop}, page[0].ID, 1); text != given {
+		t.Errorf("the next change of the store:\n%s", text)
+	}
+	ops := named("ops")
+	if _, text = log(access.Query{Principal: &ops}, "", 10); text != "grant preshared:ops administrator cluster\n" {
+		t.Errorf("changes of ops:\n%s", text)
 	}
 }

@@ -33,10 +33,11 @@ type Backend interface {
 	Now() int64
 }
 
-// Changer commits changes of the system store. *identity.Service is one.
+// Changer commits changes of the system store, and tells of them. *identity.Service is one.
 type Changer interface {
 	ChangeSystem(ctx context.Context, action, resource string,
 		build func(v identity.View, m *ostiary.Mutation) error) (ostiary.Receipt, error)
+	SystemLog(ctx context.Context, before string, limit int) ([]identity.AuditRow, error)
 }
 
 // Service decides by the rights of callers, and changes them. Make one with New.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -82,20 +83,9 @@ func (a *accessService) RevokeAccess(ctx context.Context, req *ostiaryv1.RevokeA
 
 // ListAccess returns the roles in a target, or in all.
 func (a *accessService) ListAccess(ctx context.Context, req *ostiaryv1.ListAccessRequest) (*ostiaryv1.ListAccessResponse, error) {
-	var q access.Query
-	if req.GetPrincipal() != "" {
-		p, err := access.ParsePrincipal(req.GetPrincipal())
-		if err != nil {
-			return nil, err
-		}
-		q.Principal = &p
-	}
-	if req.GetTarget() != nil {
-		t := targetOf(req.GetTarget())
-		if err := t.Judge(); err != nil {
-			return nil, err
-		}
-		q.Target = &t
+	q, err := accessQuery(req)
+	if err != nil {
+		return nil, err
 	}
 	all, more, err := a.server.access.List(ctx, q)
 	if err != nil {
@@ -104,6 +94,55 @@ func (a *accessService) ListAccess(ctx context.Context, req *ostiaryv1.ListAcces
 	resp := &ostiaryv1.ListAccessResponse{Truncated: more}
 	for _, g := range all {
 		resp.Grants = append(resp.Grants, wireGrant(g))
+	}
+	return resp, nil
+}
+
+// accessQuery reads what a list of roles, or of their changes, is narrowed to.
+func accessQuery(req interface {
+	GetPrincipal() string
+	GetTarget() *ostiaryv1.AccessTarget
+}) (q access.Query, err error) {
+	if req.GetPrincipal() != "" {
+		p, err := access.ParsePrincipal(req.GetPrincipal())
+		if err != nil {
+			return q, err
+		}
+		q.Principal = &p
+	}
+	if req.GetTarget() != nil {
+		t := targetOf(req.GetTarget())
+		if err := t.Judge(); err != nil {
+			return q, err
+		}
+		q.Target = &t
+	}
+	return q, nil
+}
+
+// ListAccessChanges returns who gave or took which role.
+func (a *accessService) ListAccessChanges(
+	ctx context.Context, req *ostiaryv1.ListAccessChangesRequest,
+) (*ostiaryv1.ListAccessChangesResponse, error) {
+	q, err := accessQuery(req)
+	if err != nil {
+		return nil, err
+	}
+	scope := pageScope{kind: pageAccessChanges, filter: fmt.Sprintf("%q %v %s", req.GetPrincipal(), req.GetTarget() != nil, targetOf(req.GetTarget()))}
+	page, next, err := identityPage(ctx, a.server, scope, req.GetPageToken(), req.GetPageSize(),
+		func(before string, limit int) ([]access.Change, error) {
+			return a.server.access.Log(ctx, q, before, limit)
+		},
+		func(c access.Change) string { return c.ID })
+	if err != nil {
+		return nil, err
+	}
+	resp := &ostiaryv1.ListAccessChangesResponse{NextPageToken: next}
+	for _, c := range page {
+		wire := &ostiaryv1.AccessChange{Time: stamp(c.TimeNanos), By: c.By.String(), Kind: string(c.Kind),
+			Grant: wireGrant(c.Grant), Revision: uint64(c.Revision), RequestId: c.RequestID}
+		wire.Grant.CreatedAt = nil
+		resp.Changes = append(resp.Changes, wire)
 	}
 	return resp, nil
 }

@@ -29,6 +29,7 @@ const (
 	pageApplications
 	pageDeliveries
 	pageLetters
+	pageAccessChanges
 )
 
 // pageScope is what a page token is bound to: the list, the store, and what narrows the list.

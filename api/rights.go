@@ -268,11 +268,12 @@ var rights = map[string]right{
 	ostiaryv1.SessionService_SetSessionSubjects_FullMethodName:       governs(ofStore),
 	ostiaryv1.SessionService_GetSessionSubjects_FullMethodName:       reads(ofStore),
 
-	ostiaryv1.AccessService_GrantAccess_FullMethodName:   governs(ofGrant),
-	ostiaryv1.AccessService_RevokeAccess_FullMethodName:  governs(ofGrant),
-	ostiaryv1.AccessService_ListAccess_FullMethodName:    governs(ofTarget),
-	ostiaryv1.AccessService_ExplainAccess_FullMethodName: governs(ofTarget),
-	ostiaryv1.AccessService_ClaimCluster_FullMethodName:  claim,
+	ostiaryv1.AccessService_GrantAccess_FullMethodName:       governs(ofGrant),
+	ostiaryv1.AccessService_RevokeAccess_FullMethodName:      governs(ofGrant),
+	ostiaryv1.AccessService_ListAccess_FullMethodName:        governs(ofTarget),
+	ostiaryv1.AccessService_ExplainAccess_FullMethodName:     governs(ofTarget),
+	ostiaryv1.AccessService_ListAccessChanges_FullMethodName: governs(ofTarget),
+	ostiaryv1.AccessService_ClaimCluster_FullMethodName:      claim,
 
 	ostiaryv1.OutboxService_CreateApplication_FullMethodName:   governs(ofStore),
 	ostiaryv1.OutboxService_UpdateApplication_FullMethodName:   governs(ofStore),

@@ -53,3 +53,25 @@ func ManagedElsewhere(v Documents, store, organization, user string) (bool, erro
 	body, err := decode[managedBody](d)
 	return body.Organization != organization, err
 }
+
+// SystemLog returns up to limit rows about changes of the system store, newest first, from before a row of it on;
+// with an empty before, from the newest on. They are kept as long as those of other stores.
+func (s *Service) SystemLog(ctx context.Context, before string, limit int) (rows []AuditRow, err error) {
+	v, err := s.backend.View(ctx, ostiary.Freshness{Linearizable: true})
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	docs, err := v.Documents(auditOf(SystemStore), before, limit, true)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range docs {
+		row, err := decodeAudit(d)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}

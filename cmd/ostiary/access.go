@@ -35,7 +35,7 @@ stays. PRINCIPAL, ROLE and TARGET are as for 'ostiary access grant'.`,
 			func(ctx context.Context, c ostiaryv1.AccessServiceClient, g *ostiaryv1.AccessGrant) (proto.Message, error) {
 				return c.RevokeAccess(ctx, &ostiaryv1.RevokeAccessRequest{Grant: g})
 			}),
-		newAccessListCommand(a), newAccessExplainCommand(a), newAccessBootstrapCommand(a),
+		newAccessListCommand(a), newAccessLogCommand(a), newAccessExplainCommand(a), newAccessBootstrapCommand(a),
 	}
 	for _, cmd := range remote {
 		a.addClientFlags(cmd)

@@ -85,6 +85,15 @@ func TestAccess(t *testing.T) {
 	c.want(exitDone, "revoked", ops, "access", "revoke", "preshared:shop", "reader", "store:acme")
 	c.want(exitFailed, refused, shop, "store", "list")
 
+	log := strings.Split(c.want(exitDone, "preshared:shop", ops, "access", "log", "store:acme"), "\n")
+	if len(log) != 3 || !strings.Contains(log[1], "revoke  preshared:shop  reader  store:"+acme) || !strings.Contains(log[2], "grant ") {
+		t.Errorf("the log of a store:\n%s", strings.Join(log, "\n"))
+	}
+	c.want(exitDone, "claim   preshared:ops", ops, "access", "log", "--principal", "preshared:ops")
+	c.want(exitDone, "there are more", ops, "access", "log", "--limit", "2")
+	c.want(exitUsage, "--limit 0", ops, "access", "log", "--limit", "0")
+	c.want(exitFailed, refused, shop, "access", "log", "store:acme")
+
 	c.want(exitUsage, "target", ops, "access", "grant", "preshared:shop", "reader", "acme")
 	c.want(exitUsage, "role", ops, "access", "grant", "preshared:shop", "owner", "cluster")
 	c.want(exitFailed, "principal", ops, "access", "grant", "shop", "reader", "cluster")

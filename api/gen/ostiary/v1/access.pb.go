@@ -591,6 +591,220 @@ func (x *ExplainAccessResponse) GetText() string {
 	return ""
 }
 
+// AccessChange is a role that was given or taken.
+type AccessChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Time  *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Who did it. Example: "preshared:ops".
+	By string `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	// "grant", "revoke", or "claim" for the first administrator by a bootstrap credential.
+	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	// What was given or taken.
+	Grant *AccessGrant `protobuf:"bytes,4,opt,name=grant,proto3" json:"grant,omitempty"`
+	// The revision of the change.
+	Revision uint64 `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The id of the request, as it stands in logs.
+	RequestId     string `protobuf:"bytes,6,opt,name=request_id,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessChange) Reset() {
+	*x = AccessChange{}
+	mi := &file_ostiary_v1_access_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessChange) ProtoMessage() {}
+
+func (x *AccessChange) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_access_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessChange.ProtoReflect.Descriptor instead.
+func (*AccessChange) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_access_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *AccessChange) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *AccessChange) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *AccessChange) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *AccessChange) GetGrant() *AccessGrant {
+	if x != nil {
+		return x.Grant
+	}
+	return nil
+}
+
+func (x *AccessChange) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *AccessChange) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type ListAccessChangesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only changes of the roles of this principal. Empty: of all.
+	Principal string `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Only changes of roles in this target. Unset: in all.
+	Target *AccessTarget `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	// 0 means 100.
+	PageSize      int32  `protobuf:"varint,3,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,4,opt,name=page_token,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAccessChangesRequest) Reset() {
+	*x = ListAccessChangesRequest{}
+	mi := &file_ostiary_v1_access_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAccessChangesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAccessChangesRequest) ProtoMessage() {}
+
+func (x *ListAccessChangesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_access_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAccessChangesRequest.ProtoReflect.Descriptor instead.
+func (*ListAccessChangesRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_access_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ListAccessChangesRequest) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *ListAccessChangesRequest) GetTarget() *AccessTarget {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *ListAccessChangesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAccessChangesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListAccessChangesResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Changes []*AccessChange        `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	// Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAccessChangesResponse) Reset() {
+	*x = ListAccessChangesResponse{}
+	mi := &file_ostiary_v1_access_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAccessChangesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAccessChangesResponse) ProtoMessage() {}
+
+func (x *ListAccessChangesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_access_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAccessChangesResponse.ProtoReflect.Descriptor instead.
+func (*ListAccessChangesResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_access_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ListAccessChangesResponse) GetChanges() []*AccessChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ListAccessChangesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 type ClaimClusterRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who becomes the administrator. Example: "preshared:ops".
@@ -601,7 +815,7 @@ type ClaimClusterRequest struct {
 
 func (x *ClaimClusterRequest) Reset() {
 	*x = ClaimClusterRequest{}
-	mi := &file_ostiary_v1_access_proto_msgTypes[10]
+	mi := &file_ostiary_v1_access_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -613,7 +827,7 @@ func (x *ClaimClusterRequest) String() string {
 func (*ClaimClusterRequest) ProtoMessage() {}
 
 func (x *ClaimClusterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_access_proto_msgTypes[10]
+	mi := &file_ostiary_v1_access_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -626,7 +840,7 @@ func (x *ClaimClusterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimClusterRequest.ProtoReflect.Descriptor instead.
 func (*ClaimClusterRequest) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_access_proto_rawDescGZIP(), []int{10}
+	return file_ostiary_v1_access_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ClaimClusterRequest) GetPrincipal() string {
@@ -644,7 +858,7 @@ type ClaimClusterResponse struct {
 
 func (x *ClaimClusterResponse) Reset() {
 	*x = ClaimClusterResponse{}
-	mi := &file_ostiary_v1_access_proto_msgTypes[11]
+	mi := &file_ostiary_v1_access_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -656,7 +870,7 @@ func (x *ClaimClusterResponse) String() string {
 func (*ClaimClusterResponse) ProtoMessage() {}
 
 func (x *ClaimClusterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_access_proto_msgTypes[11]
+	mi := &file_ostiary_v1_access_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -669,7 +883,7 @@ func (x *ClaimClusterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimClusterResponse.ProtoReflect.Descriptor instead.
 func (*ClaimClusterResponse) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_access_proto_rawDescGZIP(), []int{11}
+	return file_ostiary_v1_access_proto_rawDescGZIP(), []int{14}
 }
 
 var File_ostiary_v1_access_proto protoreflect.FileDescriptor
@@ -707,7 +921,26 @@ const file_ostiary_v1_access_proto_rawDesc = "" +
 	"\x15ExplainAccessResponse\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12+\n" +
 	"\x04root\x18\x02 \x01(\v2\x17.ostiary.v1.ExplainNodeR\x04root\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"3\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"\xcd\x01\n" +
+	"\fAccessChange\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x0e\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12-\n" +
+	"\x05grant\x18\x04 \x01(\v2\x17.ostiary.v1.AccessGrantR\x05grant\x12\x1a\n" +
+	"\brevision\x18\x05 \x01(\x04R\brevision\x12\x1e\n" +
+	"\n" +
+	"request_id\x18\x06 \x01(\tR\n" +
+	"request_id\"\xa8\x01\n" +
+	"\x18ListAccessChangesRequest\x12\x1c\n" +
+	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x120\n" +
+	"\x06target\x18\x02 \x01(\v2\x18.ostiary.v1.AccessTargetR\x06target\x12\x1c\n" +
+	"\tpage_size\x18\x03 \x01(\x05R\tpage_size\x12\x1e\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\n" +
+	"page_token\"y\n" +
+	"\x19ListAccessChangesResponse\x122\n" +
+	"\achanges\x18\x01 \x03(\v2\x18.ostiary.v1.AccessChangeR\achanges\x12(\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\x0fnext_page_token\"3\n" +
 	"\x13ClaimClusterRequest\x12\x1c\n" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\"\x16\n" +
 	"\x14ClaimClusterResponse*x\n" +
@@ -716,13 +949,14 @@ const file_ostiary_v1_access_proto_rawDesc = "" +
 	"\x17ACCESS_ROLE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12ACCESS_ROLE_READER\x10\x01\x12\x16\n" +
 	"\x12ACCESS_ROLE_WRITER\x10\x02\x12\x1d\n" +
-	"\x19ACCESS_ROLE_ADMINISTRATOR\x10\x032\xa8\x03\n" +
+	"\x19ACCESS_ROLE_ADMINISTRATOR\x10\x032\x8a\x04\n" +
 	"\rAccessService\x12N\n" +
 	"\vGrantAccess\x12\x1e.ostiary.v1.GrantAccessRequest\x1a\x1f.ostiary.v1.GrantAccessResponse\x12Q\n" +
 	"\fRevokeAccess\x12\x1f.ostiary.v1.RevokeAccessRequest\x1a .ostiary.v1.RevokeAccessResponse\x12K\n" +
 	"\n" +
 	"ListAccess\x12\x1d.ostiary.v1.ListAccessRequest\x1a\x1e.ostiary.v1.ListAccessResponse\x12T\n" +
-	"\rExplainAccess\x12 .ostiary.v1.ExplainAccessRequest\x1a!.ostiary.v1.ExplainAccessResponse\x12Q\n" +
+	"\rExplainAccess\x12 .ostiary.v1.ExplainAccessRequest\x1a!.ostiary.v1.ExplainAccessResponse\x12`\n" +
+	"\x11ListAccessChanges\x12$.ostiary.v1.ListAccessChangesRequest\x1a%.ostiary.v1.ListAccessChangesResponse\x12Q\n" +
 	"\fClaimCluster\x12\x1f.ostiary.v1.ClaimClusterRequest\x1a .ostiary.v1.ClaimClusterResponseB9Z7github.com/ostiary/ostiary/api/gen/ostiary/v1;ostiaryv1b\x06proto3"
 
 var (
@@ -738,50 +972,59 @@ func file_ostiary_v1_access_proto_rawDescGZIP() []byte {
 }
 
 var file_ostiary_v1_access_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ostiary_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_ostiary_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_ostiary_v1_access_proto_goTypes = []any{
-	(AccessRole)(0),               // 0: ostiary.v1.AccessRole
-	(*AccessTarget)(nil),          // 1: ostiary.v1.AccessTarget
-	(*AccessGrant)(nil),           // 2: ostiary.v1.AccessGrant
-	(*GrantAccessRequest)(nil),    // 3: ostiary.v1.GrantAccessRequest
-	(*GrantAccessResponse)(nil),   // 4: ostiary.v1.GrantAccessResponse
-	(*RevokeAccessRequest)(nil),   // 5: ostiary.v1.RevokeAccessRequest
-	(*RevokeAccessResponse)(nil),  // 6: ostiary.v1.RevokeAccessResponse
-	(*ListAccessRequest)(nil),     // 7: ostiary.v1.ListAccessRequest
-	(*ListAccessResponse)(nil),    // 8: ostiary.v1.ListAccessResponse
-	(*ExplainAccessRequest)(nil),  // 9: ostiary.v1.ExplainAccessRequest
-	(*ExplainAccessResponse)(nil), // 10: ostiary.v1.ExplainAccessResponse
-	(*ClaimClusterRequest)(nil),   // 11: ostiary.v1.ClaimClusterRequest
-	(*ClaimClusterResponse)(nil),  // 12: ostiary.v1.ClaimClusterResponse
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*ExplainNode)(nil),           // 14: ostiary.v1.ExplainNode
+	(AccessRole)(0),                   // 0: ostiary.v1.AccessRole
+	(*AccessTarget)(nil),              // 1: ostiary.v1.AccessTarget
+	(*AccessGrant)(nil),               // 2: ostiary.v1.AccessGrant
+	(*GrantAccessRequest)(nil),        // 3: ostiary.v1.GrantAccessRequest
+	(*GrantAccessResponse)(nil),       // 4: ostiary.v1.GrantAccessResponse
+	(*RevokeAccessRequest)(nil),       // 5: ostiary.v1.RevokeAccessRequest
+	(*RevokeAccessResponse)(nil),      // 6: ostiary.v1.RevokeAccessResponse
+	(*ListAccessRequest)(nil),         // 7: ostiary.v1.ListAccessRequest
+	(*ListAccessResponse)(nil),        // 8: ostiary.v1.ListAccessResponse
+	(*ExplainAccessRequest)(nil),      // 9: ostiary.v1.ExplainAccessRequest
+	(*ExplainAccessResponse)(nil),     // 10: ostiary.v1.ExplainAccessResponse
+	(*AccessChange)(nil),              // 11: ostiary.v1.AccessChange
+	(*ListAccessChangesRequest)(nil),  // 12: ostiary.v1.ListAccessChangesRequest
+	(*ListAccessChangesResponse)(nil), // 13: ostiary.v1.ListAccessChangesResponse
+	(*ClaimClusterRequest)(nil),       // 14: ostiary.v1.ClaimClusterRequest
+	(*ClaimClusterResponse)(nil),      // 15: ostiary.v1.ClaimClusterResponse
+	(*timestamppb.Timestamp)(nil),     // 16: google.protobuf.Timestamp
+	(*ExplainNode)(nil),               // 17: ostiary.v1.ExplainNode
 }
 var file_ostiary_v1_access_proto_depIdxs = []int32{
 	0,  // 0: ostiary.v1.AccessGrant.role:type_name -> ostiary.v1.AccessRole
 	1,  // 1: ostiary.v1.AccessGrant.target:type_name -> ostiary.v1.AccessTarget
-	13, // 2: ostiary.v1.AccessGrant.created_at:type_name -> google.protobuf.Timestamp
+	16, // 2: ostiary.v1.AccessGrant.created_at:type_name -> google.protobuf.Timestamp
 	2,  // 3: ostiary.v1.GrantAccessRequest.grant:type_name -> ostiary.v1.AccessGrant
 	2,  // 4: ostiary.v1.RevokeAccessRequest.grant:type_name -> ostiary.v1.AccessGrant
 	1,  // 5: ostiary.v1.ListAccessRequest.target:type_name -> ostiary.v1.AccessTarget
 	2,  // 6: ostiary.v1.ListAccessResponse.grants:type_name -> ostiary.v1.AccessGrant
 	0,  // 7: ostiary.v1.ExplainAccessRequest.role:type_name -> ostiary.v1.AccessRole
 	1,  // 8: ostiary.v1.ExplainAccessRequest.target:type_name -> ostiary.v1.AccessTarget
-	14, // 9: ostiary.v1.ExplainAccessResponse.root:type_name -> ostiary.v1.ExplainNode
-	3,  // 10: ostiary.v1.AccessService.GrantAccess:input_type -> ostiary.v1.GrantAccessRequest
-	5,  // 11: ostiary.v1.AccessService.RevokeAccess:input_type -> ostiary.v1.RevokeAccessRequest
-	7,  // 12: ostiary.v1.AccessService.ListAccess:input_type -> ostiary.v1.ListAccessRequest
-	9,  // 13: ostiary.v1.AccessService.ExplainAccess:input_type -> ostiary.v1.ExplainAccessRequest
-	11, // 14: ostiary.v1.AccessService.ClaimCluster:input_type -> ostiary.v1.ClaimClusterRequest
-	4,  // 15: ostiary.v1.AccessService.GrantAccess:output_type -> ostiary.v1.GrantAccessResponse
-	6,  // 16: ostiary.v1.AccessService.RevokeAccess:output_type -> ostiary.v1.RevokeAccessResponse
-	8,  // 17: ostiary.v1.AccessService.ListAccess:output_type -> ostiary.v1.ListAccessResponse
-	10, // 18: ostiary.v1.AccessService.ExplainAccess:output_type -> ostiary.v1.ExplainAccessResponse
-	12, // 19: ostiary.v1.AccessService.ClaimCluster:output_type -> ostiary.v1.ClaimClusterResponse
-	15, // [15:20] is the sub-list for method output_type
-	10, // [10:15] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	17, // 9: ostiary.v1.ExplainAccessResponse.root:type_name -> ostiary.v1.ExplainNode
+	16, // 10: ostiary.v1.AccessChange.time:type_name -> google.protobuf.Timestamp
+	2,  // 11: ostiary.v1.AccessChange.grant:type_name -> ostiary.v1.AccessGrant
+	1,  // 12: ostiary.v1.ListAccessChangesRequest.target:type_name -> ostiary.v1.AccessTarget
+	11, // 13: ostiary.v1.ListAccessChangesResponse.changes:type_name -> ostiary.v1.AccessChange
+	3,  // 14: ostiary.v1.AccessService.GrantAccess:input_type -> ostiary.v1.GrantAccessRequest
+	5,  // 15: ostiary.v1.AccessService.RevokeAccess:input_type -> ostiary.v1.RevokeAccessRequest
+	7,  // 16: ostiary.v1.AccessService.ListAccess:input_type -> ostiary.v1.ListAccessRequest
+	9,  // 17: ostiary.v1.AccessService.ExplainAccess:input_type -> ostiary.v1.ExplainAccessRequest
+	12, // 18: ostiary.v1.AccessService.ListAccessChanges:input_type -> ostiary.v1.ListAccessChangesRequest
+	14, // 19: ostiary.v1.AccessService.ClaimCluster:input_type -> ostiary.v1.ClaimClusterRequest
+	4,  // 20: ostiary.v1.AccessService.GrantAccess:output_type -> ostiary.v1.GrantAccessResponse
+	6,  // 21: ostiary.v1.AccessService.RevokeAccess:output_type -> ostiary.v1.RevokeAccessResponse
+	8,  // 22: ostiary.v1.AccessService.ListAccess:output_type -> ostiary.v1.ListAccessResponse
+	10, // 23: ostiary.v1.AccessService.ExplainAccess:output_type -> ostiary.v1.ExplainAccessResponse
+	13, // 24: ostiary.v1.AccessService.ListAccessChanges:output_type -> ostiary.v1.ListAccessChangesResponse
+	15, // 25: ostiary.v1.AccessService.ClaimCluster:output_type -> ostiary.v1.ClaimClusterResponse
+	20, // [20:26] is the sub-list for method output_type
+	14, // [14:20] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_access_proto_init() }
@@ -796,7 +1039,7 @@ func file_ostiary_v1_access_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_access_proto_rawDesc), len(file_ostiary_v1_access_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

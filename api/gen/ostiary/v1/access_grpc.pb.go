@@ -19,11 +19,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AccessService_GrantAccess_FullMethodName   = "/ostiary.v1.AccessService/GrantAccess"
-	AccessService_RevokeAccess_FullMethodName  = "/ostiary.v1.AccessService/RevokeAccess"
-	AccessService_ListAccess_FullMethodName    = "/ostiary.v1.AccessService/ListAccess"
-	AccessService_ExplainAccess_FullMethodName = "/ostiary.v1.AccessService/ExplainAccess"
-	AccessService_ClaimCluster_FullMethodName  = "/ostiary.v1.AccessService/ClaimCluster"
+	AccessService_GrantAccess_FullMethodName       = "/ostiary.v1.AccessService/GrantAccess"
+	AccessService_RevokeAccess_FullMethodName      = "/ostiary.v1.AccessService/RevokeAccess"
+	AccessService_ListAccess_FullMethodName        = "/ostiary.v1.AccessService/ListAccess"
+	AccessService_ExplainAccess_FullMethodName     = "/ostiary.v1.AccessService/ExplainAccess"
+	AccessService_ListAccessChanges_FullMethodName = "/ostiary.v1.AccessService/ListAccessChanges"
+	AccessService_ClaimCluster_FullMethodName      = "/ostiary.v1.AccessService/ClaimCluster"
 )
 
 // AccessServiceClient is the client API for AccessService service.
@@ -52,6 +53,11 @@ type AccessServiceClient interface {
 	ListAccess(ctx context.Context, in *ListAccessRequest, opts ...grpc.CallOption) (*ListAccessResponse, error)
 	// ExplainAccess says whether a principal has a role in a target, and why.
 	ExplainAccess(ctx context.Context, in *ExplainAccessRequest, opts ...grpc.CallOption) (*ExplainAccessResponse, error)
+	// ListAccessChanges returns who gave or took which role when, newest first: those of roles in one target, or in all of
+	// them, which needs an administrator of the cluster. They are kept for serve --audit-retention.
+	// Errors: RESOURCE_EXHAUSTED where a page of changes is not among the newest 100,000.
+	// Limits: 1,000 a page.
+	ListAccessChanges(ctx context.Context, in *ListAccessChangesRequest, opts ...grpc.CallOption) (*ListAccessChangesResponse, error)
 	// ClaimCluster makes a principal the first administrator of the cluster. The caller shows the bootstrap credential
 	// in place of a key, which then is void.
 	// Errors: PERMISSION_DENIED where the credential does not count.
@@ -106,6 +112,16 @@ func (c *accessServiceClient) ExplainAccess(ctx context.Context, in *ExplainAcce
 	return out, nil
 }
 
+func (c *accessServiceClient) ListAccessChanges(ctx context.Context, in *ListAccessChangesRequest, opts ...grpc.CallOption) (*ListAccessChangesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAccessChangesResponse)
+	err := c.cc.Invoke(ctx, AccessService_ListAccessChanges_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *accessServiceClient) ClaimCluster(ctx context.Context, in *ClaimClusterRequest, opts ...grpc.CallOption) (*ClaimClusterResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ClaimClusterResponse)
@@ -142,6 +158,11 @@ type AccessServiceServer interface {
 	ListAccess(context.Context, *ListAccessRequest) (*ListAccessResponse, error)
 	// ExplainAccess says whether a principal has a role in a target, and why.
 	ExplainAccess(context.Context, *ExplainAccessRequest) (*ExplainAccessResponse, error)
+	// ListAccessChanges returns who gave or took which role when, newest first: those of roles in one target, or in all of
+	// them, which needs an administrator of the cluster. They are kept for serve --audit-retention.
+	// Errors: RESOURCE_EXHAUSTED where a page of changes is not among the newest 100,000.
+	// Limits: 1,000 a page.
+	ListAccessChanges(context.Context, *ListAccessChangesRequest) (*ListAccessChangesResponse, error)
 	// ClaimCluster makes a principal the first administrator of the cluster. The caller shows the bootstrap credential
 	// in place of a key, which then is void.
 	// Errors: PERMISSION_DENIED where the credential does not count.
@@ -167,6 +188,9 @@ func (UnimplementedAccessServiceServer) ListAccess(context.Context, *ListAccessR
 }
 func (UnimplementedAccessServiceServer) ExplainAccess(context.Context, *ExplainAccessRequest) (*ExplainAccessResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExplainAccess not implemented")
+}
+func (UnimplementedAccessServiceServer) ListAccessChanges(context.Context, *ListAccessChangesRequest) (*ListAccessChangesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAccessChanges not implemented")
 }
 func (UnimplementedAccessServiceServer) ClaimCluster(context.Context, *ClaimClusterRequest) (*ClaimClusterResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ClaimCluster not implemented")
@@ -264,6 +288,24 @@ func _AccessService_ExplainAccess_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AccessService_ListAccessChanges_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAccessChangesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccessServiceServer).ListAccessChanges(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccessService_ListAccessChanges_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccessServiceServer).ListAccessChanges(ctx, req.(*ListAccessChangesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AccessService_ClaimCluster_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ClaimClusterRequest)
 	if err := dec(in); err != nil {
@@ -304,6 +346,10 @@ var AccessService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ExplainAccess",
 			Handler:    _AccessService_ExplainAccess_Handler,
+		},
+		{
+			MethodName: "ListAccessChanges",
+			Handler:    _AccessService_ListAccessChanges_Handler,
 		},
 		{
 			MethodName: "ClaimCluster",
