@@ -234,13 +234,13 @@ func TestReadmeFirstMinutes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, found := strings.Cut(string(text), "    cat > store.fga.yaml <<'EOF'\n")
-	file, rest, closed := strings.Cut(rest, "    EOF\n")
-	if !found || !closed || !strings.HasPrefix(rest, "    ostiary dev store.fga.yaml\n") {
+	_, rest, found := strings.Cut(string(text), "\ncat > store.fga.yaml <<'EOF'\n")
+	file, rest, closed := strings.Cut(rest, "\nEOF\n")
+	if !found || !closed || !strings.HasPrefix(rest, "ostiary dev store.fga.yaml\n") {
 		t.Fatal("the README has no store file to serve")
 	}
 	store := filepath.Join(t.TempDir(), "store.fga.yaml")
-	writeFile(t, store, regexp.MustCompile(`(?m)^    `).ReplaceAllString(file, ""))
+	writeFile(t, store, file+"\n")
 	d := startDev(t, store)
 	d.wait(0, "pass  an owner views", "curl -s", "Watching ")
 	if !d.allowed("user:ann", "viewer", "doc:plan") {
