@@ -82,6 +82,7 @@ type Options struct {
 	// Tracer traces requests. Nil: none are traced.
 	Tracer *tracing.Tracer
 	Limits Limits
+	TLS    TLS
 	CORS   CORS
 	// AuthZENBaseURL is the URL at which clients reach the HTTP surface. AuthZEN's discovery publishes it,
 	// and is refused without it.
@@ -119,6 +120,7 @@ type Server struct {
 	observer      Observer // may be nil
 	tracer        *tracing.Tracer
 	limits        Limits
+	tls           TLS
 	cors          CORS
 	onServing     func()
 	idTokens      IDTokens               // nil: none are judged
@@ -183,6 +185,7 @@ func NewServer(o Options) (*Server, error) {
 		observer:      o.Observer,
 		tracer:        o.Tracer,
 		limits:        limits,
+		tls:           o.TLS,
 		cors:          o.CORS,
 		onServing:     o.OnServing,
 		judgeURL:      o.JudgeURL,
@@ -243,7 +246,7 @@ func (s *Server) Serve(ctx context.Context, grpcListener, httpListener net.Liste
 	failed := make(chan error, 2) // one slot for each goroutine
 	var serving sync.WaitGroup
 	serving.Go(func() { failed <- describe("serve gRPC", grpcServer.Serve(grpcListener)) })
-	serving.Go(func() { failed <- describe("serve HTTP", httpServer.Serve(httpListener)) })
+	serving.Go(func() { failed <- describe("serve HTTP", s.serveHTTP(httpServer, httpListener)) })
 	if s.onServing != nil {
 		s.onServing()
 	}
@@ -298,7 +301,11 @@ func (s *Server) drain(grpcServer *grpc.Server, httpServer *http.Server) {
 const streamWorkersPerCore = 16
 
 func (s *Server) newGRPCServer() *grpc.Server {
-	server := grpc.NewServer(
+	var secured []grpc.ServerOption
+	if s.tls.GRPC != nil {
+		secured = append(secured, grpc.Creds(newTransport(s.tls.GRPC)))
+	}
+	server := grpc.NewServer(append(secured,
 		grpc.MaxRecvMsgSize(s.limits.MaxMessageBytes),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.MaxConcurrentStreams(maxStreamsPerConn),
@@ -307,7 +314,7 @@ func (s *Server) newGRPCServer() *grpc.Server {
 		grpc.InTapHandle(keepMetadata),
 		grpc.UnaryInterceptor(s.interceptUnary),
 		grpc.StreamInterceptor(s.interceptStream),
-	)
+	)...)
 	openfgav1.RegisterOpenFGAServiceServer(server, s)
 	authzenv1.RegisterAuthZenServiceServer(server, &authzenService{server: s})
 	ostiaryv1.RegisterOstiaryServiceServer(server, &ostiaryService{server: s})

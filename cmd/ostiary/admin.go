@@ -87,12 +87,16 @@ func (i *instruments) handler() http.Handler {
 	return mux
 }
 
+// maxAdminHeader bounds what operators send.
+const maxAdminHeader = 64 << 10
+
 // adminDrain is what a scrape under way has when the node stops.
 const adminDrain = time.Second
 
 // serveAdmin serves the handler until ctx ends. A failure is logged: metrics do not stop a node.
 func serveAdmin(ctx context.Context, listener net.Listener, handler http.Handler, logger *slog.Logger) {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute,
+		MaxHeaderBytes: maxAdminHeader, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)

@@ -24,6 +24,8 @@ type app struct {
 	outTerminal, errTerminal bool
 	// progressEvery is the pause between two plain progress lines where err is not a terminal.
 	progressEvery time.Duration
+	// reloadEvery is how often a server looks at files that may have changed; 0: reload.Pause.
+	reloadEvery time.Duration
 	// followEvery is how often 'connection log --follow' asks; zero means logPeriod.
 	followEvery time.Duration
 	// ready is told the addresses once the server serves; nil tells nobody.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
@@ -34,15 +33,17 @@ type clientFlags struct {
 	token   string
 	store   string
 	timeout time.Duration
+	tls     clientTLSFlags
 }
 
 // addClientFlags gives cmd and the commands below it the flags of a client.
 func (a *app) addClientFlags(cmd *cobra.Command) *cobra.Command {
 	flags := cmd.PersistentFlags()
-	flags.StringVar(&a.client.server, "server", "127.0.0.1:8081", "gRPC address of the server")
+	flags.StringVar(&a.client.server, "server", "127.0.0.1:8081", "gRPC address of the server; https://HOST:PORT for TLS")
 	flags.StringVar(&a.client.token, "token", "", "pre-shared key to authenticate with")
 	flags.DurationVar(&a.client.timeout, "timeout", 30*time.Second, "time that one call may take")
 	fromEnv(flags, "server", "token", "timeout")
+	a.client.tls.register(flags)
 	return cmd
 }
 
@@ -63,13 +64,17 @@ type client struct {
 
 // dial prepares a connection; the network is first touched by a call. Close it.
 func (a *app) dial() (*client, error) {
+	address, transport, err := a.client.tls.credentials(a.client.server)
+	if err != nil {
+		return nil, err
+	}
 	options := []grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(transport),
 		grpc.WithChainUnaryInterceptor(a.intercept),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswerBytes)),
 		grpc.WithUserAgent("ostiary-cli"),
 	}
-	conn, err := grpc.NewClient(a.client.server, options...)
+	conn, err := grpc.NewClient(address, options...)
 	if err != nil {
 		return nil, usagef("--server %q: %v", a.client.server, err)
 	}

@@ -51,7 +51,7 @@ Nothing is changed, but for a file of 4 KiB in the data folder, which is removed
 func examine(ctx context.Context, flags serveFlags) []finding {
 	var all []finding
 	for _, check := range []func(context.Context, serveFlags) []finding{
-		checkSettings, checkFolder, checkMemory, checkOpenFiles, checkClock, checkCertificate, checkSecrets, checkPeers, checkServer,
+		checkSettings, checkFolder, checkMemory, checkOpenFiles, checkClock, checkTLS, checkCertificate, checkSecrets, checkPeers, checkServer,
 	} {
 		all = append(all, check(ctx, flags)...)
 	}

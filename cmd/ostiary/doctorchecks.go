@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ostiary/ostiary/internal/reload"
 	"github.com/ostiary/ostiary/storage"
 )
 
@@ -188,10 +189,15 @@ func checkCertificate(_ context.Context, flags serveFlags) []finding {
 // checkSecrets looks at who else may read files with secrets.
 func checkSecrets(_ context.Context, flags serveFlags) []finding {
 	var all []finding
-	for _, path := range []string{flags.authn.file, flags.authn.named, flags.identityKeys, flags.cluster.security.key} {
-		if path == "" {
+	seen := map[string]bool{"": true}
+	for _, path := range []string{
+		flags.authn.file, flags.authn.named, flags.identityKeys, flags.cluster.security.key,
+		flags.tls.pair.key, flags.tls.grpc.pair.key, flags.tls.http.pair.key,
+	} {
+		if seen[path] {
 			continue
 		}
+		seen[path] = true
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:
@@ -224,7 +230,8 @@ func checkPeers(ctx context.Context, flags serveFlags) []finding {
 
 // checkServer asks the server of these settings, where it runs, and otherwise whether its addresses are free.
 func checkServer(ctx context.Context, flags serveFlags) []finding {
-	state, err := ask(ctx, "http://"+callable(flags.httpAddr)+"/readyz")
+	shows, _, _ := flags.tls.judge(nil) // what is at fault checkSettings tells
+	state, err := ask(ctx, shows.http, callable(flags.httpAddr)+"/readyz")
 	if err != nil {
 		all := []finding{fine("server", "none answers at %s", flags.httpAddr)}
 		for _, own := range []struct{ flag, address string }{
@@ -251,7 +258,7 @@ func checkServer(ctx context.Context, flags serveFlags) []finding {
 	if flags.adminAddr == "" {
 		return all
 	}
-	figures, err := ask(ctx, "http://"+callable(flags.adminAddr)+"/metrics")
+	figures, err := ask(ctx, shows.admin, callable(flags.adminAddr)+"/metrics")
 	if err != nil || figures.status != http.StatusOK {
 		return append(all, warning("metrics", "--admin-addr says where they are", "none at %s", flags.adminAddr))
 	}
@@ -299,14 +306,18 @@ type answer struct {
 	body   string
 }
 
-func ask(ctx context.Context, url string) (answer, error) {
+// ask asks a server of these settings. One that shows a pair must show that of the files: no name is judged.
+func ask(ctx context.Context, pair *reload.Pair, address string) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	transport := &http.Transport{TLSClientConfig: onlyShowing(pair)}
+	defer transport.CloseIdleConnections()
+	url := schemeOf(pair) + address
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return answer{}, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
 		return answer{}, err
 	}

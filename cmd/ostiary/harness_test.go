@@ -97,6 +97,7 @@ func (c *cli) app(stdin string) (a *app, out, err *buffer) {
 		program:       "ostiary",
 		getenv:        func(name string) string { return c.env[name] },
 		progressEvery: time.Hour,
+		reloadEvery:   10 * time.Millisecond,
 	}, out, err
 }
 

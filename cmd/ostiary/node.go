@@ -34,10 +34,10 @@ type nodeOptions struct {
 
 	// Who may call, and how much at once.
 	authenticator api.Authenticator
-	oidc          *oidcFlags                // callers may show tokens of OpenID Connect; nil: none
-	accessControl bool                      // callers may do only what they were granted
-	keepKeys      func(ctx context.Context) // reads the keys of callers again until ctx ends; nil: nothing to do
+	oidc          *oidcFlags // callers may show tokens of OpenID Connect; nil: none
+	accessControl bool       // callers may do only what they were granted
 	limits        api.Limits
+	tls           nodeTLS
 	cors          api.CORS
 
 	// What is kept, and for how long.
@@ -99,6 +99,9 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		if n.instruments, err = newInstruments(); err == nil {
 			err = n.instruments.watch(store)
 		}
+		if err == nil {
+			err = n.instruments.watchTLS(o.tls)
+		}
 		if err != nil {
 			return err
 		}
@@ -127,7 +130,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		defer admin.Wait()
 		adminCtx, stopAdmin := context.WithCancel(context.Background())
 		defer stopAdmin() // after the requests under way, which it measures
-		admin.Go(func() { serveAdmin(adminCtx, o.admin, n.instruments.handler(), o.logger) })
+		admin.Go(func() { serveAdmin(adminCtx, tlsListener(o.admin, o.tls.admin), n.instruments.handler(), o.logger) })
 	}
 	if err := n.server.Serve(ctx, o.grpc, o.http); err != nil {
 		return err
@@ -160,7 +163,9 @@ func (n *node) newServer() (*api.Server, error) {
 	if n.instruments != nil {
 		observer = n.instruments.requests
 	}
+	grpcTLS, httpTLS := n.tls.configs()
 	return api.NewServer(api.Options{
+		TLS:           api.TLS{GRPC: grpcTLS, HTTP: httpTLS},
 		Backend:       backend{n.store},
 		Engine:        engine.New(n.engine),
 		Authenticator: authenticator,

@@ -23,9 +23,7 @@ func (n *node) keep(ctx context.Context, pollSignals func(context.Context), told
 	})
 	work.Go(func() { tellOthers(ctx, n.store, people, n.outgoing, n.publicURL(), told, n.logger) })
 	work.Go(func() { pollSignals(ctx) })
-	if n.keepKeys != nil {
-		work.Go(func() { n.keepKeys(ctx) })
-	}
+	work.Go(func() { n.tls.keep(ctx) })
 	if n.accessControl {
 		leads := func() bool { return n.store.Role() == "leader" }
 		work.Go(func() { offerBootstrap(ctx, n.server.Access(), leads, n.dataDir, n.logger) })

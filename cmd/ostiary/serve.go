@@ -41,6 +41,7 @@ type serveFlags struct {
 	cluster        clusterFlags
 	egress         egressFlags
 	signing        signingFlags
+	tls            tlsFlags
 }
 
 func newServeCommand(a *app) *cobra.Command {
@@ -98,6 +99,7 @@ func newServe() (*serveFlags, *pflag.FlagSet) {
 	flags.limits.register(f)
 	flags.egress.register(f)
 	flags.signing.register(f)
+	flags.tls.register(f)
 	return flags, f
 }
 
@@ -152,9 +154,9 @@ func (flags serveFlags) judge(log io.Writer) (nodeOptions, error) {
 	if err != nil {
 		return none, usagef("%v", err)
 	}
-	return nodeOptions{
+	o := nodeOptions{
 		dataDir:       flags.dataDir,
-		authenticator: callers.authenticator, accessControl: callers.control, keepKeys: callers.keep, oidc: callers.oidc, limits: flags.limits.limits(), engine: flags.limits.engine(), cors: flags.cors,
+		authenticator: callers.authenticator, accessControl: callers.control, oidc: callers.oidc, limits: flags.limits.limits(), engine: flags.limits.engine(), cors: flags.cors,
 		memory:         memory,
 		authzenBaseURL: publicURL,
 		identityKeys:   identityKeys,
@@ -165,7 +167,10 @@ func (flags serveFlags) judge(log io.Writer) (nodeOptions, error) {
 
 		signingRotation: signingRotation,
 		logger:          logger,
-	}, nil
+	}
+	err = flags.openNodeTLS(&o)
+	o.tls.files = append(o.tls.files, callers.files...)
+	return o, err
 }
 
 func (a *app) serve(ctx context.Context, flags serveFlags) error {
@@ -209,12 +214,16 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 		}
 	}
 	if flags.dev && o.authzenBaseURL == "" {
-		o.authzenBaseURL = "http://" + httpListener.Addr().String()
+		o.authzenBaseURL = schemeOf(o.tls.http) + httpListener.Addr().String()
 	}
+	warnOfPlainText(o.logger, grpcListener, "--grpc-addr", o.tls.grpc, "whoever is on the way reads requests, answers and keys of callers")
+	warnOfPlainText(o.logger, httpListener, "--http-addr", o.tls.http, "whoever is on the way reads requests, answers and keys of callers")
+	warnOfPlainText(o.logger, adminListener, "--admin-addr", o.tls.admin, "metrics and profiles are open to whoever reaches this address")
+	o.tls.every = a.reloadEvery
 	o.grpc, o.http, o.admin = grpcListener, httpListener, adminListener
 	o.ready = func() {
 		grpcAddr, httpAddr := grpcListener.Addr().String(), httpListener.Addr().String()
-		a.printf("ready: gRPC on %s, HTTP on http://%s, data in %s", grpcAddr, httpAddr, flags.dataDir)
+		a.printf("ready: gRPC on %s, HTTP on %s%s, data in %s", grpcAddr, schemeOf(o.tls.http), httpAddr, flags.dataDir)
 		if a.ready != nil {
 			a.ready(grpcAddr, httpAddr)
 		}

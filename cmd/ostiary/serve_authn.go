@@ -1,19 +1,17 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/ostiary/ostiary/api"
+	"github.com/ostiary/ostiary/internal/reload"
 	"github.com/ostiary/ostiary/keyset"
 )
 
@@ -75,9 +73,9 @@ func (a *authnFlags) register(f *pflag.FlagSet) {
 // callers is what the flags say of callers.
 type callers struct {
 	authenticator api.Authenticator
-	control       bool                      // they may do only what they were granted
-	oidc          *oidcFlags                // tokens count beside the authenticator, which may be nil then; nil: none do
-	keep          func(ctx context.Context) // reads files again when they change, until ctx ends; nil: nothing to do
+	control       bool            // they may do only what they were granted
+	oidc          *oidcFlags      // tokens count beside the authenticator, which may be nil then; nil: none do
+	files         []*reload.Files // that are read again
 }
 
 // judge judges who may call. A server that would let everybody in without having been told so by --dev does not start.
@@ -118,11 +116,11 @@ func (f serveFlags) judgeCallers(logger *slog.Logger) (callers, error) {
 	}
 	var all []api.Authenticator
 	if a.named != "" {
-		file := &keysFile{path: a.named, logger: logger}
-		if err := file.open(); err != nil {
+		keys, files, err := openKeysFile(a.named, logger)
+		if err != nil {
 			return callers{}, err
 		}
-		all, c.keep = append(all, file.keys), file.watch
+		all, c.files = append(all, keys), append(c.files, files)
 	}
 	if len(keys) > 0 {
 		unnamed, err := api.PresharedKeys(keys...)
@@ -161,60 +159,19 @@ func (a authnFlags) unnamedKeys() ([]string, error) {
 	return keys, nil
 }
 
-// keysFile is a file of keys with names.
-type keysFile struct {
-	path   string
-	logger *slog.Logger
-	keys   *api.NamedKeys
-	read   []byte // what was read last, whether it was good or not
-}
-
-func (k *keysFile) open() (err error) {
-	if k.read, err = os.ReadFile(k.path); err != nil {
-		return fmt.Errorf("read --authn-keys-file: %w", err)
-	}
-	if k.keys, err = api.NewNamedKeys(k.read); err != nil {
-		return usagef("--authn-keys-file %s: %v", k.path, err)
-	}
-	return nil
-}
-
-// keysFilePause is how often the file is looked at.
-const keysFilePause = 2 * time.Second
-
-// watch reads the file again and again. One that is at fault, or gone, leaves the keys as they are.
-func (k *keysFile) watch(ctx context.Context) {
-	ticker := time.NewTicker(keysFilePause)
-	defer ticker.Stop()
-	unreadable := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
+// openKeysFile reads a file of keys with names. What it holds later is taken when it is looked at again; one that is at
+// fault, or gone, leaves the keys as they are.
+func openKeysFile(path string, logger *slog.Logger) (keys *api.NamedKeys, files *reload.Files, err error) {
+	files, err = reload.Open("keys", []string{path}, logger, func(texts [][]byte) error {
+		if keys != nil {
+			return keys.Replace(texts[0])
 		}
-		text, err := os.ReadFile(k.path)
+		read, err := api.NewNamedKeys(texts[0])
 		if err != nil {
-			if !unreadable {
-				k.logger.Error("keys not read: those from before go on", "file", k.path, "error", err)
-			}
-			unreadable = true
-			continue
+			return usagef("--authn-keys-file %s: %v", path, err)
 		}
-		unreadable = false
-		k.take(text)
-	}
-}
-
-// take replaces the keys where the text is another one.
-func (k *keysFile) take(text []byte) {
-	if bytes.Equal(text, k.read) {
-		return
-	}
-	k.read = text
-	if err := k.keys.Replace(text); err != nil {
-		k.logger.Error("keys not replaced: those from before go on", "file", k.path, "error", err)
-		return
-	}
-	k.logger.Info("keys replaced", "file", k.path, "keys", k.keys.Len())
+		keys = read
+		return nil
+	})
+	return keys, files, err
 }

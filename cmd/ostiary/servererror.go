@@ -82,6 +82,9 @@ func (e *serverError) hint() string {
 		if !e.unheard {
 			return "" // the server has said what to do
 		}
+		if hint := tlsHint(e.server, e.message); hint != "" {
+			return hint
+		}
 		return fmt.Sprintf("is a server running at %s? Start one with 'ostiary serve --dev', or pass --server", e.server)
 	case codes.DeadlineExceeded:
 		return "try again, or allow more time with --timeout"

@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// Pause is how often Keep looks.
+// Pause is how often it is looked at files where nothing else is said.
 const Pause = 2 * time.Second
 
 // maxFileBytes bounds each file.
@@ -126,8 +126,8 @@ func (f *Files) Look() {
 func (f *Files) names() string { return strings.Join(f.paths, ", ") }
 
 // Keep looks every so often until ctx ends.
-func (f *Files) Keep(ctx context.Context) {
-	ticker := time.NewTicker(Pause)
+func (f *Files) Keep(ctx context.Context, every time.Duration) {
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		select {
@@ -147,10 +147,10 @@ func (f *Files) Fault() error {
 }
 
 // KeepAll keeps all of them until ctx ends, and returns once nobody looks any more.
-func KeepAll(ctx context.Context, all []*Files) {
+func KeepAll(ctx context.Context, every time.Duration, all []*Files) {
 	var looking sync.WaitGroup
 	for _, f := range all {
-		looking.Go(func() { f.Keep(ctx) })
+		looking.Go(func() { f.Keep(ctx, every) })
 	}
 	looking.Wait()
 }
