@@ -70,7 +70,9 @@ type Store struct {
 	workspaces workspaces
 	shapes     edges.Shapes
 
-	// mu is held for pointer swaps and counts only, never across I/O.
+	current atomic.Pointer[published] // newest; nil after Close; changes under mu
+
+	// mu is held for pointer swaps and counts only, never across I/O. Views do without it (acquire).
 	mu struct {
 		sync.Mutex
 		current *published // newest; nil after Close
@@ -191,12 +193,10 @@ func (s *Store) Applied() (index, term uint64) {
 func (s *Store) Clock() int64 { return s.progress().clock }
 
 func (s *Store) progress() progress {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mu.current == nil {
-		return progress{}
+	if p := s.current.Load(); p != nil {
+		return p.progress
 	}
-	return s.mu.current.progress
+	return progress{}
 }
 
 // Durable returns an index up to which the effects of every entry survive power loss. It moves when
@@ -274,8 +274,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.mu.closed = true
-	current := s.mu.current
-	s.mu.current = nil
+	current := s.current.Swap(nil)
 	open := s.mu.live
 	if current.refs == 1 {
 		open--

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ostiary/ostiary"
@@ -16,16 +17,17 @@ import (
 type published struct {
 	progress
 	snap *pebble.Snapshot
-	refs int // guarded by Store.mu; the store holds one while it is the newest
+	// refs counts who holds it: the store, while it is the newest, and views. Once it is 0 it stays so.
+	refs atomic.Int64
 	idlers
 }
 
 // publish makes the committed state what new views show.
 func (s *Store) publish(p progress) {
-	next := &published{progress: p, snap: s.db.NewSnapshot(), refs: 1}
+	next := &published{progress: p, snap: s.db.NewSnapshot()}
+	next.refs.Store(1)
 	s.mu.Lock()
-	old := s.mu.current
-	s.mu.current = next
+	old := s.current.Swap(next)
 	s.mu.live++
 	s.mu.Unlock()
 	if old != nil {
@@ -35,13 +37,26 @@ func (s *Store) publish(p progress) {
 	}
 }
 
+// acquire takes a reference of the newest picture; nil after Close. It takes no lock: every request comes here several
+// times, and where lists keep all cores busy a lock passes from one waiter to the next no faster than they get a core.
+func (s *Store) acquire() *published {
+	for {
+		p := s.current.Load()
+		if p == nil {
+			return nil
+		}
+		for n := p.refs.Load(); n > 0; n = p.refs.Load() {
+			if p.refs.CompareAndSwap(n, n+1) {
+				return p
+			}
+		}
+		// It was replaced, and given back by all, since it was loaded.
+	}
+}
+
 // release drops one reference of p. With the last reference of a closed store the database closes.
 func (s *Store) release(p *published) error {
-	s.mu.Lock()
-	p.refs--
-	last := p.refs == 0
-	s.mu.Unlock()
-	if !last {
+	if p.refs.Add(-1) > 0 {
 		return nil
 	}
 	err := s.guard.Run(func() error { return errors.Join(p.closeIterators(), p.snap.Close()) })
@@ -75,13 +90,11 @@ func (s *Store) View() (*View, error) {
 	if err := s.guard.Failure(); err != nil {
 		return nil, fmt.Errorf("open view: %w", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mu.closed {
+	p := s.acquire()
+	if p == nil {
 		return nil, fmt.Errorf("open view: storage is closed: %w", ostiary.ErrUnavailable)
 	}
-	s.mu.current.refs++
-	return &View{store: s, shared: s.mu.current}, nil
+	return &View{store: s, shared: p}, nil
 }
 
 // Revision returns the newest revision whose effects the view shows.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ostiary/ostiary"
@@ -77,10 +78,38 @@ func TestViewsWhileApplying(t *testing.T) {
 	close(done)
 	readers.Wait()
 	s.mu.Lock()
-	live, refs := s.mu.live, s.mu.current.refs
+	live, refs := s.mu.live, s.current.Load().refs.Load()
 	s.mu.Unlock()
 	if live != 1 || refs != 1 {
 		t.Errorf("with every view closed %d pictures are kept, the newest with %d references", live, refs)
+	}
+}
+
+// TestViewsTakeNoLock: who asks for a view waits for nobody who publishes, closes or measures. A lock that all requests
+// pass went from hand to hand, one scheduling at a time, while lists kept the cores busy.
+func TestViewsTakeNoLock(t *testing.T) {
+	s := openTest(t, vfs.NewMem())
+	mustApply(t, s, &ostiary.Mutation{Tuples: []ostiary.TupleChange{change1(t, ostiary.TupleTouch, "doc:1#viewer@user:ann")}})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	done := make(chan error, 1) // one slot for the goroutine
+	go func() {
+		v, err := s.View()
+		if err == nil {
+			v.Close()
+		}
+		if index, _ := s.Applied(); err == nil && index != 1 {
+			err = fmt.Errorf("the newest view shows index %d", index)
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("a view waits for the lock")
 	}
 }
 
