@@ -15,6 +15,9 @@ type Mutation struct {
 	Principal Principal
 	// RequestID ties the change to a request in logs and audit. May be empty.
 	RequestID string
+	// Method, Origin and Store say for the audit which call asked for it, from which address, and about which
+	// store; see Call. They are empty where nobody did, and need a MinVersion of ReleaseAudit.
+	Method, Origin, Store string
 	// IdempotencyKey makes a retry safe: a mutation whose key one of the same principal had before changes
 	// nothing and answers the receipt of that one, or fails with ErrConflict where it is of another request.
 	// Set it with Once. Empty means none.

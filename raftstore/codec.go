@@ -8,15 +8,19 @@ import (
 	"github.com/ostiary/ostiary"
 )
 
-// Command codec, version 1. docs/format/command.md draws the bytes. The encoding is permanent: fields
-// are never reordered or renumbered; a change makes version 2, and this file keeps reading version 1.
+// Command codec, versions 1 and 2. docs/format/command.md draws the bytes. The encoding is permanent: fields
+// are never reordered or renumbered; a change makes version 3, and this file keeps reading the others.
 //
 // Strings that repeat within a command (store ids, types, relations, owners) are written once and then
 // named by number: a write of 100 tuples names its store once. A word is a uvarint: 2n+1 followed by
 // nothing is the n-th word seen so far, 2n followed by n bytes is a new word of that length.
 
-// codecVersion is the first byte of every command.
-const codecVersion = 1
+// The first byte of every command. Version 2 is version 1 with what the audit says of the call after the idempotency
+// key, and is written where there is something to say, by mutations that need release ostiary.ReleaseAudit alone.
+const (
+	codecVersion  = 1
+	codecWithCall = 2
+)
 
 // stampOffset is where the 8 bytes of the stamp lie, so that the leader can set them in place.
 const stampOffset = 1
@@ -40,12 +44,18 @@ func newCommand(m *ostiary.Mutation) []byte {
 // appendCommand appends the encoding of m to dst. It cannot fail.
 func appendCommand(dst []byte, m *ostiary.Mutation) []byte {
 	e := encoder{buf: dst, words: map[string]uint64{}}
-	e.byte(codecVersion)
+	called := m.Method != "" || m.Origin != "" || m.Store != ""
+	e.byte(codecVersion + bit(called, codecWithCall-codecVersion))
 	e.buf = binary.BigEndian.AppendUint64(e.buf, uint64(m.TimeNanos))
 	e.text(m.Principal.Kind)
 	e.text(m.Principal.Name)
 	e.text(m.RequestID)
 	e.text(m.IdempotencyKey)
+	if called {
+		e.text(m.Method)
+		e.text(m.Origin)
+		e.text(m.Store)
+	}
 	e.uint(uint64(m.MinVersion))
 	e.uint(uint64(m.Observed))
 	e.uint(uint64(len(m.Preconditions)))
@@ -85,14 +95,18 @@ func setStamp(command []byte, nanos int64) {
 // error is ErrCorrupt.
 func decodeCommand(command []byte) (*ostiary.Mutation, error) {
 	d := decoder{rest: command, whole: string(command)}
-	if v := d.byte(); d.err == nil && v != codecVersion {
-		return nil, fmt.Errorf("decode command: version %d is not known to this release (it knows %d); upgrade this node: %w",
-			v, codecVersion, ostiary.ErrCorrupt)
+	version := d.byte()
+	if d.err == nil && version != codecVersion && version != codecWithCall {
+		return nil, fmt.Errorf("decode command: version %d is not known to this release (it knows up to %d); upgrade this node: %w",
+			version, codecWithCall, ostiary.ErrCorrupt)
 	}
 	m := &ostiary.Mutation{TimeNanos: int64(d.fixed64())}
 	m.Principal = ostiary.Principal{Kind: d.text(), Name: d.text()}
 	m.RequestID = d.text()
 	m.IdempotencyKey = d.text()
+	if version == codecWithCall {
+		m.Method, m.Origin, m.Store = d.text(), d.text(), d.text()
+	}
 	m.MinVersion = d.uint32()
 	m.Observed = ostiary.Revision(d.uint())
 	m.Preconditions = list(&d, (*decoder).precondition)

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
-// everyField is a mutation in which every field of codec v1 has a value of its own.
+// everyField is a mutation in which every field of the codec has a value of its own.
 func everyField() *ostiary.Mutation {
 	tuple := func(object, relation, subject string) ostiary.Tuple {
 		t, err := ostiary.NewTuple(object, relation, subject)
@@ -34,6 +34,9 @@ func everyField() *ostiary.Mutation {
 		TimeNanos:      1_700_000_000_123_456_789,
 		Principal:      ostiary.Principal{Kind: "preshared", Name: "ab12"},
 		RequestID:      "req-1",
+		Method:         "/openfga.v1.OpenFGAService/Write",
+		Origin:         "192.0.2.7",
+		Store:          "s1",
 		IdempotencyKey: "key-1",
 		MinVersion:     3,
 		Observed:       41,
@@ -59,10 +62,17 @@ func everyField() *ostiary.Mutation {
 	}
 }
 
-// TestCodecGolden pins the bytes of version 1: logs written by this release must be readable for ever.
+// TestCodecGolden pins the bytes of both versions: logs written by this release must be readable for ever.
 func TestCodecGolden(t *testing.T) {
-	const file = "testdata/command-v1.hex"
-	got := hex.Dump(appendCommand(nil, everyField()))
+	first := everyField()
+	first.Method, first.Origin, first.Store = "", "", ""
+	testGolden(t, "testdata/command-v1.hex", first)
+	testGolden(t, "testdata/command-v2.hex", everyField())
+}
+
+func testGolden(t *testing.T, file string, of *ostiary.Mutation) {
+	t.Helper()
+	got := hex.Dump(appendCommand(nil, of))
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -73,14 +83,14 @@ func TestCodecGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("codec v1 changed; it is permanent.\ngot:\n%s\nwant:\n%s", got, want)
+		t.Errorf("the codec of %s changed; it is permanent.\ngot:\n%s\nwant:\n%s", file, got, want)
 	}
 	m, err := decodeCommand(undump(t, string(want)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(m, everyField()) {
-		t.Errorf("decoded golden bytes:\ngot  %+v\nwant %+v", m, everyField())
+	if !reflect.DeepEqual(m, of) {
+		t.Errorf("decoded golden bytes:\ngot  %+v\nwant %+v", m, of)
 	}
 }
 
@@ -159,6 +169,7 @@ func TestCodecRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &ostiary.Mutation{
 			TimeNanos: rapid.Int64().Draw(t, "time"), RequestID: text.Draw(t, "request"),
+			Method: text.Draw(t, "method"), Origin: text.Draw(t, "origin"), Store: text.Draw(t, "store"),
 			MinVersion: rapid.Uint32().Draw(t, "min"), Observed: ostiary.Revision(number.Draw(t, "observed")),
 		}
 		for range rapid.IntRange(0, 5).Draw(t, "changes") {
@@ -186,7 +197,7 @@ func TestCodecRefuses(t *testing.T) {
 		says    string
 	}{
 		{"nothing", nil, "ends early"},
-		{"later version", append([]byte{2}, good[1:]...), "version 2 is not known"},
+		{"later version", append([]byte{3}, good[1:]...), "version 3 is not known"},
 		{"trailing bytes", append(append([]byte(nil), good...), 0), "after its end"},
 		{"huge count", append(append([]byte(nil), good[:9]...), 0xff, 0xff, 0xff, 0xff, 0x0f), "ends early"},
 	} {

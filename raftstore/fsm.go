@@ -78,7 +78,7 @@ func (f *fsm) decode(logs []*raft.Log) ([]storage.Entry, error) {
 
 // releaseNumber is what Mutation.MinVersion is compared with. It grows when a release adds a kind of
 // change that an older one cannot apply.
-const releaseNumber = ostiary.ReleaseIdempotency
+const releaseNumber = ostiary.ReleaseAudit
 
 // Apply applies one entry. Raft calls ApplyBatch instead; this completes the interface.
 func (f *fsm) Apply(log *raft.Log) any { return f.ApplyBatch([]*raft.Log{log})[0] }

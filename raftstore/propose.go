@@ -28,6 +28,10 @@ func (s *Store) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Recei
 	if err := s.failed(); err != nil {
 		return ostiary.Receipt{}, err
 	}
+	m, err := s.named(ctx, m)
+	if err != nil {
+		return ostiary.Receipt{}, err
+	}
 	command := newCommand(m)
 	if len(command) > s.options.MaxMutationBytes {
 		return ostiary.Receipt{}, fmt.Errorf("propose mutation of %d bytes: maxMutationBytes is %d: %w",

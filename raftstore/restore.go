@@ -210,6 +210,9 @@ func (r *restorer) build(ctx context.Context) (built storage.Built, err error) {
 	end := r.plan.parts[len(r.plan.parts)-1].manifest
 	built = storage.Built{Revision: end.Revision, Term: max(end.Term, 1), ClockNanos: end.StampNanos, Low: end.LowWater}
 	rand.Read(built.Cluster[:]) // never fails
+	if built.From, err = end.ClusterID(); err != nil {
+		return built, err
+	}
 	to := end.Revision
 	switch {
 	case r.ToRevision != 0:
@@ -224,8 +227,8 @@ func (r *restorer) build(ctx context.Context) (built storage.Built, err error) {
 	}
 	built.Revision = to
 	r.done.Cluster, r.done.Revision, r.done.Used = built.Cluster, to, len(r.plan.parts)
-	r.done.From, err = end.ClusterID()
-	return built, err
+	r.done.From = built.From
+	return built, nil
 }
 
 // load adds the rows of one backup.

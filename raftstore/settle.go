@@ -27,6 +27,10 @@ func (s *Settling) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Re
 	}
 	stamped := *m
 	stamped.TimeNanos = max(m.TimeNanos, s.Now())
+	stamped.MinVersion = max(m.MinVersion, ostiary.ReleaseAudit) // no node of an older release has the folder
+	if stamped.Method == "" && stamped.Store == "" {
+		stamped.Method, stamped.Store = "restore", storeOf(m)
+	}
 	index, _ := s.storage.Applied()
 	outcomes, err := s.storage.Apply([]storage.Entry{{Index: index + 1, Term: s.term, Mutation: &stamped}})
 	if err != nil {

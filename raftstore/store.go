@@ -23,6 +23,8 @@ import (
 
 // Store is a node: its log, its storage, and Raft between them.
 type Store struct {
+	auditing atomic.Bool // see named; never goes back
+
 	options Options
 	logger  *slog.Logger
 	cluster ostiary.ClusterID

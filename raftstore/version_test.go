@@ -49,7 +49,7 @@ func TestMixedReleases(t *testing.T) {
 	})
 	older := c.nodes[2].options
 	older.release = 1
-	if s, err := Open(patient(t), older); err == nil || !strings.Contains(err.Error(), "the cluster is at version 2") {
+	if s, err := Open(patient(t), older); err == nil || !strings.Contains(err.Error(), "the cluster is at version 3") {
 		t.Errorf("an older release opened the folder: %v, %v", s, err)
 	}
 	join := Change{Kind: ChangeAdd, ID: "older", Address: "127.0.0.1:1", Release: 1}

@@ -67,6 +67,7 @@ type applier struct {
 	prefix    []byte // scratch
 
 	memory  memory
+	audit   auditor
 	waiting rows // of the mutation that is applied
 
 	// Tests lower these. None changes what is stored.
@@ -139,6 +140,9 @@ func readsRanges(m *ostiary.Mutation) bool {
 		return false
 	}
 	if _, collects := collectionOf(m); collects {
+		return true
+	}
+	if _, trims := auditTrimOf(m); trims {
 		return true
 	}
 	for i := range m.Preconditions {

@@ -7,11 +7,15 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/audit"
 )
 
 // RowsVersion is the version of the rows that BackupRows yields and that a Builder takes: that of the
 // format in which a table of a backup last changed. A later format that changes others only leaves it.
-const RowsVersion = 2
+const RowsVersion = 3
+
+// OldestRowsVersion is the oldest version that a Builder takes: version 2 lacks the audit.
+const OldestRowsVersion = 2
 
 // Row is a row of a backup: one that is there, or, in an increment, one that is there no longer.
 type Row struct {
@@ -22,10 +26,10 @@ type Row struct {
 // backupTables are the tables that a backup holds, in the order of their bytes. The others follow from
 // them, or are of no use in a new cluster (idempotency keys): the reverse and the owner table from the tuple table, the reversed history from the history, the
 // index of ended documents from the history of documents. Meta rows are the Builder's.
-var backupTables = []byte{tableChangelog, tableDocument, tableEarlier, tableHistory, tableCollected, tableStamp, tableTuple}
+var backupTables = []byte{audit.Table, tableChangelog, tableDocument, tableEarlier, tableHistory, tableCollected, tableStamp, tableTuple}
 
 var backupTableNames = map[byte]string{
-	tableChangelog: "changelog", tableDocument: "document", tableEarlier: "earlier", tableHistory: "history",
+	audit.Table: "audit", tableChangelog: "changelog", tableDocument: "document", tableEarlier: "earlier", tableHistory: "history",
 	tableCollected: "collected", tableStamp: "stamp", tableTuple: "tuple",
 }
 
@@ -119,6 +123,9 @@ func (w *increment) close() error {
 }
 
 func (w *increment) run() error {
+	if err := w.audit(); err != nil {
+		return err
+	}
 	if err := w.tuples(); err != nil {
 		return err
 	}
@@ -135,6 +142,17 @@ func (w *increment) run() error {
 			return err
 		}
 		return put(key, value)
+	})
+}
+
+// audit yields the rows of the audit after the revision. What was deleted of it shows in a beginning among them.
+func (w *increment) audit() error {
+	return eachRow(w.ctx, w.snap, audit.Table, func(key, value []byte) error {
+		place, err := audit.PlaceOf(key)
+		if err != nil || place.Revision <= w.since {
+			return err
+		}
+		return w.yield(Row{Key: key, Value: value})
 	})
 }
 
@@ -280,6 +298,8 @@ func CheckRow(r Row) error {
 	}
 	var err, valueErr error
 	switch r.Key[0] {
+	case audit.Table:
+		_, err = audit.Decode(r.Key, r.Value)
 	case tableTuple:
 		_, _, err = decodeTupleKey(r.Key)
 		_, valueErr = decodeTupleValue(r.Key, r.Value)

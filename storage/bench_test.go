@@ -58,37 +58,45 @@ func benchTuple(i int) ostiary.Tuple {
 // that would be fsynced before is not part of it.
 func BenchmarkApply(b *testing.B) {
 	for _, tuples := range []int{1, 100} {
-		b.Run(fmt.Sprintf("tuples=%d", tuples), func(b *testing.B) {
-			s := openBench(b)
-			n, index := 0, uint64(0)
-			batch := func() []Entry {
-				entries := make([]Entry, 64)
-				for i := range entries {
-					m := &ostiary.Mutation{TimeNanos: 1, Principal: ostiary.Principal{Kind: "preshared", Name: "k1"}}
-					for range tuples {
-						m.Tuples = append(m.Tuples, ostiary.TupleChange{
-							Op: ostiary.TupleCreate, Store: testStore, Tuple: benchTuple(n), Grant: ostiary.Grant{Owner: ostiary.OwnerAPI},
-						})
-						n++
-					}
-					index++
-					entries[i] = Entry{Index: index, Term: 1, Mutation: m}
-				}
-				return entries
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				b.StopTimer()
-				entries := batch()
-				b.StartTimer()
-				out, err := s.Apply(entries)
-				if err != nil || out[0].Err != nil {
-					b.Fatal(err, out[0].Err)
-				}
-			}
-			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "tuples/s")
-		})
+		for _, audits := range []bool{false, true} {
+			b.Run(fmt.Sprintf("tuples=%d/audit=%t", tuples, audits), func(b *testing.B) { benchmarkApply(b, tuples, audits) })
+		}
 	}
+}
+
+func benchmarkApply(b *testing.B, tuples int, audits bool) {
+	s := openBench(b)
+	n, index := 0, uint64(0)
+	batch := func() []Entry {
+		entries := make([]Entry, 64)
+		for i := range entries {
+			m := &ostiary.Mutation{TimeNanos: 1, Principal: ostiary.Principal{Kind: "preshared", Name: "k1"}, RequestID: "01J8ZC5XQ1M3V70000000000RQ"}
+			if audits {
+				m.MinVersion = ostiary.ReleaseAudit
+				m.Method, m.Origin, m.Store = "/openfga.v1.OpenFGAService/Write", "192.0.2.7:4711", testStore
+			}
+			for range tuples {
+				m.Tuples = append(m.Tuples, ostiary.TupleChange{
+					Op: ostiary.TupleCreate, Store: testStore, Tuple: benchTuple(n), Grant: ostiary.Grant{Owner: ostiary.OwnerAPI},
+				})
+				n++
+			}
+			index++
+			entries[i] = Entry{Index: index, Term: 1, Mutation: m}
+		}
+		return entries
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		entries := batch()
+		b.StartTimer()
+		out, err := s.Apply(entries)
+		if err != nil || out[0].Err != nil {
+			b.Fatal(err, out[0].Err)
+		}
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "tuples/s")
 }
 
 // BenchmarkReader asks a reader of one view about objects in turn, so that it remembers none of them. The

@@ -27,6 +27,8 @@ type Builder struct {
 // Built says what a database is that a Builder finishes.
 type Built struct {
 	Cluster ostiary.ClusterID
+	// From is the cluster that the rows are of.
+	From ostiary.ClusterID
 	// Revision and Term are those of the newest entry among the rows, ClockNanos the newest stamp, and Low
 	// the low-water mark of the history.
 	Revision   ostiary.Revision
@@ -155,9 +157,11 @@ func (b *Builder) Finish(ctx context.Context, built Built, to ostiary.Revision) 
 	if to < max(built.Low, 1) || to > built.Revision {
 		return fmt.Errorf("finish the database at revision %d: its rows tell of %d to %d", to, max(built.Low, 1), built.Revision)
 	}
+	newest := built.Revision
 	steps := []func() error{
 		func() error { return b.commit(0) },
 		func() error { return b.goBack(ctx, &built, to) },
+		func() error { return b.linkAudit(ctx, &built, newest) },
 		func() error { return b.derive(ctx) },
 		func() error { return b.describe(built) },
 		func() error { return b.commit(0) },

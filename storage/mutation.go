@@ -46,6 +46,7 @@ func (m *mutation) apply() error {
 			return err
 		}
 	}
+	m.beginAudit()
 	for i := range m.Filters {
 		if err := m.deleteFiltered(i); err != nil {
 			return err
@@ -65,6 +66,9 @@ func (m *mutation) apply() error {
 	if err := m.collect(); err != nil {
 		return err
 	}
+	if err := m.trimAudit(); err != nil {
+		return err
+	}
 	if err := m.stampRevision(); err != nil {
 		return err
 	}
@@ -72,6 +76,9 @@ func (m *mutation) apply() error {
 		return err
 	}
 	if err := m.writeWaiting(); err != nil {
+		return err
+	}
+	if err := m.writeAudit(); err != nil {
 		return err
 	}
 	if err := m.join(); err != nil {
@@ -123,7 +130,7 @@ func (m *mutation) validate() error {
 	if err := m.validateIdempotencyKey(); err != nil {
 		return err
 	}
-	return m.validateCollection()
+	return errors.Join(m.validateCollection(), m.validateAuditTrim())
 }
 
 func isPart(text string) bool { return text != "" && strings.IndexByte(text, separator) < 0 }
@@ -327,6 +334,7 @@ func (m *mutation) log(store string, op ostiary.ChangeOp, t ostiary.Tuple, g ost
 	m.key = appendChangelogKey(m.key[:0], store, m.revision, m.sequence)
 	m.value = appendChangeValue(m.value[:0], &change{op: op, tuple: t, grant: g, timeNanos: m.stamp, principal: m.Principal})
 	m.sequence++
+	m.auditTuple(op, &t, &g)
 	return m.setLater(m.key, m.value)
 }
 
@@ -495,10 +503,12 @@ func (m *mutation) changeDocument(c *ostiary.DocumentChange) error {
 	if c.Delete {
 		m.changed = true
 		cell.staged = documentState{}
+		m.auditDocument(c)
 		return m.deleteLater(m.key)
 	}
 	m.changed = true
 	cell.staged = documentState{exists: true, version: m.revision, inBatch: true, body: c.Body}
 	m.value = appendDocumentValue(m.value[:0], m.revision, c.Body)
+	m.auditDocument(c)
 	return m.setLater(m.key, m.value)
 }

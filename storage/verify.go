@@ -64,6 +64,9 @@ func verifyOthers(ctx context.Context, r pebble.Reader) error {
 	if err := verifyRemembered(ctx, r); err != nil {
 		return err
 	}
+	if err := verifyAudit(ctx, r); err != nil {
+		return err
+	}
 	if err := verifyHistory(ctx, r); err != nil {
 		return err
 	}

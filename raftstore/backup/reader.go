@@ -82,9 +82,9 @@ func (b *Reader) front() error {
 	if err := b.manifest.validate(); err != nil {
 		return fmt.Errorf("read the manifest: %w: %w", err, ErrDamaged)
 	}
-	if b.manifest.StorageFormat != storage.RowsVersion {
-		return fmt.Errorf("its rows have format %d, and this release restores format %d: use a release that does: %w",
-			b.manifest.StorageFormat, storage.RowsVersion, ErrVersion)
+	if f := b.manifest.StorageFormat; f < storage.OldestRowsVersion || f > storage.RowsVersion {
+		return fmt.Errorf("its rows have format %d, and this release restores formats %d to %d: use a release that does: %w",
+			f, storage.OldestRowsVersion, storage.RowsVersion, ErrVersion)
 	}
 	return nil
 }
