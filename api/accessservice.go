@@ -172,7 +172,7 @@ func (a *accessService) ExplainAccess(ctx context.Context, req *ostiaryv1.Explai
 	if err != nil {
 		return nil, err
 	}
-	root := wireExplanation(x)
+	root := wireExplanation(x, through{})
 	return &ostiaryv1.ExplainAccessResponse{Allowed: root.GetOutcome() == ostiaryv1.Outcome_OUTCOME_ALLOWED, Root: root, Text: x.String()}, nil
 }
 

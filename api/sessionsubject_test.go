@@ -101,14 +101,33 @@ func (w *gateWorld) ask(user, relation, object string, values map[string]any) (b
 	if values == nil {
 		context = nil
 	}
-	var header metadata.MD
-	answer, err := w.fga.Check(w.t.Context(), &openfgav1.CheckRequest{StoreId: w.store, Context: context,
-		TupleKey: &openfgav1.CheckRequestTupleKey{User: user, Relation: relation, Object: object}}, grpc.Header(&header))
-	reason := ""
-	if all := header.Get("ostiary-reason"); len(all) > 0 {
-		reason = all[0]
+	check := func() (bool, string, error) {
+		var header metadata.MD
+		answer, err := w.fga.Check(w.t.Context(), &openfgav1.CheckRequest{StoreId: w.store, Context: context,
+			TupleKey: &openfgav1.CheckRequestTupleKey{User: user, Relation: relation, Object: object}}, grpc.Header(&header))
+		return answer.GetAllowed(), strings.Join(header.Get("ostiary-reason"), " "), err
 	}
-	return answer.GetAllowed(), reason, err
+	allowed, reason, err := check()
+	x, explainErr := ostiaryv1.NewOstiaryServiceClient(w.conn).Explain(w.t.Context(), &ostiaryv1.ExplainRequest{StoreId: w.store, Context: context,
+		TupleKey: &ostiaryv1.TupleKey{User: user, Relation: relation, Object: object}})
+	if again, why, _ := check(); again == allowed && why == reason { // no session has ended meanwhile
+		w.compareExplained(allowed, reason, err, x, explainErr)
+	}
+	return allowed, reason, err
+}
+
+// compareExplained requires that an explanation comes to what a check came to.
+func (w *gateWorld) compareExplained(allowed bool, reason string, err error, x *ostiaryv1.ExplainResponse, explainErr error) {
+	w.t.Helper()
+	switch {
+	case err != nil:
+		if explainErr == nil && x.GetOutcome() != ostiaryv1.Outcome_OUTCOME_ERROR {
+			w.t.Errorf("a check fails with %v, and is explained as %v", err, x)
+		}
+	case explainErr != nil || x.GetReason() != reason || x.GetOutcome() != x.GetRoot().GetOutcome() ||
+		(x.GetOutcome() == ostiaryv1.Outcome_OUTCOME_ALLOWED) != allowed || (x.GetOutcome() == ostiaryv1.Outcome_OUTCOME_DENIED) == allowed:
+		w.t.Errorf("a check comes to %v for %q, and is explained as %v, %v", allowed, reason, x, explainErr)
+	}
 }
 
 func (w *gateWorld) wantAnswer(user, object string, allowed bool, reason string) {

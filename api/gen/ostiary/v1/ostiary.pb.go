@@ -93,6 +93,8 @@ const (
 	Outcome_OUTCOME_CYCLE Outcome = 4
 	// The branch goes beyond the depth limit.
 	Outcome_OUTCOME_DEPTH Outcome = 5
+	// The branch was not evaluated, since others had decided.
+	Outcome_OUTCOME_SKIPPED Outcome = 6
 )
 
 // Enum value maps for Outcome.
@@ -104,6 +106,7 @@ var (
 		3: "OUTCOME_ERROR",
 		4: "OUTCOME_CYCLE",
 		5: "OUTCOME_DEPTH",
+		6: "OUTCOME_SKIPPED",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED": 0,
@@ -112,6 +115,7 @@ var (
 		"OUTCOME_ERROR":       3,
 		"OUTCOME_CYCLE":       4,
 		"OUTCOME_DEPTH":       5,
+		"OUTCOME_SKIPPED":     6,
 	}
 )
 
@@ -140,6 +144,63 @@ func (x Outcome) Number() protoreflect.EnumNumber {
 // Deprecated: Use Outcome.Descriptor instead.
 func (Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{1}
+}
+
+// ExplainSource is where the value of a parameter comes from.
+type ExplainSource int32
+
+const (
+	// Never sent.
+	ExplainSource_EXPLAIN_SOURCE_UNSPECIFIED ExplainSource = 0
+	// The tuple's own context.
+	ExplainSource_EXPLAIN_SOURCE_TUPLE ExplainSource = 1
+	// The context of the request.
+	ExplainSource_EXPLAIN_SOURCE_REQUEST ExplainSource = 2
+	// What the server knows of the session that the question names.
+	ExplainSource_EXPLAIN_SOURCE_SESSION ExplainSource = 3
+)
+
+// Enum value maps for ExplainSource.
+var (
+	ExplainSource_name = map[int32]string{
+		0: "EXPLAIN_SOURCE_UNSPECIFIED",
+		1: "EXPLAIN_SOURCE_TUPLE",
+		2: "EXPLAIN_SOURCE_REQUEST",
+		3: "EXPLAIN_SOURCE_SESSION",
+	}
+	ExplainSource_value = map[string]int32{
+		"EXPLAIN_SOURCE_UNSPECIFIED": 0,
+		"EXPLAIN_SOURCE_TUPLE":       1,
+		"EXPLAIN_SOURCE_REQUEST":     2,
+		"EXPLAIN_SOURCE_SESSION":     3,
+	}
+)
+
+func (x ExplainSource) Enum() *ExplainSource {
+	p := new(ExplainSource)
+	*p = x
+	return p
+}
+
+func (x ExplainSource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ExplainSource) Descriptor() protoreflect.EnumDescriptor {
+	return file_ostiary_v1_ostiary_proto_enumTypes[2].Descriptor()
+}
+
+func (ExplainSource) Type() protoreflect.EnumType {
+	return &file_ostiary_v1_ostiary_proto_enumTypes[2]
+}
+
+func (x ExplainSource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ExplainSource.Descriptor instead.
+func (ExplainSource) EnumDescriptor() ([]byte, []int) {
+	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{2}
 }
 
 type CreateBackupRequest struct {
@@ -405,7 +466,16 @@ type ExplainResponse struct {
 	Root *ExplainNode `protobuf:"bytes,2,opt,name=root,proto3" json:"root,omitempty"`
 	// The same as text, for people. Its form may change.
 	// Example: "allowed  doc:readme#viewer\n  allowed  doc:readme#viewer@user:ann\n".
-	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// The revision that answered. Example: 18220.
+	Revision uint64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The model that answered. Example: "01M824QGSCB7M84HNBHXSBNDPN".
+	AuthorizationModelId string `protobuf:"bytes,5,opt,name=authorization_model_id,proto3" json:"authorization_model_id,omitempty"`
+	// In a store with organizations, of a question about one person: what stands before the tuples.
+	Gate *ExplainGate `protobuf:"bytes,6,opt,name=gate,proto3" json:"gate,omitempty"`
+	// As the header ostiary-reason of Check says it: "subject_disabled", "session_inactive" or "step_up_required".
+	// Example: "subject_disabled". Empty: tuples decided.
+	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -461,13 +531,214 @@ func (x *ExplainResponse) GetText() string {
 	return ""
 }
 
+func (x *ExplainResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ExplainResponse) GetAuthorizationModelId() string {
+	if x != nil {
+		return x.AuthorizationModelId
+	}
+	return ""
+}
+
+func (x *ExplainResponse) GetGate() *ExplainGate {
+	if x != nil {
+		return x.Gate
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// ExplainGate is what is known of the person whom a question is about, before any tuple counts.
+type ExplainGate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Nothing stands against the question here.
+	Open bool `protobuf:"varint,1,opt,name=open,proto3" json:"open,omitempty"`
+	// The person. Example: "user:u01m824qgqx05kcwex3kxbcecwz".
+	User string `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	// The session that the question names. Example: "session:acme/01M824QGQX05KCWEX3KXBCECWZ".
+	Session string `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`
+	// The session has ended or never was, or the object belongs to another organization than the session does.
+	SessionInactive bool `protobuf:"varint,4,opt,name=session_inactive,proto3" json:"session_inactive,omitempty"`
+	// The id was deleted, which denies for ever.
+	Deleted bool `protobuf:"varint,5,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	// The provider that manages the person has not synchronized since a restore.
+	Waiting bool `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// The one organization that the object belongs to. Empty: none, or several. Example: "acme".
+	OrganizationId string `protobuf:"bytes,7,opt,name=organization_id,proto3" json:"organization_id,omitempty"`
+	// Where the person is disabled or blocked, at most 100. Example: ["acme"].
+	ClosedOrganizationIds []string `protobuf:"bytes,8,rep,name=closed_organization_ids,proto3" json:"closed_organization_ids,omitempty"`
+	// The tuples that enable the person in these, and whether they are there.
+	Tuples        []*ExplainGateTuple `protobuf:"bytes,9,rep,name=tuples,proto3" json:"tuples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainGate) Reset() {
+	*x = ExplainGate{}
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainGate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainGate) ProtoMessage() {}
+
+func (x *ExplainGate) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainGate.ProtoReflect.Descriptor instead.
+func (*ExplainGate) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ExplainGate) GetOpen() bool {
+	if x != nil {
+		return x.Open
+	}
+	return false
+}
+
+func (x *ExplainGate) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *ExplainGate) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *ExplainGate) GetSessionInactive() bool {
+	if x != nil {
+		return x.SessionInactive
+	}
+	return false
+}
+
+func (x *ExplainGate) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+func (x *ExplainGate) GetWaiting() bool {
+	if x != nil {
+		return x.Waiting
+	}
+	return false
+}
+
+func (x *ExplainGate) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *ExplainGate) GetClosedOrganizationIds() []string {
+	if x != nil {
+		return x.ClosedOrganizationIds
+	}
+	return nil
+}
+
+func (x *ExplainGate) GetTuples() []*ExplainGateTuple {
+	if x != nil {
+		return x.Tuples
+	}
+	return nil
+}
+
+// ExplainGateTuple is a tuple by which a person is enabled in an organization.
+type ExplainGateTuple struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "organization:acme#enabled@user:u01m824qgqx05kcwex3kxbcecwz".
+	Tuple string `protobuf:"bytes,1,opt,name=tuple,proto3" json:"tuple,omitempty"`
+	// It is there. A person whose tuple is there, and who is closed out all the same, is blocked.
+	Present       bool `protobuf:"varint,2,opt,name=present,proto3" json:"present,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainGateTuple) Reset() {
+	*x = ExplainGateTuple{}
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainGateTuple) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainGateTuple) ProtoMessage() {}
+
+func (x *ExplainGateTuple) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainGateTuple.ProtoReflect.Descriptor instead.
+func (*ExplainGateTuple) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ExplainGateTuple) GetTuple() string {
+	if x != nil {
+		return x.Tuple
+	}
+	return ""
+}
+
+func (x *ExplainGateTuple) GetPresent() bool {
+	if x != nil {
+		return x.Present
+	}
+	return false
+}
+
 // ExplainNode is one step of the evaluation.
 type ExplainNode struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What the step came to.
 	Outcome Outcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=ostiary.v1.Outcome" json:"outcome,omitempty"`
 	// The part of the model that the step stands for: "relation", "direct", "computed", "tuple-to-userset",
-	// "union", "intersection", "difference" or "tuple".
+	// "union", "intersection", "difference" or "tuple"; or "both-ended", Check's walk from the subject.
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Of a relation. Example: "doc:readme".
 	Object string `protobuf:"bytes,3,opt,name=object,proto3" json:"object,omitempty"`
@@ -479,15 +750,24 @@ type ExplainNode struct {
 	Note string `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
 	// The steps that it rests on; of a difference base and subtract.
 	Children []*ExplainNode `protobuf:"bytes,7,rep,name=children,proto3" json:"children,omitempty"`
-	// How many children were left out because the tree would have become too large. Example: 12.
-	More          uint32 `protobuf:"varint,8,opt,name=more,proto3" json:"more,omitempty"`
+	// How many children and others were left out because the tree would have become too large. Example: 12.
+	More uint32       `protobuf:"varint,8,opt,name=more,proto3" json:"more,omitempty"`
+	Cost *ExplainCost `protobuf:"bytes,9,opt,name=cost,proto3" json:"cost,omitempty"`
+	// Of a tuple: the conditions that were evaluated, at most 10.
+	Conditions []*ExplainCondition `protobuf:"bytes,10,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	// Of a tuple: it came with the question.
+	Contextual bool `protobuf:"varint,11,opt,name=contextual,proto3" json:"contextual,omitempty"`
+	// It depends on itself through a subtracted side, which denies.
+	Undefined bool `protobuf:"varint,12,opt,name=undefined,proto3" json:"undefined,omitempty"`
+	// Steps that did not decide: what they came to, or that they were skipped.
+	Others        []*ExplainNode `protobuf:"bytes,13,rep,name=others,proto3" json:"others,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExplainNode) Reset() {
 	*x = ExplainNode{}
-	mi := &file_ostiary_v1_ostiary_proto_msgTypes[5]
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +779,7 @@ func (x *ExplainNode) String() string {
 func (*ExplainNode) ProtoMessage() {}
 
 func (x *ExplainNode) ProtoReflect() protoreflect.Message {
-	mi := &file_ostiary_v1_ostiary_proto_msgTypes[5]
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +792,7 @@ func (x *ExplainNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainNode.ProtoReflect.Descriptor instead.
 func (*ExplainNode) Descriptor() ([]byte, []int) {
-	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{5}
+	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExplainNode) GetOutcome() Outcome {
@@ -571,6 +851,284 @@ func (x *ExplainNode) GetMore() uint32 {
 	return 0
 }
 
+func (x *ExplainNode) GetCost() *ExplainCost {
+	if x != nil {
+		return x.Cost
+	}
+	return nil
+}
+
+func (x *ExplainNode) GetConditions() []*ExplainCondition {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
+func (x *ExplainNode) GetContextual() bool {
+	if x != nil {
+		return x.Contextual
+	}
+	return false
+}
+
+func (x *ExplainNode) GetUndefined() bool {
+	if x != nil {
+		return x.Undefined
+	}
+	return false
+}
+
+func (x *ExplainNode) GetOthers() []*ExplainNode {
+	if x != nil {
+		return x.Others
+	}
+	return nil
+}
+
+// ExplainCost is what a step has cost. Tuples that an earlier step has read cost nothing again.
+type ExplainCost struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the step itself. An object that is read whole counts as one. Example: 3.
+	Reads uint64 `protobuf:"varint,1,opt,name=reads,proto3" json:"reads,omitempty"`
+	// Example: 12.
+	Micros uint64 `protobuf:"varint,2,opt,name=micros,proto3" json:"micros,omitempty"`
+	// With the steps below it that are shown; of the root, of all.
+	TotalReads  uint64 `protobuf:"varint,3,opt,name=total_reads,proto3" json:"total_reads,omitempty"`
+	TotalMicros uint64 `protobuf:"varint,4,opt,name=total_micros,proto3" json:"total_micros,omitempty"`
+	// How often the cache had what the step asked for, and had not.
+	Cached        uint64 `protobuf:"varint,5,opt,name=cached,proto3" json:"cached,omitempty"`
+	Fetched       uint64 `protobuf:"varint,6,opt,name=fetched,proto3" json:"fetched,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainCost) Reset() {
+	*x = ExplainCost{}
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainCost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainCost) ProtoMessage() {}
+
+func (x *ExplainCost) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainCost.ProtoReflect.Descriptor instead.
+func (*ExplainCost) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ExplainCost) GetReads() uint64 {
+	if x != nil {
+		return x.Reads
+	}
+	return 0
+}
+
+func (x *ExplainCost) GetMicros() uint64 {
+	if x != nil {
+		return x.Micros
+	}
+	return 0
+}
+
+func (x *ExplainCost) GetTotalReads() uint64 {
+	if x != nil {
+		return x.TotalReads
+	}
+	return 0
+}
+
+func (x *ExplainCost) GetTotalMicros() uint64 {
+	if x != nil {
+		return x.TotalMicros
+	}
+	return 0
+}
+
+func (x *ExplainCost) GetCached() uint64 {
+	if x != nil {
+		return x.Cached
+	}
+	return 0
+}
+
+func (x *ExplainCost) GetFetched() uint64 {
+	if x != nil {
+		return x.Fetched
+	}
+	return 0
+}
+
+// ExplainCondition is a condition of a tuple.
+type ExplainCondition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "not_expired".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Allowed: it holds. Denied: it does not. Error: it cannot be evaluated.
+	Outcome Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=ostiary.v1.Outcome" json:"outcome,omitempty"`
+	// By name, at most 50.
+	Values []*ExplainValue `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty"`
+	// How many values were left out. Example: 0.
+	More uint32 `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
+	// The parameters that have no value. Example: ["current_time"].
+	Missing []string `protobuf:"bytes,5,rep,name=missing,proto3" json:"missing,omitempty"`
+	// Why it cannot be evaluated.
+	Error         string `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainCondition) Reset() {
+	*x = ExplainCondition{}
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainCondition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainCondition) ProtoMessage() {}
+
+func (x *ExplainCondition) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainCondition.ProtoReflect.Descriptor instead.
+func (*ExplainCondition) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ExplainCondition) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExplainCondition) GetOutcome() Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return Outcome_OUTCOME_UNSPECIFIED
+}
+
+func (x *ExplainCondition) GetValues() []*ExplainValue {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *ExplainCondition) GetMore() uint32 {
+	if x != nil {
+		return x.More
+	}
+	return 0
+}
+
+func (x *ExplainCondition) GetMissing() []string {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+func (x *ExplainCondition) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+// ExplainValue is the value of a parameter of a condition.
+type ExplainValue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Example: "current_time".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// As JSON; cut behind 300 bytes, where it ends in "…". Example: "\"2026-01-31T09:00:00Z\"".
+	Value         string        `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	Source        ExplainSource `protobuf:"varint,3,opt,name=source,proto3,enum=ostiary.v1.ExplainSource" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainValue) Reset() {
+	*x = ExplainValue{}
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainValue) ProtoMessage() {}
+
+func (x *ExplainValue) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_ostiary_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainValue.ProtoReflect.Descriptor instead.
+func (*ExplainValue) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_ostiary_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ExplainValue) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExplainValue) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *ExplainValue) GetSource() ExplainSource {
+	if x != nil {
+		return x.Source
+	}
+	return ExplainSource_EXPLAIN_SOURCE_UNSPECIFIED
+}
+
 var File_ostiary_v1_ostiary_proto protoreflect.FileDescriptor
 
 const file_ostiary_v1_ostiary_proto_rawDesc = "" +
@@ -594,11 +1152,28 @@ const file_ostiary_v1_ostiary_proto_rawDesc = "" +
 	"\ttuple_key\x18\x03 \x01(\v2\x14.ostiary.v1.TupleKeyR\ttuple_key\x12B\n" +
 	"\x11contextual_tuples\x18\x04 \x03(\v2\x14.ostiary.v1.TupleKeyR\x11contextual_tuples\x129\n" +
 	"\vconsistency\x18\x05 \x01(\x0e2\x17.ostiary.v1.ConsistencyR\vconsistency\x121\n" +
-	"\acontext\x18\x06 \x01(\v2\x17.google.protobuf.StructR\acontext\"\x81\x01\n" +
+	"\acontext\x18\x06 \x01(\v2\x17.google.protobuf.StructR\acontext\"\x9a\x02\n" +
 	"\x0fExplainResponse\x12-\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x13.ostiary.v1.OutcomeR\aoutcome\x12+\n" +
 	"\x04root\x18\x02 \x01(\v2\x17.ostiary.v1.ExplainNodeR\x04root\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"\xf7\x01\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\x126\n" +
+	"\x16authorization_model_id\x18\x05 \x01(\tR\x16authorization_model_id\x12+\n" +
+	"\x04gate\x18\x06 \x01(\v2\x17.ostiary.v1.ExplainGateR\x04gate\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"\xc9\x02\n" +
+	"\vExplainGate\x12\x12\n" +
+	"\x04open\x18\x01 \x01(\bR\x04open\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x18\n" +
+	"\asession\x18\x03 \x01(\tR\asession\x12*\n" +
+	"\x10session_inactive\x18\x04 \x01(\bR\x10session_inactive\x12\x18\n" +
+	"\adeleted\x18\x05 \x01(\bR\adeleted\x12\x18\n" +
+	"\awaiting\x18\x06 \x01(\bR\awaiting\x12(\n" +
+	"\x0forganization_id\x18\a \x01(\tR\x0forganization_id\x128\n" +
+	"\x17closed_organization_ids\x18\b \x03(\tR\x17closed_organization_ids\x124\n" +
+	"\x06tuples\x18\t \x03(\v2\x1c.ostiary.v1.ExplainGateTupleR\x06tuples\"B\n" +
+	"\x10ExplainGateTuple\x12\x14\n" +
+	"\x05tuple\x18\x01 \x01(\tR\x05tuple\x12\x18\n" +
+	"\apresent\x18\x02 \x01(\bR\apresent\"\xd1\x03\n" +
 	"\vExplainNode\x12-\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x13.ostiary.v1.OutcomeR\aoutcome\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
@@ -607,18 +1182,52 @@ const file_ostiary_v1_ostiary_proto_rawDesc = "" +
 	"\x05tuple\x18\x05 \x01(\tR\x05tuple\x12\x12\n" +
 	"\x04note\x18\x06 \x01(\tR\x04note\x123\n" +
 	"\bchildren\x18\a \x03(\v2\x17.ostiary.v1.ExplainNodeR\bchildren\x12\x12\n" +
-	"\x04more\x18\b \x01(\rR\x04more*j\n" +
+	"\x04more\x18\b \x01(\rR\x04more\x12+\n" +
+	"\x04cost\x18\t \x01(\v2\x17.ostiary.v1.ExplainCostR\x04cost\x12<\n" +
+	"\n" +
+	"conditions\x18\n" +
+	" \x03(\v2\x1c.ostiary.v1.ExplainConditionR\n" +
+	"conditions\x12\x1e\n" +
+	"\n" +
+	"contextual\x18\v \x01(\bR\n" +
+	"contextual\x12\x1c\n" +
+	"\tundefined\x18\f \x01(\bR\tundefined\x12/\n" +
+	"\x06others\x18\r \x03(\v2\x17.ostiary.v1.ExplainNodeR\x06others\"\xb3\x01\n" +
+	"\vExplainCost\x12\x14\n" +
+	"\x05reads\x18\x01 \x01(\x04R\x05reads\x12\x16\n" +
+	"\x06micros\x18\x02 \x01(\x04R\x06micros\x12 \n" +
+	"\vtotal_reads\x18\x03 \x01(\x04R\vtotal_reads\x12\"\n" +
+	"\ftotal_micros\x18\x04 \x01(\x04R\ftotal_micros\x12\x16\n" +
+	"\x06cached\x18\x05 \x01(\x04R\x06cached\x12\x18\n" +
+	"\afetched\x18\x06 \x01(\x04R\afetched\"\xcb\x01\n" +
+	"\x10ExplainCondition\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12-\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2\x13.ostiary.v1.OutcomeR\aoutcome\x120\n" +
+	"\x06values\x18\x03 \x03(\v2\x18.ostiary.v1.ExplainValueR\x06values\x12\x12\n" +
+	"\x04more\x18\x04 \x01(\rR\x04more\x12\x18\n" +
+	"\amissing\x18\x05 \x03(\tR\amissing\x12\x14\n" +
+	"\x05error\x18\x06 \x01(\tR\x05error\"k\n" +
+	"\fExplainValue\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x121\n" +
+	"\x06source\x18\x03 \x01(\x0e2\x19.ostiary.v1.ExplainSourceR\x06source*j\n" +
 	"\vConsistency\x12\x1b\n" +
 	"\x17CONSISTENCY_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cCONSISTENCY_MINIMIZE_LATENCY\x10\x01\x12\x1c\n" +
-	"\x18CONSISTENCY_LINEARIZABLE\x10\x02*\x84\x01\n" +
+	"\x18CONSISTENCY_LINEARIZABLE\x10\x02*\x99\x01\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOUTCOME_ALLOWED\x10\x01\x12\x12\n" +
 	"\x0eOUTCOME_DENIED\x10\x02\x12\x11\n" +
 	"\rOUTCOME_ERROR\x10\x03\x12\x11\n" +
 	"\rOUTCOME_CYCLE\x10\x04\x12\x11\n" +
-	"\rOUTCOME_DEPTH\x10\x052\xa9\x01\n" +
+	"\rOUTCOME_DEPTH\x10\x05\x12\x13\n" +
+	"\x0fOUTCOME_SKIPPED\x10\x06*\x81\x01\n" +
+	"\rExplainSource\x12\x1e\n" +
+	"\x1aEXPLAIN_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14EXPLAIN_SOURCE_TUPLE\x10\x01\x12\x1a\n" +
+	"\x16EXPLAIN_SOURCE_REQUEST\x10\x02\x12\x1a\n" +
+	"\x16EXPLAIN_SOURCE_SESSION\x10\x032\xa9\x01\n" +
 	"\x0eOstiaryService\x12B\n" +
 	"\aExplain\x12\x1a.ostiary.v1.ExplainRequest\x1a\x1b.ostiary.v1.ExplainResponse\x12S\n" +
 	"\fCreateBackup\x12\x1f.ostiary.v1.CreateBackupRequest\x1a .ostiary.v1.CreateBackupResponse0\x01B9Z7github.com/ostiary/ostiary/api/gen/ostiary/v1;ostiaryv1b\x06proto3"
@@ -635,37 +1244,51 @@ func file_ostiary_v1_ostiary_proto_rawDescGZIP() []byte {
 	return file_ostiary_v1_ostiary_proto_rawDescData
 }
 
-var file_ostiary_v1_ostiary_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_ostiary_v1_ostiary_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_ostiary_v1_ostiary_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_ostiary_v1_ostiary_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_ostiary_v1_ostiary_proto_goTypes = []any{
 	(Consistency)(0),             // 0: ostiary.v1.Consistency
 	(Outcome)(0),                 // 1: ostiary.v1.Outcome
-	(*CreateBackupRequest)(nil),  // 2: ostiary.v1.CreateBackupRequest
-	(*CreateBackupResponse)(nil), // 3: ostiary.v1.CreateBackupResponse
-	(*TupleKey)(nil),             // 4: ostiary.v1.TupleKey
-	(*ExplainRequest)(nil),       // 5: ostiary.v1.ExplainRequest
-	(*ExplainResponse)(nil),      // 6: ostiary.v1.ExplainResponse
-	(*ExplainNode)(nil),          // 7: ostiary.v1.ExplainNode
-	(*structpb.Struct)(nil),      // 8: google.protobuf.Struct
+	(ExplainSource)(0),           // 2: ostiary.v1.ExplainSource
+	(*CreateBackupRequest)(nil),  // 3: ostiary.v1.CreateBackupRequest
+	(*CreateBackupResponse)(nil), // 4: ostiary.v1.CreateBackupResponse
+	(*TupleKey)(nil),             // 5: ostiary.v1.TupleKey
+	(*ExplainRequest)(nil),       // 6: ostiary.v1.ExplainRequest
+	(*ExplainResponse)(nil),      // 7: ostiary.v1.ExplainResponse
+	(*ExplainGate)(nil),          // 8: ostiary.v1.ExplainGate
+	(*ExplainGateTuple)(nil),     // 9: ostiary.v1.ExplainGateTuple
+	(*ExplainNode)(nil),          // 10: ostiary.v1.ExplainNode
+	(*ExplainCost)(nil),          // 11: ostiary.v1.ExplainCost
+	(*ExplainCondition)(nil),     // 12: ostiary.v1.ExplainCondition
+	(*ExplainValue)(nil),         // 13: ostiary.v1.ExplainValue
+	(*structpb.Struct)(nil),      // 14: google.protobuf.Struct
 }
 var file_ostiary_v1_ostiary_proto_depIdxs = []int32{
-	4,  // 0: ostiary.v1.ExplainRequest.tuple_key:type_name -> ostiary.v1.TupleKey
-	4,  // 1: ostiary.v1.ExplainRequest.contextual_tuples:type_name -> ostiary.v1.TupleKey
+	5,  // 0: ostiary.v1.ExplainRequest.tuple_key:type_name -> ostiary.v1.TupleKey
+	5,  // 1: ostiary.v1.ExplainRequest.contextual_tuples:type_name -> ostiary.v1.TupleKey
 	0,  // 2: ostiary.v1.ExplainRequest.consistency:type_name -> ostiary.v1.Consistency
-	8,  // 3: ostiary.v1.ExplainRequest.context:type_name -> google.protobuf.Struct
+	14, // 3: ostiary.v1.ExplainRequest.context:type_name -> google.protobuf.Struct
 	1,  // 4: ostiary.v1.ExplainResponse.outcome:type_name -> ostiary.v1.Outcome
-	7,  // 5: ostiary.v1.ExplainResponse.root:type_name -> ostiary.v1.ExplainNode
-	1,  // 6: ostiary.v1.ExplainNode.outcome:type_name -> ostiary.v1.Outcome
-	7,  // 7: ostiary.v1.ExplainNode.children:type_name -> ostiary.v1.ExplainNode
-	5,  // 8: ostiary.v1.OstiaryService.Explain:input_type -> ostiary.v1.ExplainRequest
-	2,  // 9: ostiary.v1.OstiaryService.CreateBackup:input_type -> ostiary.v1.CreateBackupRequest
-	6,  // 10: ostiary.v1.OstiaryService.Explain:output_type -> ostiary.v1.ExplainResponse
-	3,  // 11: ostiary.v1.OstiaryService.CreateBackup:output_type -> ostiary.v1.CreateBackupResponse
-	10, // [10:12] is the sub-list for method output_type
-	8,  // [8:10] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	10, // 5: ostiary.v1.ExplainResponse.root:type_name -> ostiary.v1.ExplainNode
+	8,  // 6: ostiary.v1.ExplainResponse.gate:type_name -> ostiary.v1.ExplainGate
+	9,  // 7: ostiary.v1.ExplainGate.tuples:type_name -> ostiary.v1.ExplainGateTuple
+	1,  // 8: ostiary.v1.ExplainNode.outcome:type_name -> ostiary.v1.Outcome
+	10, // 9: ostiary.v1.ExplainNode.children:type_name -> ostiary.v1.ExplainNode
+	11, // 10: ostiary.v1.ExplainNode.cost:type_name -> ostiary.v1.ExplainCost
+	12, // 11: ostiary.v1.ExplainNode.conditions:type_name -> ostiary.v1.ExplainCondition
+	10, // 12: ostiary.v1.ExplainNode.others:type_name -> ostiary.v1.ExplainNode
+	1,  // 13: ostiary.v1.ExplainCondition.outcome:type_name -> ostiary.v1.Outcome
+	13, // 14: ostiary.v1.ExplainCondition.values:type_name -> ostiary.v1.ExplainValue
+	2,  // 15: ostiary.v1.ExplainValue.source:type_name -> ostiary.v1.ExplainSource
+	6,  // 16: ostiary.v1.OstiaryService.Explain:input_type -> ostiary.v1.ExplainRequest
+	3,  // 17: ostiary.v1.OstiaryService.CreateBackup:input_type -> ostiary.v1.CreateBackupRequest
+	7,  // 18: ostiary.v1.OstiaryService.Explain:output_type -> ostiary.v1.ExplainResponse
+	4,  // 19: ostiary.v1.OstiaryService.CreateBackup:output_type -> ostiary.v1.CreateBackupResponse
+	18, // [18:20] is the sub-list for method output_type
+	16, // [16:18] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_ostiary_proto_init() }
@@ -678,8 +1301,8 @@ func file_ostiary_v1_ostiary_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_ostiary_proto_rawDesc), len(file_ostiary_v1_ostiary_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   6,
+			NumEnums:      3,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

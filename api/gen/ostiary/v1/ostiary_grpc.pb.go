@@ -40,7 +40,7 @@ type OstiaryServiceClient interface {
 	// an unknown store or model; RESOURCE_EXHAUSTED when the search would read too many tuples;
 	// UNAVAILABLE when the view asked for is not there within the deadline. What Check fails for, such as
 	// depth, is no error here: the outcome names it, and the tree shows where.
-	// Limits: 100 contextual tuples; a tree that grows too large is cut, and says where.
+	// Limits: 100 contextual tuples; a tree of 500 steps, 50 below each: what was left out is counted.
 	// May be retried: it changes nothing.
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
 	// CreateBackup streams a backup of everything that the server holds, at one revision, while it goes on
@@ -107,7 +107,7 @@ type OstiaryServiceServer interface {
 	// an unknown store or model; RESOURCE_EXHAUSTED when the search would read too many tuples;
 	// UNAVAILABLE when the view asked for is not there within the deadline. What Check fails for, such as
 	// depth, is no error here: the outcome names it, and the tree shows where.
-	// Limits: 100 contextual tuples; a tree that grows too large is cut, and says where.
+	// Limits: 100 contextual tuples; a tree of 500 steps, 50 below each: what was left out is counted.
 	// May be retried: it changes nothing.
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
 	// CreateBackup streams a backup of everything that the server holds, at one revision, while it goes on
