@@ -75,9 +75,8 @@ type Store struct {
 	// mu is held for pointer swaps and counts only, never across I/O. Views do without it (acquire).
 	mu struct {
 		sync.Mutex
-		current *published // newest; nil after Close
-		live    int        // published pictures with references, current included
-		closed  bool
+		live   int // published pictures with references, current included
+		closed bool
 	}
 }
 
@@ -279,7 +278,7 @@ func (s *Store) Close() error {
 	s.mu.closed = true
 	current := s.current.Swap(nil)
 	open := s.mu.live
-	if current.refs == 1 {
+	if current.refs.Load() == 1 {
 		open--
 	}
 	s.mu.Unlock()
