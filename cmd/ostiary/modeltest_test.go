@@ -26,7 +26,7 @@ const examplesDir = "../../examples"
 // The tests of the examples pass: README and help point to them.
 func TestExamplesPass(t *testing.T) {
 	out := offline(t).must("model", "test", examplesDir)
-	wantContains(t, "stdout", out, "organization/store.fga.yaml", "modules/store.fga.yaml", "pass  owners", "2 files, 6 tests", "all passed")
+	wantContains(t, "stdout", out, "organization/store.fga.yaml", "modules/store.fga.yaml", "pass  owners", "examples/abac/store.fga.yaml", "pass  one tuple takes everything from who has left", "7 files, 30 tests", "all passed")
 }
 
 func TestModelTestFails(t *testing.T) {
