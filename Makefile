@@ -108,7 +108,8 @@ release-check: ## build two clones in folders of their own, with caches of their
 deploy: build ## check the image, the systemd unit and the Kubernetes manifests as far as tools allow
 	cd deploy && $(GO) vet ./... && $(GO) test -count=1 ./...
 
-docs: ## write what docs/ says of settings again, and the help that tests compare
+docs: ## write what docs/ says of settings and of the API again, and the help that tests compare
+	$(GO) test -count=1 ./api -run '^TestReference$$' -update
 	$(GO) test -count=1 ./cmd/ostiary -run '^(TestConfigReference|TestHelp)$$' -update
 
 check: lint test race ## the heart of CI; .ci/run adds gen-check, fuzz, conformance, e2e and the demo

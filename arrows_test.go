@@ -20,6 +20,7 @@ var allowed = map[string][]string{
 	"internal/loopback":      {},
 	"internal/reload":        {},
 	"internal/route":         {},
+	"internal/reference":     {}, // tests of api alone
 	"internal/strictjson":    {},
 	"internal/teststore":     {"", "identity", "raftstore"}, // for tests alone
 	"rate":                   {},
@@ -63,8 +64,8 @@ var allowed = map[string][]string{
 	"scim":                   {"", "identity", "rate", "scim/filter", "scim/patch", "scim/query", "scim/resource", "scim/scimerr"},
 	"bench/workload":         {"", "dsl", "dsl/model"},
 	"bench":                  {"", "dsl", "bench/workload", "internal/loopback"},
-}
 	"bench/cmd/soak":         {"bench", "bench/workload", "fakeidp", "internal/loopback"},
+}
 
 // sole lists the modules that may be imported from one tree alone, test files excepted.
 var sole = map[string][]string{
