@@ -64,7 +64,7 @@ func (s *Store) routeOnce(ctx, finding context.Context, m *ostiary.Mutation, com
 		receipt, err := s.proposeHere(ctx, m, command)
 		return receipt, notLeading(err)
 	}
-	receipt, err := call[ostiary.Receipt](ctx, conn, "propose", &proposal{nanos: m.TimeNanos, command: command})
+	receipt, err := call[ostiary.Receipt](tellTrace(ctx), conn, "propose", &proposal{nanos: m.TimeNanos, command: command})
 	var remote *remoteError
 	switch {
 	case err == nil:
@@ -88,6 +88,8 @@ func notLeading(err error) error {
 // takeProposal answers another node that passes a mutation on. It is not passed on a second time. Bytes
 // that this release cannot apply must not reach the log.
 func (s *Store) takeProposal(ctx context.Context, p *proposal) (*ostiary.Receipt, error) {
+	ctx, span := s.takeTrace(ctx, "propose for a follower")
+	defer span.End()
 	if err := s.serving(); err != nil {
 		return nil, fmt.Errorf("%w: %w", err, ostiary.ErrNotLeader)
 	}

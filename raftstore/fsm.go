@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -33,16 +34,18 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 	entries, err := f.decode(logs)
 	if err == nil {
 		var outcomes []storage.Outcome
+		begun := time.Now()
 		outcomes, err = f.storage.Apply(entries)
+		ended := time.Now()
 		for i := range outcomes {
-			responses[len(logs)-len(outcomes)+i] = outcomes[i]
+			responses[len(logs)-len(outcomes)+i] = applied{outcomes[i], begun, ended}
 		}
 	}
 	if err != nil {
 		err = fmt.Errorf("apply entries %d to %d: %w", logs[0].Index, logs[len(logs)-1].Index, err)
 		f.fatal(err)
 		for i := range responses {
-			responses[i] = storage.Outcome{Err: fmt.Errorf("%w: %w", err, ostiary.ErrOutcomeUnknown)}
+			responses[i] = applied{Outcome: storage.Outcome{Err: fmt.Errorf("%w: %w", err, ostiary.ErrOutcomeUnknown)}}
 		}
 		return responses
 	}

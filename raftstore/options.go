@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/storage"
+	"github.com/ostiary/ostiary/tracing"
 )
 
 // Options configures Open. The zero value but for Dir is ready for use.
@@ -17,6 +18,8 @@ type Options struct {
 	CacheBytes int64
 	// EdgeCacheBytes bounds the storage's cache of edges. Zero means none.
 	EdgeCacheBytes int64
+	// Tracer goes on with the traces of mutations that other nodes pass on. Nil: it does not.
+	Tracer *tracing.Tracer
 	// MaxMutationBytes bounds one encoded mutation. Zero means 16 MiB. A larger one is refused with
 	// ostiary.ErrTooBroad.
 	MaxMutationBytes int

@@ -10,7 +10,6 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/ostiary/ostiary"
-	"github.com/ostiary/ostiary/storage"
 )
 
 // enqueueTimeout bounds how long a mutation waits for a place in raft's queue.
@@ -21,7 +20,9 @@ const enqueueTimeout = 5 * time.Second
 //
 // Cancelling ctx stops the wait and not the write: the error is then both ctx's and
 // ostiary.ErrOutcomeUnknown. Propose does not change m.
-func (s *Store) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Receipt, error) {
+func (s *Store) Propose(ctx context.Context, m *ostiary.Mutation) (_ ostiary.Receipt, failure error) {
+	ctx, end := within(ctx, "propose")
+	defer func() { end(failure) }()
 	if err := ctx.Err(); err != nil {
 		return ostiary.Receipt{}, fmt.Errorf("propose mutation: %w", err)
 	}
@@ -59,7 +60,7 @@ func (s *Store) proposeHere(ctx context.Context, m *ostiary.Mutation, command []
 	if err != nil {
 		return ostiary.Receipt{}, err
 	}
-	var outcome storage.Outcome
+	var outcome applied
 	settled, err := s.settle(ctx, func() (err error) {
 		outcome, err = outcomeOf(future)
 		return err
@@ -70,6 +71,7 @@ func (s *Store) proposeHere(ctx context.Context, m *ostiary.Mutation, command []
 	case err != nil:
 		return ostiary.Receipt{}, err
 	}
+	traceApply(ctx, outcome)
 	return outcome.Receipt, outcome.Err
 }
 
@@ -99,13 +101,13 @@ func (s *Store) enqueue(ctx context.Context, command []byte, proposed int64) (ra
 }
 
 // outcomeOf waits for what became of an entry.
-func outcomeOf(future raft.ApplyFuture) (storage.Outcome, error) {
+func outcomeOf(future raft.ApplyFuture) (applied, error) {
 	if err := future.Error(); err != nil {
-		return storage.Outcome{}, proposalError(err)
+		return applied{}, proposalError(err)
 	}
-	outcome, ok := future.Response().(storage.Outcome)
+	outcome, ok := future.Response().(applied)
 	if !ok {
-		return storage.Outcome{}, fmt.Errorf("mutation was committed without an outcome: %w", ostiary.ErrOutcomeUnknown)
+		return applied{}, fmt.Errorf("mutation was committed without an outcome: %w", ostiary.ErrOutcomeUnknown)
 	}
 	return outcome, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/ostiary/ostiary/keyset"
 	"github.com/ostiary/ostiary/outbox"
 	"github.com/ostiary/ostiary/raftstore"
+	"github.com/ostiary/ostiary/tracing"
 )
 
 // nodeOptions is what a node needs; serve, demo and the tests fill it.
@@ -49,6 +50,8 @@ type nodeOptions struct {
 	// signingRotation is how long a key signs until the next one does; negative: for ever, zero: 90 days.
 	signingRotation time.Duration
 
+	trace       *tracing.Options // nil: nothing is traced
+	tracer      *tracing.Tracer  // runNode sets it
 	engine      engine.Options
 	egressAllow []netip.Prefix // networks that may be asked for keys though they are not public
 
@@ -85,6 +88,12 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 			}
 		}
 	}()
+	tracer, endTraces, err := openTracer(o.trace, o.logger)
+	if err != nil {
+		return err
+	}
+	defer endTraces()
+	o.tracer = tracer
 	store, err := openStore(ctx, o, stop)
 	if err != nil {
 		return err
@@ -98,6 +107,9 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 	if o.admin != nil {
 		if n.instruments, err = newInstruments(); err == nil {
 			err = n.instruments.watch(store)
+		}
+		if err == nil {
+			err = n.instruments.watchTraces(tracer)
 		}
 		if err == nil {
 			err = n.instruments.watchTLS(o.tls)
@@ -145,7 +157,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 func openStore(ctx context.Context, o nodeOptions, stop context.CancelCauseFunc) (*raftstore.Store, error) {
 	options := o.cluster
 	options.Dir, options.HistoryRetention, options.Logger, options.OnFatal = o.dataDir, o.retention, o.logger, stop
-	options.CacheBytes, options.EdgeCacheBytes = o.memory.blockCache, o.memory.edgeCache
+	options.CacheBytes, options.EdgeCacheBytes, options.Tracer = o.memory.blockCache, o.memory.edgeCache, o.tracer
 	store, err := raftstore.Open(ctx, options)
 	if errors.Is(err, syscall.EAGAIN) {
 		return nil, fmt.Errorf("%w: another process uses this data folder; stop it, or pass another --data-dir", err)
@@ -163,14 +175,14 @@ func (n *node) newServer() (*api.Server, error) {
 	if n.instruments != nil {
 		observer = n.instruments.requests
 	}
-	grpcTLS, httpTLS := n.tls.configs()
 	return api.NewServer(api.Options{
-		TLS:           api.TLS{GRPC: grpcTLS, HTTP: httpTLS},
+		TLS:           n.tls.api(),
 		Backend:       backend{n.store},
 		Engine:        engine.New(n.engine),
 		Authenticator: authenticator,
 		Logger:        n.logger,
 		Observer:      observer,
+		Tracer:        n.tracer,
 		Limits:        n.limits,
 		CORS:          n.cors,
 		Backup:        backUp(n.store),

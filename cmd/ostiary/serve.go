@@ -41,6 +41,7 @@ type serveFlags struct {
 	cluster        clusterFlags
 	egress         egressFlags
 	signing        signingFlags
+	trace          traceFlags
 	tls            tlsFlags
 }
 
@@ -99,6 +100,7 @@ func newServe() (*serveFlags, *pflag.FlagSet) {
 	flags.limits.register(f)
 	flags.egress.register(f)
 	flags.signing.register(f)
+	flags.trace.register(f)
 	flags.tls.register(f)
 	return flags, f
 }
@@ -150,6 +152,10 @@ func (flags serveFlags) judge(log io.Writer) (nodeOptions, error) {
 	if err != nil {
 		return none, err
 	}
+	traced, err := flags.trace.judge(logger)
+	if err != nil {
+		return none, err
+	}
 	memory, err := planMemory(flags.memoryLimit, flags.cacheSize, machineMemory(os.DirFS("/")))
 	if err != nil {
 		return none, usagef("%v", err)
@@ -164,12 +170,14 @@ func (flags serveFlags) judge(log io.Writer) (nodeOptions, error) {
 		auditRetention: flags.auditRetention,
 		cluster:        cluster,
 		egressAllow:    egressAllow,
+		trace:          traced,
 
 		signingRotation: signingRotation,
 		logger:          logger,
 	}
 	err = flags.openNodeTLS(&o)
 	o.tls.files = append(o.tls.files, callers.files...)
+	o.tls.callers = callers.authorities
 	return o, err
 }
 
