@@ -19,7 +19,8 @@ func newCheckCommand(a *app) *cobra.Command {
 		Use:   "check OBJECT#RELATION@USER | USER RELATION OBJECT",
 		Short: "Ask whether a user has a relation to an object",
 		Long: `Ask whether a user has a relation to an object. The exit code is 0 when it is allowed and 3 when it is
-denied. --explain shows the path that allows, or the branches that deny, with their tuples.`,
+denied. --explain shows the path that allows, or the branches that deny, with their tuples, what reading them cost, and
+behind a bar the branches that did not decide (docs/explain.md).`,
 		Example: `  ostiary check doc:1#viewer@user:ann
   ostiary check user:ann viewer doc:1 --explain
   ostiary check doc:1#viewer@user:ann --contextual-tuple group:eng#member@user:ann

@@ -140,7 +140,7 @@ func (a *app) askQuestions(ctx context.Context, c *client, store string) error {
 		if err != nil {
 			return fmt.Errorf("explain %s: %w", t, err)
 		}
-		a.printf("\ncheck %s --explain\n%s", t, a.explanation(answer))
+		a.printf("\ncheck %s --explain\n%s", t, a.shortExplanation(answer))
 	}
 	return nil
 }

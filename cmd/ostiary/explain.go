@@ -34,7 +34,7 @@ func (a *app) explainCheck(cmd *cobra.Command, query *queryFlags, t ostiary.Tupl
 	if a.json() {
 		err = a.printMessage(answer, header)
 	} else {
-		a.printf("%s", a.explanation(answer))
+		a.printf("%s\n%s", strings.TrimRight(a.explanation(answer), "\n"), a.paintOut(faint, explainedAt(answer)))
 	}
 	if err != nil {
 		return err
@@ -76,25 +76,4 @@ func explainRequest(query *queryFlags, t ostiary.Tuple) (*ostiaryv1.ExplainReque
 			&ostiaryv1.TupleKey{Object: key.GetObject(), Relation: key.GetRelation(), User: key.GetUser()})
 	}
 	return request, nil
-}
-
-// explanation is the server's text with the decisions, the first word of each line, coloured.
-func (a *app) explanation(answer *ostiaryv1.ExplainResponse) string {
-	text := strings.TrimRight(answer.GetText(), "\n")
-	if !a.outTerminal {
-		return text
-	}
-	var painted strings.Builder
-	for line := range strings.Lines(text) {
-		word := strings.TrimLeft(line, " ")
-		indent := line[:len(line)-len(word)]
-		for decision, c := range map[string]color{"allowed": green, "denied": red} {
-			if rest, ok := strings.CutPrefix(word, decision); ok {
-				word = a.paintOut(c, decision) + rest
-				break
-			}
-		}
-		painted.WriteString(indent + word)
-	}
-	return painted.String()
 }
