@@ -171,12 +171,13 @@ func (n *node) newServer() (*api.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	grpcTLS, httpTLS := n.tls.configs()
 	var observer api.Observer
 	if n.instruments != nil {
 		observer = n.instruments.requests
 	}
 	return api.NewServer(api.Options{
-		TLS:           n.tls.api(),
+		TLS:           api.TLS{GRPC: grpcTLS, HTTP: httpTLS},
 		Backend:       backend{n.store},
 		Engine:        engine.New(n.engine),
 		Authenticator: authenticator,
