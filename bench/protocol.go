@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/url"
 
@@ -68,6 +69,8 @@ type Target struct {
 	Protocol Protocol
 	// Key is the pre-shared key to authenticate with, if any.
 	Key string
+	// TLS says how the server is trusted. Nil: it is asked in plain text.
+	TLS *tls.Config
 }
 
 func (t Target) dial() (connection, error) {

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
@@ -46,8 +47,12 @@ type grpcConnection struct {
 }
 
 func dialGRPC(t Target) (connection, error) {
+	trust := insecure.NewCredentials()
+	if t.TLS != nil {
+		trust = credentials.NewTLS(t.TLS)
+	}
 	conn, err := grpc.NewClient("passthrough:///"+t.Address,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(trust),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(maxAnswerBytes)),
 		grpc.WithUserAgent("ostiary-bench"),
 		grpc.WithDisableServiceConfig(),

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,13 +18,16 @@ import (
 // were made to before the run: net/http's client costs more than many an answer.
 type httpConnection struct {
 	address string
-	mu      sync.Mutex // one call at a time
-	conn    net.Conn   // nil until the first call, and after a failure
+	tls     *tls.Config // nil: plain text
+	mu      sync.Mutex  // one call at a time
+	conn    net.Conn    // nil until the first call, and after a failure
 	reader  *bufio.Reader
 	body    bytes.Buffer
 }
 
-func dialHTTP(t Target) (connection, error) { return &httpConnection{address: t.Address}, nil }
+func dialHTTP(t Target) (connection, error) {
+	return &httpConnection{address: t.Address, tls: t.TLS}, nil
+}
 
 // httpRequest is the bytes of a POST.
 func (t Target) httpRequest(path string, body []byte) []byte {
@@ -52,8 +56,7 @@ func (c *httpConnection) call(ctx context.Context, r *request, message func([]by
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.conn == nil {
-		var dialer net.Dialer
-		conn, err := dialer.DialContext(ctx, "tcp", c.address)
+		conn, err := c.dial(ctx)
 		if err != nil {
 			return &callError{code: "connect", message: err.Error()}
 		}
@@ -73,6 +76,13 @@ func (c *httpConnection) call(ctx context.Context, r *request, message func([]by
 		return &refused.callError
 	}
 	return err
+}
+
+func (c *httpConnection) dial(ctx context.Context) (net.Conn, error) {
+	if c.tls == nil {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", c.address)
+	}
+	return (&tls.Dialer{Config: c.tls}).DialContext(ctx, "tcp", c.address)
 }
 
 // refusal is an answer that says no: the connection goes on.

@@ -107,8 +107,8 @@ var malformations = []malformation{
 	{"noise as JSON", false, func(m *malformer) []byte { return m.sized("/stores/"+m.store+"/check", m.noise(1<<10)) }},
 	{"HTTP/2 to the port of HTTP", false, func(m *malformer) []byte { return opened(func(f *frames) { f.request(1, m.key, checkPath) }) }},
 
+	{"HTTP/1.1 for gRPC", true, func(*malformer) []byte { return []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }},
 	{"noise over gRPC", true, func(m *malformer) []byte { return m.noise(4 << 10) }},
-	{"HTTP/1.1 to the port of gRPC", true, func(*malformer) []byte { return []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }},
 	{"noise after the preface", true, func(m *malformer) []byte { return opened(func(f *frames) { f.raw(m.noise(4 << 10)...) }) }},
 	{"a frame of 16 MB", true, func(*malformer) []byte {
 		return opened(func(f *frames) {
@@ -191,11 +191,11 @@ func malformed(ctx context.Context, t *trial) (string, error) {
 				at := int(turn.Add(1) - 1)
 				bad := malformations[at%len(malformations)]
 				n := t.cluster.nodes[at/len(malformations)%len(t.cluster.nodes)]
-				address := n.http
+				address, protocol := n.http, "http/1.1"
 				if bad.grpc {
-					address = n.grpc
+					address, protocol = n.grpc, "h2"
 				}
-				got, closed, err := exchange(ctx, i, address, bad.make(m))
+				got, closed, err := t.exchange(ctx, i, address, protocol, bad.make(m))
 				if err == nil {
 					sent.Add(1)
 					if got > 0 {
@@ -214,8 +214,8 @@ func malformed(ctx context.Context, t *trial) (string, error) {
 }
 
 // exchange sends data on a connection of its own, and says how much came back and whether the server closed.
-func exchange(ctx context.Context, i int, address string, data []byte) (got int64, closed bool, err error) {
-	conn, err := dialAs(ctx, i, address)
+func (t *trial) exchange(ctx context.Context, i int, address, protocol string, data []byte) (got int64, closed bool, err error) {
+	conn, err := t.speakAs(ctx, i, address, protocol)
 	if err != nil {
 		return 0, false, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"sync"
@@ -17,6 +18,26 @@ const sources = 16
 func dialAs(ctx context.Context, i int, address string) (net.Conn, error) {
 	d := net.Dialer{Timeout: 30 * time.Second, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i%sources))}}
 	return d.DialContext(ctx, "tcp", address)
+}
+
+// speakAs is dialAs and a handshake of TLS, for a protocol: http/1.1 or h2. What is read is kept by a small buffer.
+func (t *trial) speakAs(ctx context.Context, i int, address, protocol string) (net.Conn, error) {
+	conn, err := dialAs(ctx, i, address)
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.(*net.TCPConn).SetReadBuffer(slowBuffer); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	config := t.cluster.trust.Clone()
+	config.ServerName, config.NextProtos = "127.0.0.1", []string{protocol}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
 }
 
 // redial is how long an attacker waits before it connects again.
@@ -43,6 +64,7 @@ func silent(ctx context.Context, t *trial) (string, error) {
 			address = n.http
 		}
 		holding.Go(func() {
+			sleep(ctx, t.arrival(i, t.silent))
 			for ctx.Err() == nil {
 				conn, err := dialAs(ctx, i, address)
 				if err != nil {

@@ -11,7 +11,7 @@ import (
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 )
 
@@ -49,6 +49,7 @@ func slowReaders(ctx context.Context, t *trial) (string, error) {
 		if first/slowStreams%2 == 0 {
 			for i := range count {
 				readers.Go(func() {
+					sleep(ctx, t.arrival(first+i, t.slow))
 					for ctx.Err() == nil {
 						asked.Add(1)
 						if err := t.slowOverHTTP(ctx, first+i, n, stay); err != nil {
@@ -60,15 +61,16 @@ func slowReaders(ctx context.Context, t *trial) (string, error) {
 			}
 			continue
 		}
-		conn, err := grpc.NewClient("passthrough:///"+n.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		conn, err := grpc.NewClient("passthrough:///"+n.grpc, grpc.WithTransportCredentials(credentials.NewTLS(t.cluster.trust)),
 			grpc.WithInitialWindowSize(64<<10-1), grpc.WithInitialConnWindowSize(64<<10-1),
 			grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return dialAs(ctx, first, address) }))
 		if err != nil {
 			return "", err
 		}
 		defer conn.Close()
-		for range count {
+		for i := range count {
 			readers.Go(func() {
+				sleep(ctx, t.arrival(first+i, t.slow))
 				for ctx.Err() == nil {
 					asked.Add(1)
 					if err := t.slowOverGRPC(ctx, conn, stay); err != nil {
@@ -84,15 +86,12 @@ func slowReaders(ctx context.Context, t *trial) (string, error) {
 }
 
 func (t *trial) slowOverHTTP(ctx context.Context, i int, n *node, stay func(func() bool)) error {
-	conn, err := dialAs(ctx, i, n.http)
+	conn, err := t.speakAs(ctx, i, n.http, "http/1.1")
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if err := conn.(*net.TCPConn).SetReadBuffer(slowBuffer); err != nil {
-		return err
-	}
 	body := `{"type":"doc","relation":"viewer","user":"user:wide"}`
 	if _, err := fmt.Fprintf(conn, "POST /stores/%s/streamed-list-objects HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		t.scene.wide, n.http, t.cluster.guest, len(body), body); err != nil {
@@ -134,9 +133,10 @@ func slowSenders(ctx context.Context, t *trial) (string, error) {
 	for i := range t.slow {
 		n := t.cluster.nodes[i%len(t.cluster.nodes)]
 		senders.Go(func() {
+			sleep(ctx, t.arrival(i, t.slow))
 			for ctx.Err() == nil {
-				begun, rest, address := slowly(i, t, n)
-				conn, err := dialAs(ctx, i, address)
+				begun, rest, address, protocol := slowly(i, t, n)
+				conn, err := t.speakAs(ctx, i, address, protocol)
 				if err != nil {
 					sleep(ctx, redial)
 					continue
@@ -163,20 +163,20 @@ func slowSenders(ctx context.Context, t *trial) (string, error) {
 }
 
 // slowly returns what the i-th slow sender sends at once, and what it sends a byte at a time, over and over.
-func slowly(i int, t *trial, n *node) (begun, rest []byte, address string) {
+func slowly(i int, t *trial, n *node) (begun, rest []byte, address, protocol string) {
 	head := "POST /stores/" + t.scene.wide + "/check HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + t.cluster.guest + "\r\n"
 	switch i % 4 {
 	case 0:
-		return []byte(head), []byte("X-A: b\r\n"), n.http
+		return []byte(head), []byte("X-A: b\r\n"), n.http, "http/1.1"
 	case 1:
-		return []byte(head + "Content-Length: 100000\r\n\r\n{"), []byte(" "), n.http
+		return []byte(head + "Content-Length: 100000\r\n\r\n{"), []byte(" "), n.http, "http/1.1"
 	case 2:
-		return []byte(head + "Transfer-Encoding: chunked\r\n\r\n"), []byte("1\r\n \r\n"), n.http
+		return []byte(head + "Transfer-Encoding: chunked\r\n\r\n"), []byte("1\r\n \r\n"), n.http, "http/1.1"
 	}
 	f := newFrames()
 	f.preface()
 	f.request(1, t.cluster.guest, "/openfga.v1.OpenFGAService/Check")
 	// A frame of data, a byte at a time: more of the message's five bytes of head, then of its body.
 	f.data(1, false, 0, 0, 1, 0)
-	return f.bytes(), []byte{0, 0, 1, 0, 0, 0, 0, 0, 1, 0}, n.grpc
+	return f.bytes(), []byte{0, 0, 1, 0, 0, 0, 0, 0, 1, 0}, n.grpc, "h2"
 }

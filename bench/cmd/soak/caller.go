@@ -20,7 +20,7 @@ type caller struct {
 }
 
 func newCaller(c *cluster) *caller {
-	return &caller{key: c.admin, client: &http.Client{Timeout: callTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 4}}}
+	return &caller{key: c.admin, client: &http.Client{Timeout: callTimeout, Transport: &http.Transport{TLSClientConfig: c.trust, MaxIdleConnsPerHost: 4}}}
 }
 
 func (c *caller) close() { c.client.CloseIdleConnections() }
@@ -34,7 +34,7 @@ func (c *caller) call(ctx context.Context, n *node, path, atLeast string, body, 
 	if err != nil {
 		return "", err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+n.http+path, bytes.NewReader(text))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+n.http+path, bytes.NewReader(text))
 	if err != nil {
 		return "", err
 	}

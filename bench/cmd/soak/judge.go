@@ -20,8 +20,9 @@ const (
 	socketSlack    = 8
 	goroutineSlack = 64
 	fileSlack      = 256
-	// failedShare is the part of requests of the well-behaved that may fail where the machine itself stalls.
+	// failedShare and failedSlack are how many requests of the well-behaved may fail where the machine itself stalls.
 	failedShare = 0.001
+	failedSlack = 5
 )
 
 // judge says what is wrong.
@@ -32,7 +33,12 @@ func (r *report) judge() {
 	if r.MixAnswers == 0 {
 		r.fault("no answer of the mix was judged")
 	}
-	if r.Requests == 0 || float64(r.Failed) > failedShare*float64(r.Requests+r.Failed) {
+	for _, p := range r.Phases {
+		if p.Checks == 0 {
+			r.fault("no check was answered in the part %q", p.Name)
+		}
+	}
+	if r.Requests == 0 || float64(r.Failed) > failedShare*float64(r.Requests+r.Failed)+failedSlack {
 		r.fault("%d of %d requests of well-behaved clients failed: %v", r.Failed, r.Requests+r.Failed, r.Refused)
 	}
 	for _, node := range r.nodes() {

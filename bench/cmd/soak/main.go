@@ -69,7 +69,7 @@ func main() {
 
 // Bounds of what can be asked for.
 const (
-	minLength = time.Minute
+	minLength = 30 * time.Second
 	maxLength = 24 * time.Hour
 	maxSilent = 100_000
 	maxSlow   = 10_000

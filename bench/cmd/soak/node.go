@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -33,6 +35,8 @@ type cluster struct {
 	nodes       []*node
 	admin       string // the key of who may do everything
 	guest       string // the key of who may read
+	trust       *tls.Config
+	client      *http.Client // to look at nodes, over connections of its own
 }
 
 // node is one server.
@@ -41,11 +45,12 @@ type node struct {
 	grpc, http, peer, admin string // its addresses
 	data, log               string
 	args                    []string
+	client                  *http.Client
 	procs.Group
 }
 
 func (c *cluster) target(n *node) bench.Target {
-	return bench.Target{Address: n.grpc, Protocol: bench.GRPC, Key: c.admin}
+	return bench.Target{Address: n.grpc, Protocol: bench.GRPC, Key: c.admin, TLS: c.trust}
 }
 
 // form starts the nodes, and makes a caller their administrator.
@@ -55,10 +60,8 @@ func (c *cluster) form(ctx context.Context, size int) error {
 	if err := os.WriteFile(keys, fmt.Appendf(nil, "admin %s\nguest %s\n", c.admin, c.guest), 0o600); err != nil {
 		return err
 	}
-	if size > 1 {
-		if err := c.certificates(ctx, size); err != nil {
-			return err
-		}
+	if err := c.certificates(ctx, size); err != nil {
+		return err
 	}
 	var peers []string
 	for i := range size {
@@ -92,12 +95,23 @@ func (c *cluster) certificates(ctx context.Context, size int) error {
 	for i := range size {
 		args = append(args, "--node", fmt.Sprintf("node%d=127.0.0.1", i))
 	}
-	_, err := c.command(ctx, c.nodeZero(), args...)
-	return err
+	if _, err := c.command(ctx, &node{}, args...); err != nil {
+		return err
+	}
+	authority, err := os.ReadFile(c.file("ca.pem"))
+	if err != nil {
+		return err
+	}
+	c.trust = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
+	if !c.trust.RootCAs.AppendCertsFromPEM(authority) {
+		return errors.New("the authority of the cluster is no certificate")
+	}
+	c.client = &http.Client{Transport: &http.Transport{TLSClientConfig: c.trust, DisableKeepAlives: true}}
+	return nil
 }
 
 func (c *cluster) add(i int, keys string) (*node, error) {
-	n := &node{name: fmt.Sprintf("node%d", i)}
+	n := &node{name: fmt.Sprintf("node%d", i), client: c.client}
 	for _, address := range []*string{&n.grpc, &n.http, &n.peer, &n.admin} {
 		var err error
 		if *address, err = loopback.FreeAddress(); err != nil {
@@ -107,11 +121,12 @@ func (c *cluster) add(i int, keys string) (*node, error) {
 	n.data, n.log = filepath.Join(c.dir, n.name), filepath.Join(c.dir, n.name+".log")
 	n.args = []string{
 		"serve", "--data-dir", n.data, "--log-level", "warn", "--grpc-addr", n.grpc, "--http-addr", n.http, "--admin-addr", n.admin,
-		"--authn-method", "preshared", "--authn-keys-file", keys, "--public-url", "http://" + n.http,
+		"--authn-method", "preshared", "--authn-keys-file", keys, "--public-url", "https://" + n.http,
+		"--tls-cert", c.file(n.name + ".pem"), "--tls-key", c.file(n.name + "-key.pem"),
 		"--memory-limit", fmt.Sprint(memoryLimit), "--cache-size", fmt.Sprint(cacheBytes), "--history-retention", "1m",
 	}
 	if i > 0 {
-		n.args = append(n.args, "--public-url", "http://"+c.nodes[0].http)
+		n.args = append(n.args, "--public-url", "https://"+c.nodes[0].http)
 	}
 	c.nodes = append(c.nodes, n)
 	return n, nil
@@ -135,12 +150,11 @@ func (n *node) ready(ctx context.Context) error {
 }
 
 func (n *node) answers(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.http+"/readyz", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+n.http+"/readyz", nil)
 	if err != nil {
 		return err
 	}
-	request.Close = true
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := n.client.Do(request)
 	if err != nil {
 		return err
 	}
@@ -170,17 +184,10 @@ func (c *cluster) bootstrap(ctx context.Context) error {
 	}
 }
 
-func (c *cluster) nodeZero() *node {
-	if len(c.nodes) == 0 {
-		return &node{}
-	}
-	return c.nodes[0]
-}
-
 // command runs the command line against a node, as the administrator, and returns what it printed.
 func (c *cluster) command(ctx context.Context, n *node, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, c.binary, args...) //nolint:gosec // as above
-	command.Env = append(os.Environ(), "OSTIARY_SERVER="+n.grpc, "OSTIARY_TOKEN="+c.admin)
+	command.Env = append(os.Environ(), "OSTIARY_SERVER="+n.grpc, "OSTIARY_TOKEN="+c.admin, "OSTIARY_SERVER_CA="+c.file("ca.pem"))
 	var faults strings.Builder
 	command.Stderr = &faults
 	out, err := command.Output()

@@ -19,6 +19,9 @@ type report struct {
 	Requests   int64    `json:"requests"`
 	Failed     int64    `json:"failed_requests"`
 	Refused    []string `json:"refused,omitempty"`
+	// Late counts checks and lists that had no answer when their time was over: on a machine that cannot keep up the
+	// rate they have waited for the generator as much as for the server.
+	Late int64 `json:"late_requests"`
 	MixAnswers int64    `json:"judged_answers"`
 	Wrong      []string `json:"wrong,omitempty"`
 	// SteadyChanges and SteadyNoted are the changes of tuples, and of people and sessions, of the steady part.
@@ -59,7 +62,8 @@ func (r *report) fault(format string, args ...any) {
 // note counts the requests of one load.
 func (r *report) note(b *bench.Report) {
 	r.Requests += b.Requests
-	r.Failed += b.Failed
+	late := b.Errors["DeadlineExceeded"]
+	r.Failed, r.Late = r.Failed+b.Failed-late, r.Late+late
 	for code, text := range b.ErrorExamples {
 		if len(r.Refused) < keptNotes {
 			r.Refused = append(r.Refused, fmt.Sprintf("%s: %s: %s", b.Operation, code, text))
@@ -116,7 +120,7 @@ func (r *report) of(node, phase string) (found []sample) {
 func (r *report) String() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%d node(s), at most %.0f checks a second on one, half of it asked over %.0f s\n", r.Nodes, r.Maximum, r.Seconds)
-	fmt.Fprintf(&out, "%d requests of well-behaved clients, %d failed; %d answers judged, %d wrong\n\n", r.Requests, r.Failed, r.MixAnswers, len(r.Wrong))
+	fmt.Fprintf(&out, "%d requests of well-behaved clients, %d failed, %d late; %d answers judged, %d wrong\n\n", r.Requests, r.Failed, r.Late, r.MixAnswers, len(r.Wrong))
 	usual := 0.0
 	for _, p := range r.Phases {
 		if p.Name == phaseSteady {

@@ -70,12 +70,11 @@ func (n *node) look(ctx context.Context) (s sample, err error) {
 
 // fetch reads a page of the listener for operators, over a connection of its own.
 func (n *node) fetch(ctx context.Context, path string) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.admin+path, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+n.admin+path, nil)
 	if err != nil {
 		return "", err
 	}
-	request.Close = true
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := n.client.Do(request)
 	if err != nil {
 		return "", fmt.Errorf("look at %s: %w", n.name, err)
 	}

@@ -16,10 +16,10 @@ import (
 // people is how many an identity provider has provisioned.
 const people = 40
 
-// Of the store whose lists are long: how many objects somebody sees, and how long their ids are. A list of them is
-// more than the kernel takes from the server for a client that does not read.
+// Of the store whose lists are long: how many objects somebody sees, and how long their ids are. A list of them is many
+// times the window of a stream of gRPC, and quick to work out: slow readers are to be slow, and no more.
 const (
-	wideObjects = 20_000
+	wideObjects = 4_000
 	wideID      = 180
 	wideWriters = 8
 )
@@ -89,18 +89,20 @@ func (s *scene) hire(ctx context.Context, c *cluster, n *node) error {
 		}
 	}
 	for _, n := range c.nodes {
-		s.scim = append(s.scim, &fakeidp.SCIM{URL: "http://" + n.http + "/scim/v2/" + connection.ID, Token: connection.Secret})
+		s.scim = append(s.scim, &fakeidp.SCIM{URL: "https://" + n.http + "/scim/v2/" + connection.ID, Token: connection.Secret})
 	}
+	caller := newCaller(c)
+	defer caller.close()
+	first := s.scim[0]
+	first.Client = caller.client
 	for i := range people {
 		name := fmt.Sprintf("p%d", i)
-		id, _, err := s.scim[0].Create(ctx, fakeidp.Person{UserName: name + "@acme.test", ExternalID: "00u" + name, GivenName: name})
+		id, _, err := first.Create(ctx, fakeidp.Person{UserName: name + "@acme.test", ExternalID: "00u" + name, GivenName: name})
 		if err != nil {
 			return err
 		}
 		s.ids = append(s.ids, id)
 	}
-	caller := newCaller(c)
-	defer caller.close()
 	for _, id := range s.ids {
 		if err := caller.write(ctx, n, s.people, "writes", tuple("user:"+id, "viewer", "document:1"), nil); err != nil {
 			return err
