@@ -38,6 +38,7 @@ func (s *Server) newDirect(streams grpc.ClientConnInterface) *direct {
 	d.add(&ostiaryv1.OutboxService_ServiceDesc, &outboxService{server: s})
 	d.add(&ostiaryv1.StreamService_ServiceDesc, &streamService{server: s})
 	d.add(&ostiaryv1.SigningKeyService_ServiceDesc, &signingKeyService{server: s})
+	d.add(&ostiaryv1.StoreAdminService_ServiceDesc, &storeAdminService{server: s})
 	d.add(&ostiaryv1.AccessService_ServiceDesc, &accessService{server: s})
 	return d
 }

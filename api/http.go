@@ -100,6 +100,9 @@ func (s *Server) newGateway(streams *grpc.ClientConn) (http.Handler, error) {
 	if err := ostiaryv1.RegisterStreamServiceHandlerClient(ctx, mux, ostiaryv1.NewStreamServiceClient(conn)); err != nil {
 		return nil, fmt.Errorf("register ostiary.v1's StreamService over HTTP: %w", err)
 	}
+	if err := ostiaryv1.RegisterStoreAdminServiceHandlerClient(ctx, mux, ostiaryv1.NewStoreAdminServiceClient(conn)); err != nil {
+		return nil, fmt.Errorf("register ostiary.v1's StoreAdminService over HTTP: %w", err)
+	}
 	if err := ostiaryv1.RegisterAccessServiceHandlerClient(ctx, mux, ostiaryv1.NewAccessServiceClient(conn)); err != nil {
 		return nil, fmt.Errorf("register ostiary.v1's AccessService over HTTP: %w", err)
 	}

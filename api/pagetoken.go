@@ -30,6 +30,7 @@ const (
 	pageDeliveries
 	pageLetters
 	pageAccessChanges
+	pageDeletedStores
 )
 
 // pageScope is what a page token is bound to: the list, the store, and what narrows the list.

@@ -275,6 +275,9 @@ var rights = map[string]right{
 	ostiaryv1.AccessService_ListAccessChanges_FullMethodName: governs(ofTarget),
 	ostiaryv1.AccessService_ClaimCluster_FullMethodName:      claim,
 
+	ostiaryv1.StoreAdminService_UndeleteStore_FullMethodName:     governs(ofStore),
+	ostiaryv1.StoreAdminService_ListDeletedStores_FullMethodName: anything,
+
 	ostiaryv1.OutboxService_CreateApplication_FullMethodName:   governs(ofStore),
 	ostiaryv1.OutboxService_UpdateApplication_FullMethodName:   governs(ofStore),
 	ostiaryv1.OutboxService_GetApplication_FullMethodName:      reads(ofStore),
@@ -370,6 +373,11 @@ func (s *Server) allows(ctx context.Context, caller ostiary.Principal, needed ri
 
 // mayRead reports whether the caller may read a store.
 func (s *Server) mayRead(ctx context.Context, v View, store string) (bool, error) {
+	return s.may(ctx, v, access.Reader, store)
+}
+
+// may reports whether the caller has a role in a store.
+func (s *Server) may(ctx context.Context, v View, role access.Role, store string) (bool, error) {
 	if !s.accessControl {
 		return true, nil
 	}
@@ -377,7 +385,7 @@ func (s *Server) mayRead(ctx context.Context, v View, store string) (bool, error
 	if err != nil {
 		return false, err
 	}
-	return s.access.May(ctx, v, caller, access.Reader, access.Target{Store: store})
+	return s.access.May(ctx, v, caller, role, access.Target{Store: store})
 }
 
 // accessBackend makes a Backend what package access asks for.

@@ -95,6 +95,8 @@ type Options struct {
 	AccessControl bool
 	// IdentityKeys are the operator's keys for personal data. Nil: there are none.
 	IdentityKeys *identity.Keys
+	// StoreRetention is how long a deleted store can come back. Zero: it cannot.
+	StoreRetention time.Duration
 	// AuditRetention is how long rows of the audit are kept. Zero means 90 days.
 	AuditRetention time.Duration
 	// JudgeURL, where it is set, refuses URLs that the server is to ask and cannot reach. The error says why.
@@ -113,22 +115,23 @@ type Options struct {
 type Server struct {
 	openfgav1.UnimplementedOpenFGAServiceServer
 
-	backend       Backend
-	engine        *engine.Engine
-	authenticator Authenticator
-	logger        *slog.Logger
-	observer      Observer // may be nil
-	tracer        *tracing.Tracer
-	limits        Limits
-	tls           TLS
-	cors          CORS
-	onServing     func()
-	idTokens      IDTokens               // nil: none are judged
-	judgeURL      func(url string) error // may be nil
-	role          func() string
-	backup        BackupFunc
-	writable      func() error
-	backupStall   time.Duration // tests lower it
+	backend        Backend
+	engine         *engine.Engine
+	authenticator  Authenticator
+	logger         *slog.Logger
+	observer       Observer // may be nil
+	tracer         *tracing.Tracer
+	limits         Limits
+	tls            TLS
+	cors           CORS
+	onServing      func()
+	storeRetention time.Duration
+	idTokens       IDTokens               // nil: none are judged
+	judgeURL       func(url string) error // may be nil
+	role           func() string
+	backup         BackupFunc
+	writable       func() error
+	backupStall    time.Duration // tests lower it
 
 	authzenBaseURL string
 	identity       *identity.Service
@@ -178,21 +181,22 @@ func NewServer(o Options) (*Server, error) {
 		return nil, fmt.Errorf("new api server: %w", err)
 	}
 	return &Server{
-		backend:       o.Backend,
-		engine:        o.Engine,
-		authenticator: o.Authenticator,
-		logger:        logger.With("component", "api"),
-		observer:      o.Observer,
-		tracer:        o.Tracer,
-		limits:        limits,
-		tls:           o.TLS,
-		cors:          o.CORS,
-		onServing:     o.OnServing,
-		judgeURL:      o.JudgeURL,
-		role:          o.Role,
-		backup:        o.Backup,
-		writable:      o.Writable,
-		backupStall:   defaultBackupStall,
+		backend:        o.Backend,
+		engine:         o.Engine,
+		authenticator:  o.Authenticator,
+		logger:         logger.With("component", "api"),
+		observer:       o.Observer,
+		tracer:         o.Tracer,
+		limits:         limits,
+		tls:            o.TLS,
+		cors:           o.CORS,
+		onServing:      o.OnServing,
+		storeRetention: o.StoreRetention,
+		judgeURL:       o.JudgeURL,
+		role:           o.Role,
+		backup:         o.Backup,
+		writable:       o.Writable,
+		backupStall:    defaultBackupStall,
 
 		authzenBaseURL: o.AuthZENBaseURL,
 		identity:       known,
@@ -324,6 +328,7 @@ func (s *Server) newGRPCServer() *grpc.Server {
 	ostiaryv1.RegisterOutboxServiceServer(server, &outboxService{server: s})
 	ostiaryv1.RegisterStreamServiceServer(server, &streamService{server: s})
 	ostiaryv1.RegisterSigningKeyServiceServer(server, &signingKeyService{server: s})
+	ostiaryv1.RegisterStoreAdminServiceServer(server, &storeAdminService{server: s})
 	ostiaryv1.RegisterAccessServiceServer(server, &accessService{server: s})
 	healthv1.RegisterHealthServer(server, &health{server: s})
 	reflection.Register(server)

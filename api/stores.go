@@ -171,19 +171,21 @@ func (s *Server) UpdateStore(ctx context.Context, req *openfgav1.UpdateStoreRequ
 	}, nil
 }
 
-// DeleteStore deletes a store. Deleting one that does not exist is a success. The store's tuples and
-// models stay on disk and out of reach, since every request asks for the store's document first.
+// DeleteStore deletes a store. Deleting one that does not exist is a success. The rest of it stays on disk and out of
+// reach, since every request asks for the store's document first, until its retention ends (package deleted).
 func (s *Server) DeleteStore(ctx context.Context, req *openfgav1.DeleteStoreRequest) (*openfgav1.DeleteStoreResponse, error) {
-	err := s.change(ctx, req.GetStoreId(), func(View, ostiary.Document) (*ostiary.Mutation, error) {
+	err := s.change(ctx, req.GetStoreId(), func(v View, d ostiary.Document) (*ostiary.Mutation, error) {
 		m, err := s.newMutation(ctx)
 		if err != nil {
 			return nil, err
 		}
+		marker, err := s.markDeleted(v, m, d)
 		m.Documents = []ostiary.DocumentChange{
 			{Key: storeKey(req.GetStoreId()), Delete: true},
 			{Key: latestModelKey(req.GetStoreId()), Delete: true},
+			marker,
 		}
-		return m, nil
+		return m, err
 	})
 	var r *refusal
 	if errors.As(err, &r) && r.code == codeStoreNotFound {

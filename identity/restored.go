@@ -160,6 +160,50 @@ func changeSettings(v View, m *ostiary.Mutation, store string, change func(*sett
 	return nil
 }
 
+// AfterUndelete settles a store that was deleted and is about to come back: its sessions end, logins from before count
+// no more, and unless connections are trusted, the people of each wait until it has synchronized. What providers said
+// meanwhile was refused, so nobody knows who left. It takes many mutations, and the store is out of reach until
+// whoever calls it makes it come back.
+func (s *Service) AfterUndelete(ctx context.Context, store string, o AfterRestoreOptions) (done Settled, err error) {
+	v, err := s.backend.View(ctx, ostiary.Freshness{Linearizable: true})
+	if err != nil {
+		return done, err
+	}
+	defer v.Close()
+	_, there, err := v.Document(settingsKey(store))
+	if err != nil || !there {
+		return done, err // it never had an organization
+	}
+	var waiting []string
+	for d, err := range each(ctx, v, connections, "") {
+		if err != nil {
+			return done, err
+		}
+		c, err := decodeConnection(d)
+		if err != nil {
+			return done, err
+		}
+		if c.Store != store || o.TrustConnections {
+			continue
+		}
+		if err := s.pauseRestored(ctx, c.ID); err != nil {
+			return done, err
+		}
+		waiting = append(waiting, c.ID)
+		done.Connections = append(done.Connections, WaitingConnection{c.ID, c.Store, c.Organization})
+	}
+	about := about(ctx, &audit{store: store, action: "undelete"})
+	if done.SessionTuples, err = s.endSessionsOf(about, v, store); err != nil {
+		return done, err
+	}
+	for _, collection := range emptiedByRestore {
+		if _, err := s.empty(about, v, collection(store)); err != nil {
+			return done, err
+		}
+	}
+	return done, s.settle(ctx, store, waiting)
+}
+
 // changesPerMutation is how many tuples or documents one of several mutations takes away.
 const changesPerMutation = 5_000
 

@@ -47,6 +47,8 @@ type nodeOptions struct {
 	retention      time.Duration     // of the history; zero is raftstore's default
 	auditRetention time.Duration     // zero is package identity's default
 	identityKeys   *identity.Keys    // for personal data; nil: none
+	// storeRetention is how long a deleted store can come back.
+	storeRetention time.Duration
 	// signingRotation is how long a key signs until the next one does; negative: for ever, zero: 90 days.
 	signingRotation time.Duration
 
@@ -196,5 +198,6 @@ func (n *node) newServer() (*api.Server, error) {
 		AuthZENBaseURL: n.authzenBaseURL,
 		IdentityKeys:   n.identityKeys,
 		AuditRetention: n.auditRetention,
+		StoreRetention: n.storeRetention,
 	})
 }

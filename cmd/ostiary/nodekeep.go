@@ -23,6 +23,7 @@ func (n *node) keep(ctx context.Context, pollSignals func(context.Context), told
 	})
 	work.Go(func() { tellOthers(ctx, n.store, people, n.outgoing, n.publicURL(), told, n.logger) })
 	work.Go(func() { pollSignals(ctx) })
+	work.Go(func() { n.purgeStores(ctx) })
 	work.Go(func() { n.tls.keep(ctx) })
 	if n.accessControl {
 		leads := func() bool { return n.store.Role() == "leader" }

@@ -42,6 +42,7 @@ type serveFlags struct {
 	egress         egressFlags
 	signing        signingFlags
 	trace          traceFlags
+	stores         storeFlags
 	tls            tlsFlags
 }
 
@@ -101,6 +102,7 @@ func newServe() (*serveFlags, *pflag.FlagSet) {
 	flags.egress.register(f)
 	flags.signing.register(f)
 	flags.trace.register(f)
+	flags.stores.register(f)
 	flags.tls.register(f)
 	return flags, f
 }
@@ -168,6 +170,7 @@ func (flags serveFlags) judge(log io.Writer) (nodeOptions, error) {
 		identityKeys:   identityKeys,
 		retention:      keptForEverIfZero(flags.retention),
 		auditRetention: flags.auditRetention,
+		storeRetention: flags.stores.retention,
 		cluster:        cluster,
 		egressAllow:    egressAllow,
 		trace:          traced,

@@ -13,9 +13,10 @@ import (
 )
 
 func newStoreCommand(a *app) *cobra.Command {
-	return a.addClientFlags(group("store", "Create, list and delete stores",
+	return a.addClientFlags(group("store", "Create, list, delete and undelete stores",
 		"  ostiary store create acme\n  ostiary store list",
-		newStoreCreateCommand(a), newStoreListCommand(a), newStoreGetCommand(a), newStoreDeleteCommand(a)))
+		newStoreCreateCommand(a), newStoreListCommand(a), newStoreGetCommand(a), newStoreDeleteCommand(a),
+		newStoreUndeleteCommand(a)))
 }
 
 func newStoreCreateCommand(a *app) *cobra.Command {
@@ -54,10 +55,11 @@ func newStoreCreateCommand(a *app) *cobra.Command {
 }
 
 func newStoreListCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var gone bool
+	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List the stores",
-		Example: "  ostiary store list --output json",
+		Example: "  ostiary store list --output json\n  ostiary store list --deleted",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.dial()
@@ -65,6 +67,9 @@ func newStoreListCommand(a *app) *cobra.Command {
 				return err
 			}
 			defer c.Close()
+			if gone {
+				return a.listDeletedStores(cmd.Context(), c)
+			}
 			all := &openfgav1.ListStoresResponse{}
 			err = c.eachStore(cmd.Context(), "", func(s *openfgav1.Store) { all.Stores = append(all.Stores, s) })
 			if err != nil {
@@ -80,6 +85,8 @@ func newStoreListCommand(a *app) *cobra.Command {
 			return a.printTable([]string{"ID", "NAME", "CREATED"}, rows)
 		},
 	}
+	cmd.Flags().BoolVar(&gone, "deleted", false, "list the deleted stores that can come back, of those that you administer")
+	return cmd
 }
 
 func newStoreGetCommand(a *app) *cobra.Command {
@@ -124,8 +131,10 @@ func getStore(ctx context.Context, c *client, nameOrID string, opts ...grpc.Call
 func newStoreDeleteCommand(a *app) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
-		Use:               "delete STORE",
-		Short:             "Delete a store with its models and tuples",
+		Use:   "delete STORE",
+		Short: "Delete a store with its models and tuples",
+		Long: `Delete a store with its models and tuples. It is out of reach at once, and 'ostiary store undelete' brings it
+back while its retention lasts (serve --store-retention); then it is removed.`,
 		Example:           "  ostiary store delete acme --yes",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeOneStore,

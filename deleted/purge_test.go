@@ -1,0 +1,219 @@
+package deleted_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/deleted"
+	"github.com/ostiary/ostiary/raftstore"
+)
+
+const (
+	gone = "01ARYZ6S41TSV4RRFFQ69G5FAV"
+	here = "01ARYZ6S41TSV4RRFFQ69G5FAW"
+)
+
+// backend fails every proposal after the first few, where it is told to.
+type backend struct {
+	*raftstore.Store
+	left int // negative: no end
+}
+
+func (b *backend) View(ctx context.Context, f ostiary.Freshness) (deleted.View, error) {
+	return b.Store.View(ctx, f)
+}
+
+func (b *backend) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Receipt, error) {
+	if b.left == 0 {
+		return ostiary.Receipt{}, ostiary.ErrUnavailable
+	}
+	b.left--
+	return b.Store.Propose(ctx, m)
+}
+
+// newBackend holds two stores with tuples and documents, of which one is deleted until a time.
+func newBackend(t *testing.T, until func(now int64) int64) *backend {
+	t.Helper()
+	raft, err := raftstore.Open(t.Context(), raftstore.Options{Dir: "data", FS: vfs.NewMem()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := raft.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	m := &ostiary.Mutation{TimeNanos: raft.Now(), Principal: ostiary.Principal{Kind: "internal", Name: "test"}}
+	put := func(collection, key, body string) {
+		m.Documents = append(m.Documents, ostiary.DocumentChange{Key: ostiary.DocumentKey{Collection: collection, Key: key}, Body: []byte(body)})
+	}
+	for _, store := range []string{gone, here} {
+		for _, id := range []string{"1", "2", "3", "4", "5"} {
+			tuple, err := ostiary.NewTuple("doc:"+id, "viewer", "user:ann")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, owner := range []string{ostiary.OwnerAPI, "rule:1"} {
+				m.Tuples = append(m.Tuples, ostiary.TupleChange{Op: ostiary.TupleTouch, Store: store, Tuple: tuple, Grant: ostiary.Grant{Owner: owner}})
+			}
+		}
+		end := strings.ToLower(store[len(store)-1:])
+		put("connection", "c"+end, `{"store":"`+store+`"}`)
+		put("user/c"+end, "u1", "{}")
+		put("revoker", "c"+end, "{}")
+		put("stream/"+store, "x"+end, "{}")
+		put("stream-removed/x"+end, "s", "{}")
+		put("shred/user/"+store, "u1", "{}")
+		put("member/"+store+"/acme", "u1", "{}")
+		put("outbox-target", store+"/webhook", "{}")
+		put("identity", store, "{}")
+	}
+	body, err := deleted.Marker{Name: "n", Document: []byte("d"), UntilNanos: until(raft.Now())}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Documents = append(m.Documents, ostiary.DocumentChange{Key: deleted.Key(gone), Body: body})
+	if _, err := raft.Propose(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	return &backend{Store: raft, left: -1}
+}
+
+// count returns how many tuples and documents a store has, by the last letter of what belongs to it.
+func (b *backend) count(t *testing.T, store string) (tuples, documents int) {
+	t.Helper()
+	v, err := b.Store.View(t.Context(), ostiary.Freshness{Linearizable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	for _, err := range v.Tuples(t.Context(), ostiary.Filter{Store: store}, nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		tuples++
+	}
+	end := strings.ToLower(store[len(store)-1:])
+	for k, err := range v.DocumentKeys(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name := k.String(); strings.Contains(name, store) || strings.Contains(name, "/c"+end) || strings.Contains(name, "/x"+end) {
+			documents++
+		}
+	}
+	return tuples, documents
+}
+
+func past(now int64) int64   { return now - 1 }
+func future(now int64) int64 { return now + int64(time.Hour) }
+
+// TestPurge: nothing of a store stays once its retention has ended, and everything of others.
+func TestPurge(t *testing.T) {
+	b := newBackend(t, past)
+	var forgotten []string
+	p := deleted.NewPurger(deleted.Options{Backend: b, ChangesPerMutation: 3, Forget: func(_ context.Context, store string) error {
+		forgotten = append(forgotten, store)
+		return nil
+	}})
+	done, err := p.Purge(t.Context())
+	if err != nil || len(done) != 1 || done[0] != gone || len(forgotten) != 1 || forgotten[0] != gone {
+		t.Fatalf("got %v, forgotten %v, %v", done, forgotten, err)
+	}
+	if tuples, documents := b.count(t, gone); tuples != 0 || documents != 0 {
+		t.Errorf("%d tuples and %d documents are left", tuples, documents)
+	}
+	if tuples, documents := b.count(t, here); tuples != 5 || documents != 9 {
+		t.Errorf("the other store has %d tuples and %d documents, want 5 and 9", tuples, documents)
+	}
+	if done, err := p.Purge(t.Context()); err != nil || len(done) != 0 {
+		t.Errorf("again: got %v, %v", done, err)
+	}
+}
+
+// TestPurgeKeeps: while the retention lasts nothing goes.
+func TestPurgeKeeps(t *testing.T) {
+	b := newBackend(t, future)
+	if done, err := deleted.NewPurger(deleted.Options{Backend: b}).Purge(t.Context()); err != nil || len(done) != 0 {
+		t.Fatalf("got %v, %v", done, err)
+	}
+	if tuples, documents := b.count(t, gone); tuples != 5 || documents != 10 {
+		t.Errorf("%d tuples and %d documents are left, want 5 and 10", tuples, documents)
+	}
+}
+
+// TestPurgeGoesOn: wherever it is cut off, the next one removes the rest, and nobody brings back what is left.
+func TestPurgeGoesOn(t *testing.T) {
+	for steps := 0; ; steps++ {
+		b := newBackend(t, past)
+		b.left = steps
+		done, err := deleted.NewPurger(deleted.Options{Backend: b, ChangesPerMutation: 2}).Purge(t.Context())
+		whole := err == nil
+		if steps > 0 && !whole {
+			v, err := b.Store.View(t.Context(), ostiary.Freshness{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, there, err := v.Document(deleted.Key(gone))
+			v.Close()
+			if err != nil || !there {
+				t.Fatalf("after %d steps the marker is there %v, %v", steps, there, err)
+			}
+			if m, err := deleted.Decode(d); err != nil || !m.Purging || string(m.Document) != "d" {
+				t.Fatalf("after %d steps the marker is %+v, %v", steps, m, err)
+			}
+		}
+		b.left = -1
+		if !whole {
+			done, err = deleted.NewPurger(deleted.Options{Backend: b}).Purge(t.Context())
+		}
+		if err != nil || len(done) != 1 {
+			t.Fatalf("cut after %d steps: got %v, %v", steps, done, err)
+		}
+		if tuples, documents := b.count(t, gone); tuples != 0 || documents != 0 {
+			t.Fatalf("cut after %d steps: %d tuples and %d documents are left", steps, tuples, documents)
+		}
+		if whole {
+			if steps < 5 {
+				t.Errorf("it took only %d steps", steps)
+			}
+			return
+		}
+	}
+}
+
+// TestPurgeLosesToUndelete: what comes back just before the first step stays whole.
+func TestPurgeLosesToUndelete(t *testing.T) {
+	b := newBackend(t, past)
+	racing := &racer{backend: b, before: func() {
+		m := &ostiary.Mutation{TimeNanos: b.Now(), Documents: []ostiary.DocumentChange{{Key: deleted.Key(gone), Delete: true},
+			{Key: ostiary.DocumentKey{Collection: "store", Key: gone}, Body: []byte("d")}}}
+		if _, err := b.Store.Propose(t.Context(), m); err != nil {
+			t.Error(err)
+		}
+	}}
+	if done, err := deleted.NewPurger(deleted.Options{Backend: racing}).Purge(t.Context()); err != nil || len(done) != 0 {
+		t.Fatalf("got %v, %v", done, err)
+	}
+	if tuples, documents := b.count(t, gone); tuples != 5 || documents != 10 {
+		t.Errorf("%d tuples and %d documents are left, want 5 and 10", tuples, documents)
+	}
+}
+
+type racer struct {
+	*backend
+	before func()
+}
+
+func (r *racer) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Receipt, error) {
+	if r.before != nil {
+		r.before()
+		r.before = nil
+	}
+	return r.backend.Propose(ctx, m)
+}
