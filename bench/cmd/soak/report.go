@@ -16,12 +16,12 @@ type report struct {
 	Maximum float64        `json:"maximum_checks_per_second"`
 	Phases  []*phaseReport `json:"phases"`
 	// Requests and Failed are those of all well-behaved clients; Refused has the first texts of what failed.
-	Requests   int64    `json:"requests"`
-	Failed     int64    `json:"failed_requests"`
-	Refused    []string `json:"refused,omitempty"`
+	Requests int64    `json:"requests"`
+	Failed   int64    `json:"failed_requests"`
+	Refused  []string `json:"refused,omitempty"`
 	// Late counts checks and lists that had no answer when their time was over: on a machine that cannot keep up the
 	// rate they have waited for the generator as much as for the server.
-	Late int64 `json:"late_requests"`
+	Late       int64    `json:"late_requests"`
 	MixAnswers int64    `json:"judged_answers"`
 	Wrong      []string `json:"wrong,omitempty"`
 	// SteadyChanges and SteadyNoted are the changes of tuples, and of people and sessions, of the steady part.

@@ -32,7 +32,7 @@ func planOf(length time.Duration, abuses int) plan {
 		p.abuse = min(length/3, 5*time.Minute) / time.Duration(abuses)
 	}
 	p.steady = length - p.maximum - p.warmup - p.abuse*time.Duration(abuses)
-	p.pause = max(p.steady/samplesWanted, 2*time.Second)
+	p.pause = max(p.steady/samplesWanted, time.Second)
 	return p
 }
 
