@@ -331,7 +331,8 @@ func (p *page) await(b block, command string) error {
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // whoever answers: the page's commands look at certificates
 	}}
 	var last error
-	for range 1200 {
+	printed := p.sh.printedBy(p.sh.count)
+	for i := range 1200 {
 		answer, err := client.Get(url)
 		if err == nil {
 			answer.Body.Close()
@@ -340,10 +341,13 @@ func (p *page) await(b block, command string) error {
 			}
 			err = fmt.Errorf("it answers %s", answer.Status)
 		}
-		if last = err; strings.Contains(p.sh.printed(), "address already in use") {
-			break
+		last = err
+		if i%20 == 19 {
+			if code, _ := p.sh.run("kill -0 $!"); code != 0 {
+				return fmt.Errorf("%s: it has ended:\n%s", command, printed())
+			}
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return fmt.Errorf("%s: %s does not answer: %w\n%s", command, url, last, p.sh.printed())
+	return fmt.Errorf("%s: %s does not answer: %w\n%s", command, url, last, printed())
 }

@@ -118,13 +118,15 @@ func (s *shell) run(command string) (code int, output string) {
 	return code, string(printed)
 }
 
-// printed returns what the newest command has printed, or what it started in the background.
-func (s *shell) printed() string {
-	text, err := os.ReadFile(filepath.Join(s.dir, fmt.Sprintf("%03d.out", s.count)))
-	if err != nil {
-		return err.Error()
+// printedBy returns what reads what the command of that number has printed so far, also in the background.
+func (s *shell) printedBy(number int) func() string {
+	return func() string {
+		text, err := os.ReadFile(filepath.Join(s.dir, fmt.Sprintf("%03d.out", number)))
+		if err != nil {
+			return err.Error()
+		}
+		return string(text)
 	}
-	return string(text)
 }
 
 // A command is one of a block, with what the page says that it prints.
