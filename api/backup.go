@@ -29,7 +29,10 @@ const (
 
 // unboundedMethods are the methods that Limits.RequestTimeout does not bound. They see to it themselves
 // that a client who takes nothing does not keep them.
-var unboundedMethods = map[string]bool{ostiaryv1.OstiaryService_CreateBackup_FullMethodName: true}
+var unboundedMethods = map[string]bool{
+	ostiaryv1.OstiaryService_CreateBackup_FullMethodName: true,
+	ostiaryv1.AuditService_TailAudit_FullMethodName:      true,
+}
 
 var (
 	errBackupStall = refuse(codes.DeadlineExceeded, "the client did not take a part of the backup in time")

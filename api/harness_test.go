@@ -39,7 +39,7 @@ import (
 	"github.com/ostiary/ostiary/storage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(judgeAudited)) }
 
 // backend adapts the real store to what api asks for.
 type backend struct{ *raftstore.Store }

@@ -35,6 +35,7 @@ const (
 // call is what a request gathers for the headers of its answer. One goroutine uses it.
 type call struct {
 	sent      sent
+	method    string // its full name
 	requestID string // empty until somebody asks for it: id
 	storeID   string
 	modelID   string

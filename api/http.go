@@ -106,6 +106,9 @@ func (s *Server) newGateway(streams *grpc.ClientConn) (http.Handler, error) {
 	if err := ostiaryv1.RegisterAccessServiceHandlerClient(ctx, mux, ostiaryv1.NewAccessServiceClient(conn)); err != nil {
 		return nil, fmt.Errorf("register ostiary.v1's AccessService over HTTP: %w", err)
 	}
+	if err := ostiaryv1.RegisterAuditServiceHandlerClient(ctx, mux, ostiaryv1.NewAuditServiceClient(conn)); err != nil {
+		return nil, fmt.Errorf("register ostiary.v1's AuditService over HTTP: %w", err)
+	}
 	if err := mux.HandlePath(http.MethodGet, "/healthz", s.serveHealth); err != nil {
 		return nil, fmt.Errorf("register /healthz: %w", err)
 	}

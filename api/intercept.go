@@ -21,7 +21,7 @@ import (
 // begin gives a request the id that it brought, its deadline and, except for health checks, its principal. The returned
 // context belongs to the call even with an error. The caller ends the request.
 func (s *Server) begin(ctx context.Context, sent sent, method string, now time.Time) (context.Context, *request, error) {
-	r := &request{Context: ctx, call: call{sent: sent}}
+	r := &request{Context: ctx, call: call{sent: sent, method: method}}
 	if len(sent.requestID) > 0 {
 		r.call.id()
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/tracing"
 )
 
@@ -76,5 +77,5 @@ func (s *Server) serveMounted(h http.Handler, w http.ResponseWriter, r *http.Req
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 	}()
-	h.ServeHTTP(w, r.WithContext(ctx))
+	h.ServeHTTP(w, r.WithContext(ostiary.WithCall(ctx, auditedHTTP(r))))
 }

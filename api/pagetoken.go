@@ -30,6 +30,7 @@ const (
 	pageDeliveries
 	pageLetters
 	pageAccessChanges
+	pageAudit
 	pageDeletedStores
 )
 

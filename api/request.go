@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/tap"
 
+	"github.com/ostiary/ostiary"
+
 	"github.com/ostiary/ostiary/tracing"
 )
 
@@ -114,8 +116,11 @@ func (r *request) Err() error {
 // Value passes what package context asks of its own kind to the context whose Done is r's, so that
 // contexts derived from r need no goroutine.
 func (r *request) Value(key any) any {
-	if key == (callKey{}) {
+	switch key {
+	case callKey{}:
 		return &r.call
+	case ostiary.CallKey{}:
+		return r.audited()
 	}
 	if t := r.timed.Load(); t != nil {
 		return t.Value(key)

@@ -275,6 +275,9 @@ var rights = map[string]right{
 	ostiaryv1.AccessService_ListAccessChanges_FullMethodName: governs(ofTarget),
 	ostiaryv1.AccessService_ClaimCluster_FullMethodName:      claim,
 
+	ostiaryv1.AuditService_ListAudit_FullMethodName:              governs(ofStore),
+	ostiaryv1.AuditService_TailAudit_FullMethodName:              governs(ofStore),
+	ostiaryv1.AuditService_GetAuditHead_FullMethodName:           governs(ofCluster),
 	ostiaryv1.StoreAdminService_UndeleteStore_FullMethodName:     governs(ofStore),
 	ostiaryv1.StoreAdminService_ListDeletedStores_FullMethodName: anything,
 

@@ -22,6 +22,7 @@ import (
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/access"
 	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
+	"github.com/ostiary/ostiary/audit"
 	"github.com/ostiary/ostiary/engine"
 	"github.com/ostiary/ostiary/identity"
 	"github.com/ostiary/ostiary/rate"
@@ -67,6 +68,11 @@ type View interface {
 	// CountChanges returns how many rows the changelog of a store has of one revision, at which only tuples of
 	// that store have changed.
 	CountChanges(store string, r ostiary.Revision) (int, error)
+	// AuditRows yields the rows of the audit after a place, or before it and newest first; AuditAt is the row at one,
+	// and AuditHead the newest.
+	AuditRows(ctx context.Context, from audit.Place, newestFirst bool) iter.Seq2[audit.Row, error]
+	AuditAt(p audit.Place) (audit.Row, bool, error)
+	AuditHead() (audit.Head, bool, error)
 	Reader(store string, nowNanos int64) engine.Reader
 }
 
@@ -151,6 +157,7 @@ type Server struct {
 
 	draining     chan struct{} // closed when Serve begins to stop
 	drainingOnce sync.Once
+	tails        chan struct{} // holds one for each stream of the audit
 }
 
 // NewServer returns a server that Serve will run. The error names every option at fault.
@@ -210,6 +217,7 @@ func NewServer(o Options) (*Server, error) {
 		modelTurn:   make(chan struct{}, 1),
 		decoding:    make(chan struct{}, maxBodiesDecoding),
 		draining:    make(chan struct{}),
+		tails:       make(chan struct{}, maxTails),
 	}, nil
 }
 
@@ -240,6 +248,7 @@ func (s *Server) Serve(ctx context.Context, grpcListener, httpListener net.Liste
 	}
 	httpServer := &http.Server{
 		Handler:           handler,
+		ConnContext:       withRemote,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       maxHTTPBodyReadDelay,
 		IdleTimeout:       idleConnTimeout,
@@ -330,6 +339,7 @@ func (s *Server) newGRPCServer() *grpc.Server {
 	ostiaryv1.RegisterSigningKeyServiceServer(server, &signingKeyService{server: s})
 	ostiaryv1.RegisterStoreAdminServiceServer(server, &storeAdminService{server: s})
 	ostiaryv1.RegisterAccessServiceServer(server, &accessService{server: s})
+	ostiaryv1.RegisterAuditServiceServer(server, &auditService{server: s})
 	healthv1.RegisterHealthServer(server, &health{server: s})
 	reflection.Register(server)
 	return server

@@ -194,3 +194,6 @@ func (r *Recorder) Row(previous Hash, e *Entry) (key, value []byte, h Hash) {
 func appendText(dst []byte, text string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
 }
+
+// Row is a row as it is stored, which Chain verifies.
+type Row struct{ Key, Value []byte }

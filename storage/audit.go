@@ -108,25 +108,23 @@ func (m *mutation) writeAudit() error {
 	return nil
 }
 
-// AuditRow is a row of the audit as it is stored, which audit.Chain verifies.
-type AuditRow struct{ Key, Value []byte }
 
 // AuditRows yields the rows of the audit after a place, oldest first, or newest first and before it; the zero place
 // stands for either end. The slices are valid until the next row. The sequence ends after it has yielded an error.
-func (v *View) AuditRows(ctx context.Context, from audit.Place, newestFirst bool) iter.Seq2[AuditRow, error] {
-	return func(yield func(AuditRow, error) bool) {
+func (v *View) AuditRows(ctx context.Context, from audit.Place, newestFirst bool) iter.Seq2[audit.Row, error] {
+	return func(yield func(audit.Row, error) bool) {
 		more := true
-		err := v.scanAudit(ctx, from, newestFirst, func(r AuditRow) bool {
+		err := v.scanAudit(ctx, from, newestFirst, func(r audit.Row) bool {
 			more = yield(r, nil)
 			return more
 		})
 		if err != nil && more {
-			yield(AuditRow{}, fmt.Errorf("read the audit from revision %d: %w", from.Revision, err))
+			yield(audit.Row{}, fmt.Errorf("read the audit from revision %d: %w", from.Revision, err))
 		}
 	}
 }
 
-func (v *View) scanAudit(ctx context.Context, from audit.Place, newestFirst bool, yield func(AuditRow) bool) (err error) {
+func (v *View) scanAudit(ctx context.Context, from audit.Place, newestFirst bool, yield func(audit.Row) bool) (err error) {
 	lower, upper := []byte{audit.Table}, audit.AppendKey(nil, audit.Place{Revision: v.Revision() + 1})
 	if from != (audit.Place{}) {
 		if newestFirst {
@@ -157,7 +155,7 @@ func (v *View) scanAudit(ctx context.Context, from audit.Place, newestFirst bool
 		if err != nil {
 			return readError(err)
 		}
-		if !yield(AuditRow{Key: it.Key(), Value: value}) {
+		if !yield(audit.Row{Key: it.Key(), Value: value}) {
 			return nil
 		}
 	}
@@ -174,7 +172,7 @@ func (v *View) AuditHead() (audit.Head, bool, error) {
 }
 
 // AuditAt returns the row at a place, and false where there is none.
-func (v *View) AuditAt(p audit.Place) (row AuditRow, found bool, err error) {
+func (v *View) AuditAt(p audit.Place) (row audit.Row, found bool, err error) {
 	key := audit.AppendKey(nil, p)
 	value, closer, err := v.shared.snap.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -183,7 +181,7 @@ func (v *View) AuditAt(p audit.Place) (row AuditRow, found bool, err error) {
 	if err != nil {
 		return row, false, fmt.Errorf("read the row of the audit at revision %d: %w", p.Revision, readError(err))
 	}
-	row = AuditRow{Key: key, Value: append([]byte(nil), value...)}
+	row = audit.Row{Key: key, Value: append([]byte(nil), value...)}
 	return row, true, closer.Close()
 }
 

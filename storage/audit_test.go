@@ -32,20 +32,20 @@ func writeAudited(t testing.TB, s *Store, n int) ostiary.Receipt {
 }
 
 // auditRows returns copies of all rows.
-func auditRows(t testing.TB, v *View) (rows []AuditRow) {
+func auditRows(t testing.TB, v *View) (rows []audit.Row) {
 	t.Helper()
 	for r, err := range v.AuditRows(t.Context(), audit.Place{}, false) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows = append(rows, AuditRow{append([]byte(nil), r.Key...), append([]byte(nil), r.Value...)})
+		rows = append(rows, audit.Row{Key: append([]byte(nil), r.Key...), Value: append([]byte(nil), r.Value...)})
 	}
 	return rows
 }
 
 // verifyByHand is the verifier of docs/format/audit.md: it shares no code with package audit. It returns the key of
 // the first row that does not follow, or nil.
-func verifyByHand(rows []AuditRow) []byte {
+func verifyByHand(rows []audit.Row) []byte {
 	var previous [32]byte
 	var lastKey string
 	for i, r := range rows {
@@ -364,7 +364,7 @@ func TestAuditDoesNotDependOnCuts(t *testing.T) {
 		}
 		entries = append(entries, Entry{Index: uint64(n + 1), Term: 1, Mutation: m})
 	}
-	var want []AuditRow
+	var want []audit.Row
 	for _, size := range []int{12, 1, 5} {
 		s := openTest(t, vfs.NewMem())
 		for from := 0; from < len(entries); from += size {
