@@ -4,7 +4,7 @@ import "context"
 
 // Principal is who asks: the caller of a request as authentication found it.
 type Principal struct {
-	// Kind is how the caller was recognized: "anonymous", "preshared", "internal".
+	// Kind is how the caller was recognized: "anonymous", "preshared", "oidc", "mtls", "internal".
 	Kind string
 	// Name tells principals of one kind apart. It never holds a secret: of a pre-shared key it is a
 	// short hash.

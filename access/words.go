@@ -121,9 +121,9 @@ func (t Target) links() []ostiary.Edge {
 }
 
 // The kinds of principals that can be granted something.
-var kinds = []string{"preshared", "oidc"}
+var kinds = []string{"preshared", "oidc", "mtls"}
 
-// ParsePrincipal reads "preshared:NAME" or "oidc:ISSUER#SUBJECT".
+// ParsePrincipal reads "preshared:NAME", "oidc:ISSUER#SUBJECT" or "mtls:NAME".
 func ParsePrincipal(text string) (ostiary.Principal, error) {
 	for _, kind := range kinds {
 		name, ok := strings.CutPrefix(text, kind+":")
@@ -136,7 +136,7 @@ func ParsePrincipal(text string) (ostiary.Principal, error) {
 		}
 		return p, nil
 	}
-	return ostiary.Principal{}, fmt.Errorf("principal %.100q is neither preshared:NAME nor oidc:ISSUER#SUBJECT: %w", text, ostiary.ErrTupleInvalid)
+	return ostiary.Principal{}, fmt.Errorf("principal %.100q is none of preshared:NAME, oidc:ISSUER#SUBJECT, mtls:NAME: %w", text, ostiary.ErrTupleInvalid)
 }
 
 // subjectOf returns the subject of tuples that stands for a principal. Names may hold anything, so that all

@@ -89,9 +89,16 @@ func (s *Server) authenticate(ctx context.Context, values []string) (context.Con
 	if len(values) == 1 {
 		authorization = values[0]
 	}
-	p, err := s.authenticator.Authenticate(ctx, authorization)
-	if err != nil {
+	p, certified, err := s.certificateCaller(ctx)
+	switch {
+	case err != nil:
 		return nil, err
+	case certified && len(values) > 0:
+		return nil, errTwoCallers
+	case !certified:
+		if p, err = s.authenticator.Authenticate(ctx, authorization); err != nil {
+			return nil, err
+		}
 	}
 	if p.Kind == "" {
 		return nil, errUnauthenticated

@@ -116,8 +116,8 @@ func leaveHTTP(ctx context.Context) context.Context {
 	return ctx
 }
 
-func leaveHTTPStream(
+func (s *Server) leaveHTTPStream(
 	ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, stream grpc.Streamer, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
-	return stream(leaveHTTP(ctx), desc, conn, method, opts...)
+	return stream(s.handCaller(leaveHTTP(ctx)), desc, conn, method, opts...)
 }

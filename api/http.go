@@ -37,7 +37,7 @@ func (s *Server) newLoopback(grpcServer *grpc.Server) (*grpc.ClientConn, func(),
 	conn, err := grpc.NewClient("passthrough:loopback",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
-		grpc.WithStreamInterceptor(leaveHTTPStream),
+		grpc.WithStreamInterceptor(s.leaveHTTPStream),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)), // the server bounds its answers itself
 	)
 	if err != nil {
@@ -115,7 +115,7 @@ func (s *Server) newGateway(streams *grpc.ClientConn) (http.Handler, error) {
 	if err := mux.HandlePath(http.MethodGet, "/readyz", s.serveReady); err != nil {
 		return nil, fmt.Errorf("register /readyz: %w", err)
 	}
-	return s.mounted(s.cors.wrap(s.front(s.boundAnswer(s.hot(mux))))), nil
+	return s.mounted(s.cors.wrap(s.known(s.front(s.boundAnswer(s.hot(mux)))))), nil
 }
 
 // incomingHeader picks the request headers that become metadata. The gateway passes authorization on by

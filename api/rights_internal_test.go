@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"flag"
 	"fmt"
 	"net"
@@ -60,6 +62,8 @@ type caller struct {
 	key    string // of authorization; empty: none is sent
 	role   access.Role
 	target string // "", "cluster", "store", "other store", "organization", "other organization"
+	// certificate is the name in that of the connection; empty: it has none
+	certificate string
 }
 
 var callers = []caller{
@@ -67,23 +71,28 @@ var callers = []caller{
 	{column: "wrong key", key: "a key that nobody has"},
 	{column: "no grant", key: "key-of-no-grant-0"},
 	{column: "bootstrap credential", key: access.BootstrapPrefix + "that-was-never-made"},
-	{"org reader", "key-of-org-reader", access.Reader, "organization"},
-	{"org writer", "key-of-org-writer", access.Writer, "organization"},
-	{"org admin", "key-of-org-admin-", access.Administrator, "organization"},
-	{"other org admin", "key-of-other-organization", access.Administrator, "other organization"},
-	{"store reader", "key-of-store-reader", access.Reader, "store"},
-	{"store writer", "key-of-store-writer", access.Writer, "store"},
-	{"store admin", "key-of-store-admin", access.Administrator, "store"},
-	{"other store admin", "key-of-other-store", access.Administrator, "other store"},
-	{"cluster reader", "key-of-cluster-reader", access.Reader, "cluster"},
-	{"cluster writer", "key-of-cluster-writer", access.Writer, "cluster"},
-	{"cluster admin", "key-of-cluster-admin", access.Administrator, "cluster"},
+	{column: "org reader", key: "key-of-org-reader", role: access.Reader, target: "organization"},
+	{column: "org writer", key: "key-of-org-writer", role: access.Writer, target: "organization"},
+	{column: "org admin", key: "key-of-org-admin-", role: access.Administrator, target: "organization"},
+	{column: "other org admin", key: "key-of-other-organization", role: access.Administrator, target: "other organization"},
+	{column: "store reader", key: "key-of-store-reader", role: access.Reader, target: "store"},
+	{column: "store writer", key: "key-of-store-writer", role: access.Writer, target: "store"},
+	{column: "store admin", key: "key-of-store-admin", role: access.Administrator, target: "store"},
+	{column: "other store admin", key: "key-of-other-store", role: access.Administrator, target: "other store"},
+	{column: "cluster reader", key: "key-of-cluster-reader", role: access.Reader, target: "cluster"},
+	{column: "cluster writer", key: "key-of-cluster-writer", role: access.Writer, target: "cluster"},
+	{column: "cluster admin", key: "key-of-cluster-admin", role: access.Administrator, target: "cluster"},
+	{column: "certificate without grant", certificate: "nobody"},
+	{column: "certificate of store reader", role: access.Reader, target: "store", certificate: "reader"},
+	{column: "certificate of cluster admin", role: access.Administrator, target: "cluster", certificate: "admin"},
+	{column: "certificate and key", key: "key-of-cluster-admin", certificate: "admin"},
 }
 
 // guarded is a server with access control, and what its callers were granted.
 type guarded struct {
 	*Server
 	store, connection string
+	shown             map[string]*tls.ConnectionState // by the names in certificates
 }
 
 const guardedOrganization = "acme"
@@ -101,7 +110,7 @@ func newGuarded(t testing.TB) *guarded {
 	})
 	var keys strings.Builder
 	for i, c := range callers {
-		if c.key != "" && i > 1 {
+		if c.key != "" && i > 1 && c.certificate == "" {
 			fmt.Fprintf(&keys, "%s %s\n", strings.ReplaceAll(c.column, " ", "-"), c.key)
 		}
 	}
@@ -109,13 +118,21 @@ func newGuarded(t testing.TB) *guarded {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewServer(Options{Backend: testBackend{store}, Engine: engine.New(engine.Options{}), Authenticator: authenticator, AccessControl: true})
+	issued := newCertified(t)
+	pool := issued.pool()
+	s, err := NewServer(Options{Backend: testBackend{store}, Engine: engine.New(engine.Options{}), Authenticator: authenticator, AccessControl: true,
+		TLS: TLS{ClientCAs: func() *x509.CertPool { return pool }}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx := ostiary.WithPrincipal(t.Context(), ostiary.Principal{Kind: "internal", Name: "test"})
 	targets := map[string]access.Target{"cluster": {}}
-	g := &guarded{Server: s}
+	g := &guarded{Server: s, shown: map[string]*tls.ConnectionState{}}
+	for _, c := range callers {
+		if c.certificate != "" {
+			g.shown[c.certificate] = issued.connection(c.certificate)
+		}
+	}
 	for _, name := range []string{"store", "other store"} {
 		made, err := s.CreateStore(ctx, &openfgav1.CreateStoreRequest{Name: name})
 		if err != nil {
@@ -140,7 +157,11 @@ func newGuarded(t testing.TB) *guarded {
 		if c.target == "" {
 			continue
 		}
-		grant := access.Grant{Principal: ostiary.Principal{Kind: "preshared", Name: strings.ReplaceAll(c.column, " ", "-")}, Role: c.role, Target: targets[c.target]}
+		p := ostiary.Principal{Kind: "preshared", Name: strings.ReplaceAll(c.column, " ", "-")}
+		if c.certificate != "" {
+			p = ostiary.Principal{Kind: "mtls", Name: c.certificate}
+		}
+		grant := access.Grant{Principal: p, Role: c.role, Target: targets[c.target]}
 		if _, err := s.access.Grant(ctx, grant, true); err != nil {
 			t.Fatal(err)
 		}
@@ -257,8 +278,12 @@ func (g *guarded) outcome(t *testing.T, m method, c caller) string {
 	}
 	ran := false
 	var err error
+	connected := t.Context()
+	if shown := g.shown[c.certificate]; shown != nil {
+		connected = context.WithValue(connected, connectionKey{}, shown)
+	}
 	if m.stream {
-		ctx := metadata.NewIncomingContext(t.Context(), md)
+		ctx := metadata.NewIncomingContext(connected, md)
 		err = g.interceptStream(nil, heard{ctx: ctx, req: req}, &grpc.StreamServerInfo{FullMethod: m.name},
 			func(_ any, s grpc.ServerStream) error {
 				if err := s.RecvMsg(req.ProtoReflect().New().Interface()); err != nil && status.Code(err) != codes.InvalidArgument {
@@ -268,7 +293,7 @@ func (g *guarded) outcome(t *testing.T, m method, c caller) string {
 				return nil
 			})
 	} else {
-		_, _, err = g.unary(t.Context(), sentIn(md), m.name, req, func(context.Context, any) (any, error) {
+		_, _, err = g.unary(connected, sentIn(md), m.name, req, func(context.Context, any) (any, error) {
 			ran = true
 			return nil, nil
 		})
@@ -314,8 +339,13 @@ func TestCallers(t *testing.T) {
 		if got, want := row[column["bootstrap credential"]] == "+", rights[m.name].claim; got != want {
 			t.Errorf("%s: a bootstrap credential opens it: %v, want %v", m.name, got, want)
 		}
-		if row[column["no key"]] != "-" || row[column["wrong key"]] != "-" || row[column["no grant"]] != "x" {
-			t.Errorf("%s: somebody without a key, or without a grant, is not refused", m.name)
+		if row[column["no key"]] != "-" || row[column["wrong key"]] != "-" || row[column["certificate and key"]] != "-" || row[column["no grant"]] != "x" {
+			t.Errorf("%s: somebody without a key, or without a grant, or with two names, is not refused", m.name)
+		}
+		for certificate, key := range map[string]string{"certificate without grant": "no grant", "certificate of store reader": "store reader", "certificate of cluster admin": "cluster admin"} {
+			if row[column[certificate]] != row[column[key]] {
+				t.Errorf("%s: %s and %s differ", m.name, certificate, key)
+			}
 		}
 		if row[column["cluster admin"]] != "+" && !rights[m.name].claim {
 			t.Errorf("%s: an administrator of the cluster is refused", m.name)

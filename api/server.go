@@ -129,6 +129,7 @@ type Server struct {
 	tracer         *tracing.Tracer
 	limits         Limits
 	tls            TLS
+	certificates   judgedCertificates
 	cors           CORS
 	onServing      func()
 	storeRetention time.Duration
@@ -316,7 +317,7 @@ const streamWorkersPerCore = 16
 func (s *Server) newGRPCServer() *grpc.Server {
 	var secured []grpc.ServerOption
 	if s.tls.GRPC != nil {
-		secured = append(secured, grpc.Creds(newTransport(s.tls.GRPC)))
+		secured = append(secured, grpc.Creds(newTransport(asking(s.tls.GRPC, s.tls.ClientCAs))))
 	}
 	server := grpc.NewServer(append(secured,
 		grpc.MaxRecvMsgSize(s.limits.MaxMessageBytes),

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
@@ -14,6 +15,9 @@ import (
 // certificates by GetCertificate or Certificates; application protocols are added.
 type TLS struct {
 	GRPC, HTTP *tls.Config
+	// ClientCAs, where it is set, returns the authorities of client certificates, which then name callers. A pool that
+	// was replaced is another one.
+	ClientCAs func() *x509.CertPool
 }
 
 // memoryNetwork is the network of connections in memory (bufconn).
@@ -49,6 +53,19 @@ func (s *Server) serveHTTP(server *http.Server, listener net.Listener) error {
 	if s.tls.HTTP == nil {
 		return server.Serve(listener)
 	}
-	server.TLSConfig = s.tls.HTTP
+	server.TLSConfig = asking(s.tls.HTTP, s.tls.ClientCAs)
 	return server.ServeTLS(listener, "", "")
+}
+
+// known keeps the TLS of a connection at hand, by which its caller is known.
+func (s *Server) known(next http.Handler) http.Handler {
+	if s.tls.ClientCAs == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS != nil {
+			r = r.WithContext(context.WithValue(r.Context(), connectionKey{}, r.TLS))
+		}
+		next.ServeHTTP(w, r)
+	})
 }

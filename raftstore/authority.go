@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/url"
+	"strings"
 	"time"
 )
 
@@ -57,7 +59,7 @@ func (a *Authority) template(name string) (*x509.Certificate, error) {
 func (a *Authority) Certificate() []byte { return pemBlock("CERTIFICATE", a.certificate.Raw) }
 
 // Issue returns a certificate and its key, as PEM, for a node that others reach by the given host names
-// and IP addresses.
+// and IP addresses. A URI becomes one of the certificate's.
 func (a *Authority) Issue(name string, hosts ...string) (certificate, key []byte, err error) {
 	template, err := a.template(name)
 	if err != nil {
@@ -68,6 +70,12 @@ func (a *Authority) Issue(name string, hosts ...string) (certificate, key []byte
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
+		} else if strings.Contains(host, "://") {
+			uri, err := url.Parse(host)
+			if err != nil {
+				return nil, nil, fmt.Errorf("issue a certificate for %q: %w", name, err)
+			}
+			template.URIs = append(template.URIs, uri)
 		} else {
 			template.DNSNames = append(template.DNSNames, host)
 		}

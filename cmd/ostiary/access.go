@@ -42,7 +42,7 @@ stays. PRINCIPAL, ROLE and TARGET are as for 'ostiary access grant'.`,
 	}
 	return group("access", "Say which callers may do what",
 		"  ostiary access bootstrap preshared:ops --credential-file data/bootstrap-credential\n  ostiary access grant preshared:shop reader store:acme",
-		append(remote, newAccessKeyCommand(a))...)
+		append(remote, newAccessKeyCommand(a), newAccessCertsCommand(a))...)
 }
 
 // withAccess dials and calls f.

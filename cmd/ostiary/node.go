@@ -173,13 +173,12 @@ func (n *node) newServer() (*api.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	grpcTLS, httpTLS := n.tls.configs()
 	var observer api.Observer
 	if n.instruments != nil {
 		observer = n.instruments.requests
 	}
 	return api.NewServer(api.Options{
-		TLS:           api.TLS{GRPC: grpcTLS, HTTP: httpTLS},
+		TLS:           n.tls.api(),
 		Backend:       backend{n.store},
 		Engine:        engine.New(n.engine),
 		Authenticator: authenticator,

@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/ostiary/ostiary/api"
 	"github.com/ostiary/ostiary/api/metrics"
 	"github.com/ostiary/ostiary/internal/reload"
 	"github.com/ostiary/ostiary/raftstore"
@@ -16,9 +17,10 @@ import (
 // nodeTLS is what a node shows of itself on its listeners, and the files that it reads again.
 type nodeTLS struct {
 	shown
-	cluster *reload.Pair    // what raftstore shows: read here too, to tell of it; may be nil
-	files   []*reload.Files // all that is read again
-	every   time.Duration   // how often; 0: reload.Pause
+	callers *reload.Authorities // of certificates that name callers; nil: none do
+	cluster *reload.Pair        // what raftstore shows: read here too, to tell of it; may be nil
+	files   []*reload.Files     // all that is read again
+	every   time.Duration       // how often; 0: reload.Pause
 }
 
 // openNodeTLS reads the certificates of a node.
@@ -74,8 +76,14 @@ func expiry(pair *reload.Pair) float64 {
 	return float64(pair.Certificate().Leaf.NotAfter.Unix())
 }
 
-// configs returns the configurations of the API's listeners; nil for plain text.
-func (t nodeTLS) configs() (grpc, http *tls.Config) { return serverTLS(t.grpc), serverTLS(t.http) }
+// api returns what the API is told of certificates.
+func (t nodeTLS) api() api.TLS {
+	o := api.TLS{GRPC: serverTLS(t.grpc), HTTP: serverTLS(t.http)}
+	if t.callers != nil {
+		o.ClientCAs = t.callers.Pool
+	}
+	return o
+}
 
 // tlsListener returns a listener whose connections show a pair; nil: the listener itself.
 func tlsListener(listener net.Listener, pair *reload.Pair) net.Listener {

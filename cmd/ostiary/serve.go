@@ -180,6 +180,7 @@ func (flags serveFlags) judge(log io.Writer) (nodeOptions, error) {
 	}
 	err = flags.openNodeTLS(&o)
 	o.tls.files = append(o.tls.files, callers.files...)
+	o.tls.callers = callers.authorities
 	return o, err
 }
 

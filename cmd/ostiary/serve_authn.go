@@ -23,6 +23,7 @@ type authnFlags struct {
 	named   string   // file of keys with names
 	control string
 	oidc    oidcFlags
+	mtlsCA  string // file
 }
 
 // oidcFlags say whose tokens callers may show.
@@ -55,27 +56,29 @@ func (o *oidcFlags) beside(others api.Authenticator, keys *keyset.Cache, now fun
 }
 
 func (a *authnFlags) register(f *pflag.FlagSet) {
-	f.StringVar(&a.method, "authn-method", "", "who may call: preshared, oidc, both with a comma between, or none (with --dev alone)")
+	f.StringVar(&a.method, "authn-method", "", "who may call: preshared, oidc, mtls, several with commas between in this order, or none (with --dev alone)")
 	f.StringSliceVar(&a.keys, "authn-preshared-keys", nil, "keys for --authn-method preshared, with commas between")
 	f.StringVar(&a.file, "authn-preshared-keys-file", "", "file with keys for --authn-method preshared, one a line")
 	f.StringVar(&a.named, "authn-keys-file", "", "file with keys that have names for --authn-method preshared, one a line: NAME KEY or NAME sha256:HEX; read again when it changes")
-	f.StringVar(&a.control, "access-control", "", "on: callers may do what 'ostiary access grant' gave them; off: everything (without: on with --authn-keys-file and with oidc, else off)")
+	f.StringVar(&a.control, "access-control", "", "on: callers may do what 'ostiary access grant' gave them; off: everything (without: on with --authn-keys-file, oidc and mtls, else off)")
 	f.StringSliceVar(&a.oidc.issuers, "authn-oidc-issuer", nil, "issuers whose access tokens callers may show, for --authn-method oidc, with commas between")
 	f.StringVar(&a.oidc.audience, "authn-oidc-audience", "", "audience that such tokens must name")
 	f.StringSliceVar(&a.oidc.subjects, "authn-oidc-subjects", nil, "subjects whose tokens alone count, with commas between (without: all)")
+	f.StringVar(&a.mtlsCA, "authn-mtls-ca", "", "file with the authorities whose client certificates name callers, for --authn-method mtls, PEM; read again when it changes")
 	fromEnv(f, "authn-method", "authn-preshared-keys", "authn-preshared-keys-file", "authn-keys-file", "access-control",
-		"authn-oidc-issuer", "authn-oidc-audience", "authn-oidc-subjects")
+		"authn-oidc-issuer", "authn-oidc-audience", "authn-oidc-subjects", "authn-mtls-ca")
 	annotate(f, "authn-preshared-keys", secretAnnotation, "")
-	oneOf(f, "authn-method", "preshared", "oidc", "preshared,oidc", "none")
+	oneOf(f, "authn-method", "preshared", "oidc", "mtls", "preshared,oidc", "preshared,mtls", "oidc,mtls", "preshared,oidc,mtls", "none")
 	oneOf(f, "access-control", "on", "off")
 }
 
 // callers is what the flags say of callers.
 type callers struct {
 	authenticator api.Authenticator
-	control       bool            // they may do only what they were granted
-	oidc          *oidcFlags      // tokens count beside the authenticator, which may be nil then; nil: none do
-	files         []*reload.Files // that are read again
+	control       bool                // they may do only what they were granted
+	oidc          *oidcFlags          // tokens count beside the authenticator, which may be nil then; nil: none do
+	authorities   *reload.Authorities // of certificates that name callers; nil: none do
+	files         []*reload.Files     // that are read again
 }
 
 // judge judges who may call. A server that would let everybody in without having been told so by --dev does not start.
@@ -87,10 +90,10 @@ func (f serveFlags) judgeCallers(logger *slog.Logger) (callers, error) {
 	}
 	given := len(keys) > 0 || a.named != ""
 	methods := strings.Split(a.method, ",")
-	preshared, tokens := slices.Contains(methods, "preshared"), slices.Contains(methods, "oidc")
+	preshared, tokens, mtls := slices.Contains(methods, "preshared"), slices.Contains(methods, "oidc"), slices.Contains(methods, "mtls")
 	switch {
-	case f.dev && (preshared || tokens || given):
-		return callers{}, usagef("--dev is the mode without authentication: leave out --dev, or the keys")
+	case f.dev && (preshared || tokens || mtls || given):
+		return callers{}, usagef("--dev is the mode without authentication: leave out --dev, or the keys and methods of callers")
 	case f.dev && a.control == "on":
 		return callers{}, usagef("--access-control on needs callers who say who they are: leave out --dev, and pass --authn-method preshared")
 	case f.dev:
@@ -106,11 +109,17 @@ func (f serveFlags) judgeCallers(logger *slog.Logger) (callers, error) {
 	case tokens && (len(a.oidc.issuers) == 0 || a.oidc.audience == ""):
 		return callers{}, usagef("--authn-method oidc needs --authn-oidc-issuer and --authn-oidc-audience")
 	case given && !preshared:
-		return callers{}, usagef("there are keys, and --authn-method %s takes none: pass --authn-method preshared,oidc", a.method)
+		return callers{}, usagef("there are keys, and --authn-method %s takes none: pass --authn-method preshared,%s", a.method, a.method)
+	case mtls != (a.mtlsCA != ""):
+		return callers{}, usagef("--authn-method mtls and --authn-mtls-ca belong together: the file holds the authorities of client certificates")
+	case mtls && !f.tls.any():
+		return callers{}, usagef("--authn-method mtls needs TLS: pass --tls-cert and --tls-key")
+	case mtls && sharesAuthority(a.mtlsCA, f.cluster.security.ca):
+		return callers{}, usagef("--authn-mtls-ca and --cluster-ca have an authority in common: whoever may call could join the cluster, and do everything; use another authority for callers")
 	case preshared && !given:
 		return callers{}, usagef("--authn-method preshared needs keys: --authn-keys-file, OSTIARY_AUTHN_PRESHARED_KEYS, --authn-preshared-keys-file or --authn-preshared-keys")
 	}
-	c := callers{control: a.control == "on" || a.control == "" && (a.named != "" || tokens)}
+	c := callers{control: a.control == "on" || a.control == "" && (a.named != "" || tokens || mtls)}
 	if tokens {
 		c.oidc = &a.oidc
 	}
@@ -129,8 +138,17 @@ func (f serveFlags) judgeCallers(logger *slog.Logger) (callers, error) {
 		}
 		all = append(all, unnamed)
 	}
-	if len(all) > 0 {
+	if mtls {
+		if c.authorities, err = reload.OpenAuthorities("authorities of callers", a.mtlsCA, logger); err != nil {
+			return callers{}, usagef("--authn-mtls-ca: %v", err)
+		}
+		c.files = append(c.files, c.authorities.Files)
+	}
+	switch {
+	case len(all) > 0:
 		c.authenticator = api.FirstOf(all...)
+	case mtls && !tokens:
+		c.authenticator = api.CertificatesOnly()
 	}
 	return c, nil
 }

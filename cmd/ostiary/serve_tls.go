@@ -2,9 +2,12 @@ package main
 
 import (
 	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"log/slog"
 	"net"
+	"os"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/pflag"
@@ -148,4 +151,41 @@ func schemeOf(pair *reload.Pair) string {
 		return "http://"
 	}
 	return "https://"
+}
+
+// any reports whether a listener of the API speaks TLS.
+func (t tlsFlags) any() bool {
+	for name, l := range map[string]listenerTLSFlags{"grpc": t.grpc, "http": t.http} {
+		if which, err := l.choose(name, t.pair); err == nil && which != (pairFlags{}) {
+			return true
+		}
+	}
+	return false
+}
+
+// sharesAuthority reports whether two files have a certificate in common. One that cannot be read has none: who needs it
+// says so.
+func sharesAuthority(a, b string) bool {
+	in := map[string]bool{}
+	for _, der := range authoritiesIn(a) {
+		in[string(der)] = true
+	}
+	return slices.ContainsFunc(authoritiesIn(b), func(der []byte) bool { return in[string(der)] })
+}
+
+func authoritiesIn(file string) (all [][]byte) {
+	if file == "" {
+		return nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			return all
+		}
+		all = append(all, block.Bytes)
+	}
 }
