@@ -134,8 +134,10 @@ func (s *Server) checkItem(
 	} else {
 		var query engine.CheckQuery
 		if query, err = q.checkQuery(item.GetTupleKey(), item.GetContext()); err == nil {
-			query.Work = &callOf(ctx).work
+			c := callOf(ctx)
+			query.Work = c.beginQuestion()
 			d, err = q.checkIn(ctx, batch, query)
+			s.endCheck(c, d, err)
 		}
 	}
 	if err == nil {

@@ -146,12 +146,13 @@ func (s *Server) check(ctx context.Context, q *question, k tupleKey, contextual 
 		return ostiary.Denied, err
 	}
 	c := callOf(ctx)
-	query.Work = &c.work
+	query.Work = c.beginQuestion()
 	span, before := c.span.Start("engine"), c.work
 	d, err := q.decide(ctx, query, func(query engine.CheckQuery) (ostiary.Decision, error) {
 		return s.engine.Check(ctx, q.model.Plan, reader, query)
 	})
-	c.endEngine(span, before, q.reader, resultOf(d), err)
+	s.endCheck(c, d, err)
+	c.endEngine(span, before, q.reader, resultOf(d, err), err)
 	return d, err
 }
 

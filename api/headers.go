@@ -50,7 +50,8 @@ type call struct {
 
 	span        *tracing.Span // nil: the request is not traced
 	consistency consistency   // of the newest view that was taken
-	work        engine.Work
+	work        engine.Work   // of the questions that are answered
+	one         engine.Work   // of the one under way
 }
 
 type callKey struct{}

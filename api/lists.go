@@ -94,9 +94,10 @@ func (s *Server) listObjects(ctx context.Context, req objectsRequest, l *listing
 	work := s.paced(ctx, req.GetStoreId())
 	defer work.end()
 	c := callOf(ctx)
-	query.Work = &c.work
+	query.Work = c.beginQuestion()
 	span, before := c.span.Start("engine"), c.work
 	objects, err := s.engine.ListObjects(work, q.model.Plan, reader, query)
+	s.endQuestion(c, kindListObjects)
 	c.endEngine(span, before, q.reader, "", err)
 	if err == nil {
 		objects, err = q.passingObjects(ctx, closed, objects)
@@ -212,9 +213,10 @@ func (s *Server) ListUsers(ctx context.Context, req *openfgav1.ListUsersRequest)
 	work := s.paced(ctx, req.GetStoreId())
 	defer work.end()
 	c := callOf(ctx)
-	query.Work = &c.work
+	query.Work = c.beginQuestion()
 	span, before := c.span.Start("engine"), c.work
 	users, err := s.engine.ListUsers(work, q.model.Plan, reader, query)
+	s.endQuestion(c, kindListUsers)
 	c.endEngine(span, before, q.reader, "", err)
 	if err == nil {
 		users, err = q.passingUsers(ctx, users, object)

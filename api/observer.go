@@ -16,9 +16,16 @@ import (
 // it should be quick; it is safe for concurrent use.
 type Observer interface {
 	// Answered tells of a request whose answer is ready to be sent, or, of a stream, that has ended. method
-	// is the full name of gRPC; code is "ok", or the name of the error as HTTP has it; took begins
-	// where the request is decoded.
-	Answered(method, code string, took time.Duration)
+	// is the full name of gRPC; consistency says how new its view had to be, and is empty where callers do not choose
+	// (ObservedMethods) or none was taken; code is "ok", or the name of the error as HTTP has it; took begins where the
+	// request is decoded.
+	Answered(method, consistency, code string, took time.Duration)
+	// Checked tells of a check that was decided: one of Results.
+	Checked(result string)
+	// Read tells how many tuples a question has read, of one of Kinds.
+	Read(kind string, tuples int)
+	// Walked tells how a check went about it.
+	Walked(depth int, bothEnded bool)
 }
 
 // Methods returns the full names of the methods of openfga.v1, authzen.v1 and ostiary.v1, sorted.
@@ -54,7 +61,11 @@ func (s *Server) answered(c *call, method string, begun time.Time, err error) {
 		_, code, _ = wireError(status.Convert(err))
 	}
 	if s.observer != nil {
-		s.observer.Answered(method, code, time.Since(begun))
+		fresh := ""
+		if slices.Contains(consistentMethods, method) {
+			fresh = c.consistency.String()
+		}
+		s.observer.Answered(method, fresh, code, time.Since(begun))
 	}
 	c.endTrace(code)
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/engine"
 	"github.com/ostiary/ostiary/tracing"
@@ -87,6 +89,26 @@ func (c *call) endEngine(span *tracing.Span, before engine.Work, r engine.Reader
 	span.End()
 }
 
+// consistentMethods are those whose callers choose how new their view is.
+var consistentMethods = []string{
+	openfgav1.OpenFGAService_Check_FullMethodName, openfgav1.OpenFGAService_BatchCheck_FullMethodName,
+	openfgav1.OpenFGAService_ListObjects_FullMethodName, openfgav1.OpenFGAService_StreamedListObjects_FullMethodName,
+	openfgav1.OpenFGAService_ListUsers_FullMethodName, openfgav1.OpenFGAService_Expand_FullMethodName,
+	openfgav1.OpenFGAService_Read_FullMethodName,
+}
+
+// ObservedMethods returns the methods, by their full names, with the consistency that most of their requests have.
+func ObservedMethods() map[string]string {
+	all := map[string]string{}
+	for _, method := range Methods() {
+		all[method] = ""
+	}
+	for _, method := range consistentMethods {
+		all[method] = consistencyLatest.String()
+	}
+	return all
+}
+
 // errorClass is the name of the error that a caller gets for err.
 func errorClass(err error) string {
 	st, _ := statusOf(err, "")
@@ -94,29 +116,18 @@ func errorClass(err error) string {
 	return name
 }
 
-// resultOf is the name of a decision.
-func resultOf(d ostiary.Decision) string {
-	if d == ostiary.Allowed {
-		return "allowed"
-	}
-	return "denied"
-}
-
 // consistency is how new the view of a request had to be.
 type consistency uint8
 
 const (
-	consistencyNone         consistency = iota // no view was taken
+	consistencyNone         consistency = iota // no view was taken, or it does not matter
 	consistencyLatest                          // that of the node: MINIMIZE_LATENCY
 	consistencyAtLeast                         // one that shows a consistency token
 	consistencyLinearizable                    // HIGHER_CONSISTENCY
 	consistencyPast                            // a past one
 )
 
-// Consistencies are the names of how new the view of a request had to be.
-func Consistencies() []string { return consistencyNames[:] }
-
-var consistencyNames = [...]string{"none", "latest", "at_least", "linearizable", "past"}
+var consistencyNames = [...]string{"", "latest", "at_least", "linearizable", "past"}
 
 func (c consistency) String() string { return consistencyNames[c] }
 

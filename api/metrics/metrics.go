@@ -5,7 +5,7 @@
 //
 // # Concurrency
 //
-// A Requests may be used by any number of goroutines.
+// Everything here may be used by any number of goroutines.
 //
 // # Not here
 //
@@ -28,44 +28,54 @@ var durationBuckets = []float64{
 	1e-3, 1.5e-3, 2e-3, 3e-3, 5e-3, 7.5e-3, 10e-3, 20e-3, 50e-3, 100e-3, 200e-3, 500e-3, 1, 2, 5, 10,
 }
 
-// Requests is the histogram of requests by method and code. It satisfies api.Observer.
+// Requests is the histogram of requests by method, consistency and code.
 type Requests struct {
 	durations *prometheus.HistogramVec
-	series    sync.Map // of prometheus.Observer by seriesKey; WithLabelValues costs five times as much
+	ready     map[seriesKey]prometheus.Observer // those that were made at the start; nobody changes it
+	series    sync.Map                          // of prometheus.Observer by seriesKey: the others
 }
 
-type seriesKey struct{ method, code string }
+type seriesKey struct{ method, consistency, code string }
 
-// NewRequests registers the histogram. Each method of methods, by its full name, is there with the code
-// "ok" from the start.
-func NewRequests(r prometheus.Registerer, methods []string) (*Requests, error) {
+// NewRequests registers the histogram. Each method, by its full name, is there with the code "ok" from the start, under
+// the consistency that is named.
+func NewRequests(r prometheus.Registerer, methods map[string]string) (*Requests, error) {
 	q := &Requests{durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "ostiary_api_request_duration_seconds",
 		Help:    "Time of a request inside the server: from where it is decoded to where its answer is ready to be sent.",
 		Buckets: durationBuckets,
-	}, []string{"method", "code"})}
+	}, []string{"method", "consistency", "code"}), ready: map[seriesKey]prometheus.Observer{}}
 	if err := r.Register(q.durations); err != nil {
 		return nil, err
 	}
-	for _, m := range methods {
-		q.observer(seriesKey{m, "ok"})
+	for method, consistency := range methods {
+		key := seriesKey{method, consistency, "ok"}
+		q.ready[key] = q.of(key)
 	}
 	return q, nil
 }
 
+func (q *Requests) of(key seriesKey) prometheus.Observer {
+	return q.durations.WithLabelValues(strings.TrimPrefix(key.method, "/"), key.consistency, key.code)
+}
+
+// observer finds a series; WithLabelValues costs five times as much.
 func (q *Requests) observer(key seriesKey) prometheus.Observer {
+	if o, ok := q.ready[key]; ok {
+		return o
+	}
 	if o, ok := q.series.Load(key); ok {
 		return o.(prometheus.Observer)
 	}
-	o := q.durations.WithLabelValues(strings.TrimPrefix(key.method, "/"), key.code)
+	o := q.of(key)
 	q.series.Store(key, o)
 	return o
 }
 
-// Answered notes a request. method is a full name of gRPC ("/package.Service/Method"), code is "ok" or
-// the name of an error; both are of closed sets.
-func (q *Requests) Answered(method, code string, took time.Duration) {
-	q.observer(seriesKey{method, code}).Observe(took.Seconds())
+// Answered notes a request. method is a full name of gRPC ("/package.Service/Method"), consistency says how new the view
+// had to be, code is "ok" or the name of an error; all are of closed sets.
+func (q *Requests) Answered(method, consistency, code string, took time.Duration) {
+	q.observer(seriesKey{method, consistency, code}).Observe(took.Seconds())
 }
 
 // Process registers what the Go runtime and the operating system say of the process, and

@@ -12,13 +12,13 @@ import (
 // that nobody asked yet shows zero, and the buckets tell 150 us from 250 us.
 func TestRequests(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	q, err := NewRequests(registry, []string{"/a.A/Check", "/a.A/Write"})
+	q, err := NewRequests(registry, map[string]string{"/a.A/Check": "latest", "/a.A/Write": ""})
 	if err != nil {
 		t.Fatal(err)
 	}
-	q.Answered("/a.A/Check", "ok", 150*time.Microsecond)
-	q.Answered("/a.A/Check", "ok", 250*time.Microsecond)
-	q.Answered("/a.A/Check", "store_id_not_found", time.Millisecond)
+	q.Answered("/a.A/Check", "latest", "ok", 150*time.Microsecond)
+	q.Answered("/a.A/Check", "latest", "ok", 250*time.Microsecond)
+	q.Answered("/a.A/Check", "", "store_id_not_found", time.Millisecond)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -32,12 +32,12 @@ func TestRequests(t *testing.T) {
 		}
 		got[strings.TrimSpace(name)] = m.GetHistogram().GetSampleCount()
 		for _, b := range m.GetHistogram().GetBucket() {
-			if b.GetUpperBound() == 200e-6 && strings.HasPrefix(name, "ok a.A/Check") {
+			if b.GetUpperBound() == 200e-6 && strings.HasPrefix(name, "ok latest a.A/Check") {
 				under200 = b.GetCumulativeCount()
 			}
 		}
 	}
-	want := map[string]uint64{"ok a.A/Check": 2, "ok a.A/Write": 0, "store_id_not_found a.A/Check": 1}
+	want := map[string]uint64{"ok latest a.A/Check": 2, "ok  a.A/Write": 0, "store_id_not_found  a.A/Check": 1}
 	for name, n := range want {
 		if count, there := got[name]; !there || count != n {
 			t.Errorf("%q: got %d, %v, want %d", name, count, there, n)
@@ -85,12 +85,12 @@ func TestProcessAndCounts(t *testing.T) {
 
 // BenchmarkAnswered is what the histogram adds to a request.
 func BenchmarkAnswered(b *testing.B) {
-	q, err := NewRequests(prometheus.NewRegistry(), nil)
+	q, err := NewRequests(prometheus.NewRegistry(), map[string]string{"/openfga.v1.OpenFGAService/Check": "latest"})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		q.Answered("/openfga.v1.OpenFGAService/Check", "ok", 150*time.Microsecond)
+		q.Answered("/openfga.v1.OpenFGAService/Check", "latest", "ok", 150*time.Microsecond)
 	}
 }

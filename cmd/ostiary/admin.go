@@ -26,6 +26,7 @@ const defaultAdminAddr = "127.0.0.1:2112"
 type instruments struct {
 	registry *prometheus.Registry
 	requests *metrics.Requests
+	asked    *metrics.Questions
 	scim     *metrics.SCIM
 	gtr      *metrics.GTR
 	signals  *metrics.Signals
@@ -34,7 +35,11 @@ type instruments struct {
 // newInstruments registers what is measured without a store.
 func newInstruments() (*instruments, error) {
 	registry := prometheus.NewRegistry()
-	requests, err := metrics.NewRequests(registry, api.Methods())
+	requests, err := metrics.NewRequests(registry, api.ObservedMethods())
+	var asked *metrics.Questions
+	if err == nil {
+		asked, err = metrics.NewQuestions(registry, api.Results(), api.Kinds())
+	}
 	var ofSCIM *metrics.SCIM
 	if err == nil {
 		ofSCIM, err = metrics.NewSCIM(registry, scim.Reasons())
@@ -54,7 +59,7 @@ func newInstruments() (*instruments, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	return &instruments{registry: registry, requests: requests, scim: ofSCIM, gtr: ofGTR, signals: ofSignals}, nil
+	return &instruments{registry: registry, requests: requests, asked: asked, scim: ofSCIM, gtr: ofGTR, signals: ofSignals}, nil
 }
 
 // watchGates registers how many stores have their gate off.

@@ -63,11 +63,12 @@ func TestAdmin(t *testing.T) {
 		t.Fatalf("got status %d: %s", status, text)
 	}
 	for _, want := range []string{
-		`ostiary_api_request_duration_seconds_count{code="ok",method="openfga.v1.OpenFGAService/CreateStore"} 1`,
-		`ostiary_api_request_duration_seconds_count{code="ok",method="openfga.v1.OpenFGAService/ListStores"} 1`,
-		`ostiary_api_request_duration_seconds_count{code="ok",method="openfga.v1.OpenFGAService/Check"} 0`,
-		`ostiary_api_request_duration_seconds_count{code="store_id_not_found",method="openfga.v1.OpenFGAService/Check"} 1`,
+		`ostiary_api_request_duration_seconds_count{code="ok",consistency="",method="openfga.v1.OpenFGAService/CreateStore"} 1`,
+		`ostiary_api_request_duration_seconds_count{code="ok",consistency="",method="openfga.v1.OpenFGAService/ListStores"} 1`,
+		`ostiary_api_request_duration_seconds_count{code="ok",consistency="latest",method="openfga.v1.OpenFGAService/Check"} 0`,
+		`ostiary_api_request_duration_seconds_count{code="store_id_not_found",consistency="latest",method="openfga.v1.OpenFGAService/Check"} 1`,
 		"ostiary_raft_log_appends_total ", "ostiary_storage_edge_cache_hits_total ", "ostiary_storage_edge_cache_changed_total ",
+		`ostiary_engine_checks_total{result="allowed"} 0`, `ostiary_engine_read_tuples_count{question="check"} 0`, "ostiary_engine_both_ended_checks_total 0",
 		"ostiary_build_info{", "go_goroutines ",
 	} {
 		wantContains(t, "metrics", text, want)

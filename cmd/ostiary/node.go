@@ -175,7 +175,7 @@ func (n *node) newServer() (*api.Server, error) {
 	}
 	var observer api.Observer
 	if n.instruments != nil {
-		observer = n.instruments.requests
+		observer = n.instruments.observer()
 	}
 	return api.NewServer(api.Options{
 		TLS:           n.tls.api(),

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/ostiary/ostiary/api"
 	"github.com/ostiary/ostiary/api/metrics"
 	"github.com/ostiary/ostiary/tracing"
 )
@@ -25,4 +26,12 @@ func (i *instruments) watchTraces(tracer *tracing.Tracer) error {
 		return fmt.Errorf("register metrics of traces: %w", err)
 	}
 	return nil
+}
+
+// observer is what the server of the API tells.
+func (i *instruments) observer() api.Observer {
+	return struct {
+		*metrics.Requests
+		*metrics.Questions
+	}{i.requests, i.asked}
 }
