@@ -16,6 +16,7 @@ const module = "github.com/ostiary/ostiary"
 // listed (cmd, conformance) may import anything. Test files are not checked. DESIGN section 3.
 var allowed = map[string][]string{
 	"":                       {}, // the root vocabulary package
+	"client":                 {}, // of applications: it knows nothing of the server
 	"egress":                 {},
 	"internal/loopback":      {},
 	"internal/reload":        {},
