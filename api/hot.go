@@ -93,7 +93,7 @@ func (s *Server) plainRequest(r *http.Request) (m hotMethod, req proto.Message, 
 // answerNames are the names over HTTP of the headers that outgoingHeader knows.
 var answerNames = func() map[string]string {
 	names := map[string]string{}
-	for _, key := range []string{headerRevision, headerToken, headerTruncated, headerContinue, headerReason, headerStore, headerModel} {
+	for _, key := range []string{headerRevision, headerToken, headerTruncated, headerContinue, headerReason, headerStore, headerModel, headerRetry} {
 		if name, ok := outgoingHeader(key); ok {
 			names[key] = name
 		}
@@ -114,6 +114,9 @@ func (s *Server) serveHot(w http.ResponseWriter, r *http.Request, m hotMethod, r
 	})
 	if err != nil {
 		httpStatus, name, message := wireError(status.Convert(err))
+		if c.retryAfter > 0 {
+			httpStatus = http.StatusTooManyRequests
+		}
 		writeError(w, httpStatus, name, message)
 		return
 	}

@@ -44,6 +44,9 @@ func (s *Server) begin(ctx context.Context, sent sent, method string, now time.T
 	if len(sent.refused) > 0 {
 		return r, r, errUnauthenticated
 	}
+	if err := s.throttle(authenticated, &r.call); err != nil {
+		return r, r, err
+	}
 	return authenticated, r, judgeHeaders(&r.call.sent, method)
 }
 

@@ -37,6 +37,12 @@ type Limits struct {
 	// MaxDiscoveries bounds how often a second each caller may discover where a mail domain belongs. Zero means
 	// 20.
 	MaxDiscoveries int
+	// MaxRequestRate bounds how many requests a second each caller may make, health checks apart; after a pause twice as
+	// many. Zero or negative means no bound.
+	MaxRequestRate int
+	// MaxConnections bounds the connections of gRPC and HTTP together, MaxConnectionsPerAddress those of one address
+	// (of IPv6, one network of 64 bits). Zero means 20,000 and no bound; negative no bound.
+	MaxConnections, MaxConnectionsPerAddress int
 	// RequestTimeout bounds every request but health checks. Zero means 10 s.
 	RequestTimeout time.Duration
 	// MaxMessageBytes bounds a gRPC request. Zero means 602 KiB, which is 512 KiB and room for a key.
@@ -53,6 +59,9 @@ type Limits struct {
 	// means 10 s.
 	DrainTimeout time.Duration
 }
+
+// defaultMaxConnections is more than a server should ever have, and less than would take its memory.
+const defaultMaxConnections = 20_000
 
 func (l Limits) withDefaults() (Limits, error) {
 	var faults []error
@@ -74,6 +83,15 @@ func (l Limits) withDefaults() (Limits, error) {
 	count("MaxChangesPageSize", &l.MaxChangesPageSize, 100, 1)
 	count("MaxDiscoveries", &l.MaxDiscoveries, 20, 1)
 	count("MaxCachedModels", &l.MaxCachedModels, 500, 1)
+	if l.MaxRequestRate == 0 {
+		l.MaxRequestRate = -1
+	}
+	if l.MaxConnections == 0 {
+		l.MaxConnections = defaultMaxConnections
+	}
+	if l.MaxConnectionsPerAddress == 0 {
+		l.MaxConnectionsPerAddress = -1
+	}
 	cores := runtime.GOMAXPROCS(0)
 	count("MaxHeavyLists", &l.MaxHeavyLists, max(1, cores-1), 1)
 	count("MaxWaitingLists", &l.MaxWaitingLists, 32*cores, 1)

@@ -17,6 +17,7 @@ import (
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
 	"github.com/ostiary/ostiary"
@@ -148,8 +149,11 @@ type Server struct {
 	stores         factCache
 	lastRevision   atomic.Pointer[revisionText]
 	ids            *idSource
-	turns          *turns                  // of heavy lists
-	discoveries    *rate.Limit             // of callers
+	turns          *turns        // of heavy lists
+	discoveries    *rate.Limit   // of callers
+	requests       *rate.Limit   // of callers
+	tooOften       atomic.Uint64 // requests refused for that
+	connections    *connectionBounds
 	modelTurn      chan struct{}           // full while a model is written
 	decoding       chan struct{}           // holds one for each body that is being decoded
 	sealKey        atomic.Pointer[pageKey] // see storedPageKey
@@ -214,6 +218,8 @@ func NewServer(o Options) (*Server, error) {
 		models:      newModelCache(limits.MaxCachedModels),
 		ids:         newIDSource(),
 		discoveries: rate.New(float64(limits.MaxDiscoveries)),
+		requests:    rate.New(float64(limits.MaxRequestRate)),
+		connections: newConnectionBounds(limits.MaxConnections, limits.MaxConnectionsPerAddress),
 		turns:       newTurns(limits.MaxHeavyLists, limits.MaxWaitingLists),
 		modelTurn:   make(chan struct{}, 1),
 		decoding:    make(chan struct{}, maxBodiesDecoding),
@@ -230,6 +236,13 @@ const (
 	readHeaderTimeout    = 5 * time.Second
 	idleConnTimeout      = 2 * time.Minute
 	maxHTTPBodyReadDelay = 30 * time.Second
+
+	// A gRPC connection without requests is asked whether it is alive, and closed when it has had none for long. Clients
+	// may ask themselves, not too often.
+	idleGRPCTimeout  = 30 * time.Minute
+	keepaliveEvery   = 2 * time.Minute
+	keepaliveTimeout = 20 * time.Second
+	minKeepalive     = 10 * time.Second
 )
 
 // Serve answers on both listeners until ctx ends or a listener fails, and then lets requests under way
@@ -257,6 +270,7 @@ func (s *Server) Serve(ctx context.Context, grpcListener, httpListener net.Liste
 		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
 	}
 
+	grpcListener, httpListener = s.connections.bounded(grpcListener), s.connections.bounded(httpListener)
 	failed := make(chan error, 2) // one slot for each goroutine
 	var serving sync.WaitGroup
 	serving.Go(func() { failed <- describe("serve gRPC", grpcServer.Serve(grpcListener)) })
@@ -324,6 +338,8 @@ func (s *Server) newGRPCServer() *grpc.Server {
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.MaxConcurrentStreams(maxStreamsPerConn),
 		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleGRPCTimeout, Time: keepaliveEvery, Timeout: keepaliveTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minKeepalive, PermitWithoutStream: true}),
 		grpc.NumStreamWorkers(streamWorkersPerCore*uint32(runtime.GOMAXPROCS(0))),
 		grpc.InTapHandle(keepMetadata),
 		grpc.UnaryInterceptor(s.interceptUnary),

@@ -132,6 +132,9 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		if err := n.instruments.watchGates(n.server); err != nil {
 			return err
 		}
+		if err := n.instruments.watchConnections(n.server); err != nil {
+			return err
+		}
 		if told, err = n.instruments.watchOutbox(store); err != nil {
 			return err
 		}

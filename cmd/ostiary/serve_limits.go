@@ -28,6 +28,9 @@ type limitFlags struct {
 	maxHeavyLists       int
 	maxWaitingLists     int
 	maxDiscoveries      int
+	maxRequestRate      int
+	maxConnections      int
+	maxPerAddress       int
 	maxMessageBytes     int
 	requestTimeout      time.Duration
 	shutdownTimeout     time.Duration
@@ -62,6 +65,9 @@ func (l *limitFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&l.maxHeavyLists, "max-heavy-lists", 0, "lists worked out at once, of those that take more than 2 ms (0: one less than the cores, at least one)")
 	f.IntVar(&l.maxWaitingLists, "max-waiting-lists", 0, "lists of one store that wait for that; eight times as many of all stores (0: 32 for each core)")
 	f.IntVar(&l.maxDiscoveries, "max-discoveries", 20, "how often a second each caller may discover where a mail domain belongs")
+	f.IntVar(&l.maxRequestRate, "max-request-rate", 0, "requests a second of each caller, twice as many after a pause (0: no bound)")
+	f.IntVar(&l.maxConnections, "max-connections", 20_000, "connections of gRPC and HTTP together; one above is closed at once (0: no bound)")
+	f.IntVar(&l.maxPerAddress, "max-connections-per-address", 0, "connections of one address, and of IPv6 one network of 64 bits (0: no bound)")
 	f.IntVar(&l.maxMessageBytes, "grpc-max-recv-msg-bytes", 616448, "size of one request over gRPC")
 	f.DurationVar(&l.requestTimeout, "request-timeout", 10*time.Second, "time that one request may take")
 	f.DurationVar(&l.shutdownTimeout, "shutdown-timeout", 10*time.Second, "time for requests under way when the server is told to stop")
@@ -77,6 +83,9 @@ func (l *limitFlags) register(f *pflag.FlagSet) {
 	between(f, "max-heavy-lists", 0, maxCountLimit)
 	between(f, "max-waiting-lists", 0, maxCountLimit)
 	between(f, "max-discoveries", 1, maxCountLimit)
+	between(f, "max-request-rate", 0, maxCountLimit)
+	between(f, "max-connections", 0, maxCountLimit)
+	between(f, "max-connections-per-address", 0, maxCountLimit)
 	between(f, "grpc-max-recv-msg-bytes", 1024, maxBytesLimit)
 	between(f, "listObjects-deadline", time.Duration(0), maxDurationLimit)
 	between(f, "listUsers-deadline", time.Duration(0), maxDurationLimit)
@@ -104,9 +113,13 @@ func (l limitFlags) limits() api.Limits {
 		MaxHeavyLists:         l.maxHeavyLists,
 		MaxWaitingLists:       l.maxWaitingLists,
 		MaxDiscoveries:        l.maxDiscoveries,
-		MaxMessageBytes:       l.maxMessageBytes,
-		RequestTimeout:        l.requestTimeout,
-		DrainTimeout:          l.shutdownTimeout,
+		MaxRequestRate:        unboundedIfZero(l.maxRequestRate),
+		MaxConnections:        unboundedIfZero(l.maxConnections),
+
+		MaxConnectionsPerAddress: unboundedIfZero(l.maxPerAddress),
+		MaxMessageBytes:          l.maxMessageBytes,
+		RequestTimeout:           l.requestTimeout,
+		DrainTimeout:             l.shutdownTimeout,
 	}
 }
 

@@ -1,0 +1,31 @@
+package api
+
+import (
+	"context"
+	"net"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/ostiary/ostiary"
+)
+
+// throttle refuses a request of a caller who asks more often than Limits.MaxRequestRate. Callers without a name are
+// told apart by their address.
+func (s *Server) throttle(ctx context.Context, c *call) error {
+	if s.limits.MaxRequestRate < 0 {
+		return nil
+	}
+	p, _ := ostiary.PrincipalOf(ctx)
+	name := p.String()
+	if p.Name == "" {
+		host, _, _ := net.SplitHostPort(originOf(ctx))
+		name += " " + host
+	}
+	wait := s.requests.Take(name, 1, s.backend.Now())
+	if wait == 0 {
+		return nil
+	}
+	s.tooOften.Add(1)
+	c.retryAfter = wait
+	return refuse(codes.ResourceExhausted, "more than %d requests a second: wait", s.limits.MaxRequestRate)
+}
