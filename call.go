@@ -21,7 +21,9 @@ type Call struct {
 type CallKey struct{}
 
 // WithCall returns a context whose changes are audited as those of a call.
-func WithCall(ctx context.Context, c *Call) context.Context { return context.WithValue(ctx, CallKey{}, c) }
+func WithCall(ctx context.Context, c *Call) context.Context {
+	return context.WithValue(ctx, CallKey{}, c)
+}
 
 // CallOf returns the call that ctx belongs to, and a zero one where there is none: the server acts by itself.
 func CallOf(ctx context.Context) Call {

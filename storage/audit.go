@@ -108,7 +108,6 @@ func (m *mutation) writeAudit() error {
 	return nil
 }
 
-
 // AuditRows yields the rows of the audit after a place, oldest first, or newest first and before it; the zero place
 // stands for either end. The slices are valid until the next row. The sequence ends after it has yielded an error.
 func (v *View) AuditRows(ctx context.Context, from audit.Place, newestFirst bool) iter.Seq2[audit.Row, error] {
