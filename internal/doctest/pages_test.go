@@ -301,7 +301,7 @@ func (p *page) commands(b block) error {
 		text := p.here(c.text)
 		c.output = p.shown(c.output)
 		if b.server && i == len(all)-1 {
-			text = "{ " + strings.TrimRight(text, "\n") + "\n} &"
+			text = remark.ReplaceAllString(strings.TrimRight(text, "\n"), "") + " &" // so $! is the server itself
 		}
 		code, output := p.shell().run(text)
 		if fault := c.judge(code, output); fault != "" {
@@ -324,7 +324,9 @@ func (p *page) await(b block, command string) error {
 		if m := httpAddr.FindStringSubmatch(command); m != nil {
 			address = m[1]
 		}
-		url = "http://" + address + "/readyz"
+		if url = "http://" + address + "/readyz"; strings.Contains(command, "--tls-cert") {
+			url = "https://" + address + "/readyz"
+		}
 	}
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -336,16 +338,18 @@ func (p *page) await(b block, command string) error {
 		answer, err := client.Get(url)
 		if err == nil {
 			answer.Body.Close()
-			if answer.StatusCode == http.StatusOK || !strings.HasSuffix(url, "/readyz") {
-				return nil
+			if answer.StatusCode != http.StatusOK && strings.HasSuffix(url, "/readyz") {
+				err = fmt.Errorf("it answers %s", answer.Status)
 			}
-			err = fmt.Errorf("it answers %s", answer.Status)
 		}
 		last = err
-		if i%20 == 19 {
+		if err == nil || i%20 == 19 { // whoever answers may be another, where this one could not listen
 			if code, _ := p.sh.run("kill -0 $!"); code != 0 {
 				return fmt.Errorf("%s: it has ended:\n%s", command, printed())
 			}
+		}
+		if err == nil {
+			return nil
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
