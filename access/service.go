@@ -162,6 +162,14 @@ func (s *Service) ask(ctx context.Context, v View, q question) (bool, error) {
 	return allowed, err
 }
 
+// Kept returns how many decisions are kept, and how many may be.
+func (s *Service) Kept() (decisions, most int) {
+	if e := s.recent.Load(); e != nil {
+		decisions = int(min(e.good.count.Load(), maxDecisions))
+	}
+	return decisions, maxDecisions
+}
+
 // decide answers a question in a view.
 func (s *Service) decide(ctx context.Context, v View, q question) (bool, error) {
 	if q.role == "" {

@@ -80,9 +80,11 @@ func (i *instruments) watchGates(server *api.Server) error {
 	return nil
 }
 
-// handler serves the metrics and Go's profiles. It is for operators: it asks nobody who they are.
-func (i *instruments) handler() http.Handler {
+// handler serves the metrics, Go's profiles and how the node stands. It is for operators: it asks nobody who they are.
+func (i *instruments) handler(n *node) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /debug/raft", n.debugRaft)
+	mux.HandleFunc("GET /debug/cache", n.debugCache)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(i.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)

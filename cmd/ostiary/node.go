@@ -135,6 +135,9 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		if err := n.instruments.watchConnections(n.server); err != nil {
 			return err
 		}
+		if err := n.instruments.watchQueues(n.server); err != nil {
+			return err
+		}
 		if told, err = n.instruments.watchOutbox(store); err != nil {
 			return err
 		}
@@ -147,7 +150,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 		defer admin.Wait()
 		adminCtx, stopAdmin := context.WithCancel(context.Background())
 		defer stopAdmin() // after the requests under way, which it measures
-		admin.Go(func() { serveAdmin(adminCtx, tlsListener(o.admin, o.tls.admin), n.instruments.handler(), o.logger) })
+		admin.Go(func() { serveAdmin(adminCtx, tlsListener(o.admin, o.tls.admin), n.instruments.handler(n), o.logger) })
 	}
 	if err := n.server.Serve(ctx, o.grpc, o.http); err != nil {
 		return err

@@ -35,3 +35,15 @@ func (i *instruments) observer() api.Observer {
 		*metrics.Questions
 	}{i.requests, i.asked}
 }
+
+// watchQueues registers what waits in a server.
+func (i *instruments) watchQueues(server *api.Server) error {
+	err := metrics.Counts(i.registry, metrics.Count{
+		Name: "ostiary_api_lists_waiting", Help: "Lists that take long and wait for a turn (--max-heavy-lists).", Gauge: true,
+		Value: func() float64 { return float64(server.WaitingLists()) },
+	})
+	if err != nil {
+		return fmt.Errorf("register metrics of queues: %w", err)
+	}
+	return nil
+}
