@@ -47,6 +47,8 @@ var (
 	ErrDepthExceeded = errors.New("depth limit exceeded")
 	// ErrTooBroad: a request would read, return or change more than its bound.
 	ErrTooBroad = errors.New("request exceeds a bound")
+	// ErrQuota: the store would hold more than its quota. Delete something, or have the quota raised.
+	ErrQuota = errors.New("the store's quota is used up")
 	// ErrConditionUndecided: the answer depends on a tuple whose condition cannot be evaluated: the
 	// request's context lacks a parameter, holds one of another type, or the expression failed.
 	ErrConditionUndecided = errors.New("a condition cannot be evaluated")
@@ -66,7 +68,7 @@ func Sentinels() []error {
 	return []error{
 		ErrTupleInvalid, ErrTupleExists, ErrTupleMissing, ErrTupleOwned, ErrModelInvalid, ErrTokenInvalid,
 		ErrNotFound, ErrExists, ErrPrecondition, ErrConflict, ErrNotLeader, ErrRevisionNotYet, ErrStale, ErrUpgradePending, ErrRevisionGone,
-		ErrDepthExceeded, ErrTooBroad, ErrConditionUndecided, ErrDiskFull, ErrUnavailable, ErrOutcomeUnknown, ErrCorrupt,
+		ErrDepthExceeded, ErrTooBroad, ErrQuota, ErrConditionUndecided, ErrDiskFull, ErrUnavailable, ErrOutcomeUnknown, ErrCorrupt,
 	}
 }
 

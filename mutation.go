@@ -56,6 +56,9 @@ const (
 	// FilterOwnedAlone: of the tuples that match Filter but for its Owner, none holds by a grant of another
 	// owner than Filter.Owner. It needs a MinVersion of ReleaseFilters: RestOnOwner sets both.
 	FilterOwnedAlone PreconditionKind = 6
+	// WithinQuota: the mutation leaves Store with no more tuples than its quota, or with no more than it had. It needs a
+	// MinVersion of ReleaseQuotas: RestOnQuota sets both. Where it does not hold the mutation fails with ErrQuota.
+	WithinQuota PreconditionKind = 7
 )
 
 // Precondition must hold, or the mutation changes nothing and fails with a *PreconditionError.
@@ -63,7 +66,7 @@ type Precondition struct {
 	Kind     PreconditionKind
 	Document DocumentKey // DocumentAtVersion
 	Version  Revision    // DocumentAtVersion
-	Store    string      // TuplePresent, TupleAbsent, TupleAlone
+	Store    string      // TuplePresent, TupleAbsent, TupleAlone, WithinQuota
 	Tuple    Tuple       // TuplePresent, TupleAbsent, TupleAlone
 	Filter   Filter      // FilterMatchesNothing, FilterOwnedAlone
 }

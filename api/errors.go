@@ -92,6 +92,7 @@ var sentinelCodes = []struct {
 	{ostiary.ErrRevisionGone, codes.OutOfRange, true},
 	{ostiary.ErrDepthExceeded, codeTooComplex, false},
 	{ostiary.ErrTooBroad, codeEntityLimit, true},
+	{ostiary.ErrQuota, codeEntityLimit, true},
 	{ostiary.ErrConditionUndecided, codeValidation, true},
 	{ostiary.ErrOutcomeUnknown, codes.Unknown, false},
 	{ostiary.ErrDiskFull, codes.Unavailable, false},

@@ -38,6 +38,7 @@ var sentinelWants = map[error]struct {
 	ostiary.ErrRevisionGone:       {codes.OutOfRange, codes.OutOfRange, 400, "out_of_range"},
 	ostiary.ErrDepthExceeded:      {2002, codes.ResourceExhausted, 400, "authorization_model_resolution_too_complex"},
 	ostiary.ErrTooBroad:           {2053, codes.ResourceExhausted, 400, "exceeded_entity_limit"},
+	ostiary.ErrQuota:              {2053, codes.ResourceExhausted, 400, "exceeded_entity_limit"},
 	ostiary.ErrConditionUndecided: {2000, codes.InvalidArgument, 400, "validation_error"},
 	ostiary.ErrDiskFull:           {codes.Unavailable, codes.Unavailable, 503, "unavailable"},
 	ostiary.ErrUnavailable:        {codes.Unavailable, codes.Unavailable, 503, "unavailable"},

@@ -32,6 +32,7 @@ const (
 	pageAccessChanges
 	pageAudit
 	pageDeletedStores
+	pageStoreQuotas
 )
 
 // pageScope is what a page token is bound to: the list, the store, and what narrows the list.

@@ -280,6 +280,9 @@ var rights = map[string]right{
 	ostiaryv1.AuditService_GetAuditHead_FullMethodName:           governs(ofCluster),
 	ostiaryv1.StoreAdminService_UndeleteStore_FullMethodName:     governs(ofStore),
 	ostiaryv1.StoreAdminService_ListDeletedStores_FullMethodName: anything,
+	ostiaryv1.StoreAdminService_SetStoreQuota_FullMethodName:     governs(ofCluster),
+	ostiaryv1.StoreAdminService_GetStoreQuota_FullMethodName:     reads(ofStore),
+	ostiaryv1.StoreAdminService_ListStoreQuotas_FullMethodName:   anything,
 
 	ostiaryv1.OutboxService_CreateApplication_FullMethodName:   governs(ofStore),
 	ostiaryv1.OutboxService_UpdateApplication_FullMethodName:   governs(ofStore),

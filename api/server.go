@@ -60,6 +60,8 @@ type View interface {
 	Document(key ostiary.DocumentKey) (ostiary.Document, bool, error)
 	Documents(collection, afterKey string, limit int, descending bool) ([]ostiary.Document, error)
 	CountDocuments(collection string) (int, error)
+	// CountedTuples returns how many tuples a store has, and false where it has no quota.
+	CountedTuples(store string) (uint64, bool, error)
 	// Remembered returns what became of the first mutation of a principal with an idempotency key.
 	Remembered(p ostiary.Principal, key string) (ostiary.Remembered, bool, error)
 	// LookUp calls found for each of the tuples that is there, in their order, until it returns false.
@@ -104,6 +106,8 @@ type Options struct {
 	IdentityKeys *identity.Keys
 	// StoreRetention is how long a deleted store can come back. Zero: it cannot.
 	StoreRetention time.Duration
+	// StoreTuples is the quota of tuples of new stores. Zero: they have none.
+	StoreTuples uint64
 	// AuditRetention is how long rows of the audit are kept. Zero means 90 days.
 	AuditRetention time.Duration
 	// JudgeURL, where it is set, refuses URLs that the server is to ask and cannot reach. The error says why.
@@ -134,6 +138,7 @@ type Server struct {
 	cors           CORS
 	onServing      func()
 	storeRetention time.Duration
+	newStoreTuples uint64
 	idTokens       IDTokens               // nil: none are judged
 	judgeURL       func(url string) error // may be nil
 	role           func() string
@@ -204,6 +209,7 @@ func NewServer(o Options) (*Server, error) {
 		cors:           o.CORS,
 		onServing:      o.OnServing,
 		storeRetention: o.StoreRetention,
+		newStoreTuples: o.StoreTuples,
 		judgeURL:       o.JudgeURL,
 		role:           o.Role,
 		backup:         o.Backup,

@@ -19,6 +19,7 @@ type storeFacts struct {
 	mapping       *gate.Mapping    // of identity onto the model
 	organizations bool             // there are some, or were: there is a gate
 	gate          identity.StoreGate
+	quota         bool // it has one
 }
 
 // factCache keeps the facts of stores for the views that show the same documents, as
@@ -86,6 +87,9 @@ func (s *Server) facts(v View, store string) (storeFacts, error) {
 		return storeFacts{}, err
 	}
 	f.mapping = mapping
+	if _, f.quota, err = v.Document(ostiary.DocumentKey{Collection: ostiary.CollectionQuotas, Key: store}); err != nil {
+		return storeFacts{}, err
+	}
 	if e != nil && e.count.Add(1) <= maxCachedStores {
 		e.stores.Store(store, f)
 	}

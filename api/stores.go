@@ -115,6 +115,9 @@ func (s *Server) CreateStore(ctx context.Context, req *openfgav1.CreateStoreRequ
 	}
 	m.Preconditions = []ostiary.Precondition{{Kind: ostiary.DocumentAtVersion, Document: storeKey(id)}}
 	m.Documents = []ostiary.DocumentChange{{Key: storeKey(id), Body: body}}
+	if s.newStoreTuples > 0 {
+		m.SetQuota(id, &ostiary.Quota{Tuples: s.newStoreTuples})
+	}
 	if _, err := s.commit(ctx, m); err != nil {
 		return nil, err
 	}

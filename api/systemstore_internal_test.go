@@ -117,7 +117,7 @@ func fill(m protoreflect.Message, store string, fillings map[string]string, give
 }
 
 // storeless are the methods that ask about no store.
-var storeless = []string{"Check", "List", "Watch", "ServerReflectionInfo", "CreateStore", "ListStores", "ListDeletedStores", "ClaimCluster", "CreateBackup"}
+var storeless = []string{"Check", "List", "Watch", "ServerReflectionInfo", "CreateStore", "ListStores", "ListDeletedStores", "ListStoreQuotas", "ClaimCluster", "CreateBackup"}
 
 // indifferent are the methods that succeed for a store that there is not: it is deleted, and has no grants, and nobody
 // has a role in it but by the cluster.

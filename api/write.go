@@ -154,6 +154,9 @@ func (s *Server) writeMutation(
 	if err := judgeManaged(v, &f.mapping.Names, req.GetStoreId(), m); err != nil {
 		return nil, err
 	}
+	if f.quota && len(creates) > 0 {
+		m.RestOnQuota(req.GetStoreId())
+	}
 	o.mark(m)
 	if err := s.foresee(ctx, v, m); err != nil {
 		return nil, err

@@ -147,10 +147,16 @@ func (p *Purger) purge(ctx context.Context, d ostiary.Document) error {
 func (p *Purger) propose(
 	ctx context.Context, marker ostiary.Document, tuples []ostiary.TupleChange, documents []ostiary.DocumentChange,
 ) (ostiary.Receipt, error) {
-	return p.o.Backend.Propose(ctx, &ostiary.Mutation{
+	m := &ostiary.Mutation{
 		TimeNanos: p.o.Backend.Now(), Principal: principal, Tuples: tuples, Documents: documents,
 		Preconditions: []ostiary.Precondition{{Kind: ostiary.DocumentAtVersion, Document: marker.Key, Version: marker.Version}},
-	})
+	}
+	for _, d := range documents {
+		if d.Key.Collection == ostiary.CollectionQuotas {
+			m.MinVersion = ostiary.ReleaseQuotas
+		}
+	}
+	return p.o.Backend.Propose(ctx, m)
 }
 
 func (p *Purger) tuples(ctx context.Context, v View, marker ostiary.Document) error {

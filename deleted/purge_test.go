@@ -73,6 +73,11 @@ func newBackend(t *testing.T, until func(now int64) int64) *backend {
 		put("outbox-target", store+"/webhook", "{}")
 		put("identity", store, "{}")
 	}
+	quotas := &ostiary.Mutation{TimeNanos: raft.Now(), Principal: m.Principal}
+	quotas.SetQuota(gone, &ostiary.Quota{Tuples: 9})
+	if _, err := raft.Propose(t.Context(), quotas); err != nil {
+		t.Fatal(err)
+	}
 	body, err := deleted.Marker{Name: "n", Document: []byte("d"), UntilNanos: until(raft.Now())}.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -142,8 +147,8 @@ func TestPurgeKeeps(t *testing.T) {
 	if done, err := deleted.NewPurger(deleted.Options{Backend: b}).Purge(t.Context()); err != nil || len(done) != 0 {
 		t.Fatalf("got %v, %v", done, err)
 	}
-	if tuples, documents := b.count(t, gone); tuples != 5 || documents != 10 {
-		t.Errorf("%d tuples and %d documents are left, want 5 and 10", tuples, documents)
+	if tuples, documents := b.count(t, gone); tuples != 5 || documents != 11 {
+		t.Errorf("%d tuples and %d documents are left, want 5 and 11", tuples, documents)
 	}
 }
 
@@ -200,8 +205,8 @@ func TestPurgeLosesToUndelete(t *testing.T) {
 	if done, err := deleted.NewPurger(deleted.Options{Backend: racing}).Purge(t.Context()); err != nil || len(done) != 0 {
 		t.Fatalf("got %v, %v", done, err)
 	}
-	if tuples, documents := b.count(t, gone); tuples != 5 || documents != 10 {
-		t.Errorf("%d tuples and %d documents are left, want 5 and 10", tuples, documents)
+	if tuples, documents := b.count(t, gone); tuples != 5 || documents != 11 {
+		t.Errorf("%d tuples and %d documents are left, want 5 and 11", tuples, documents)
 	}
 }
 

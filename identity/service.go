@@ -103,6 +103,9 @@ func (s *Service) propose(
 	if len(m.Filters)+len(m.Tuples)+len(m.Documents) == 0 {
 		return ostiary.Receipt{Revision: v.Revision(), TimeNanos: m.TimeNanos}, nil
 	}
+	if err := restOnQuota(v, m); err != nil {
+		return ostiary.Receipt{}, err
+	}
 	if err := s.auditor.join(ctx, v, m); err != nil {
 		return ostiary.Receipt{}, err
 	}

@@ -69,6 +69,10 @@ func refusalOf(err error) *scimerr.Error {
 		return scimerr.New(http.StatusPreconditionFailed, "", "the resource has another version than If-Match names")
 	case errors.Is(err, ostiary.ErrTupleInvalid):
 		return scimerr.Bad(scimerr.InvalidValue, "%s", said(err, ostiary.ErrTupleInvalid))
+	case errors.Is(err, ostiary.ErrQuota):
+		// RFC 7644 section 3.12 has no status of its own for it: 413 is about the request, 429 about its rate. Providers
+		// try again after one of 5xx.
+		return scimerr.New(http.StatusInsufficientStorage, "", "%s", said(err, ostiary.ErrQuota))
 	case errors.Is(err, ostiary.ErrTooBroad):
 		return scimerr.New(http.StatusRequestEntityTooLarge, "", "%s", said(err, ostiary.ErrTooBroad))
 	case errors.Is(err, ostiary.ErrRevisionGone):

@@ -16,7 +16,7 @@ func TestEveryErrorIsMapped(t *testing.T) {
 		ostiary.ErrTupleInvalid: 400, ostiary.ErrTupleExists: 500, ostiary.ErrTupleMissing: 500, ostiary.ErrTupleOwned: 500,
 		ostiary.ErrModelInvalid: 500, ostiary.ErrTokenInvalid: 500, ostiary.ErrNotFound: 404, ostiary.ErrExists: 409,
 		ostiary.ErrPrecondition: 412, ostiary.ErrConflict: 503, ostiary.ErrNotLeader: 503, ostiary.ErrRevisionNotYet: 503,
-		ostiary.ErrStale: 503, ostiary.ErrUpgradePending: 503, ostiary.ErrRevisionGone: 400, ostiary.ErrDepthExceeded: 500, ostiary.ErrTooBroad: 413,
+		ostiary.ErrStale: 503, ostiary.ErrUpgradePending: 503, ostiary.ErrRevisionGone: 400, ostiary.ErrDepthExceeded: 500, ostiary.ErrTooBroad: 413, ostiary.ErrQuota: 507,
 		ostiary.ErrConditionUndecided: 500, ostiary.ErrDiskFull: 503, ostiary.ErrUnavailable: 503,
 		ostiary.ErrOutcomeUnknown: 503, ostiary.ErrCorrupt: 500,
 	}

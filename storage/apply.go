@@ -60,6 +60,7 @@ func (s *Store) Apply(entries []Entry) ([]Outcome, error) {
 // applier is the state of Apply between entries.
 type applier struct {
 	overlay overlay
+	counts  counts
 	batch   *pebble.Batch // effects of the entries since the last commit
 	progress
 	committed uint64 // the apply index in the database
@@ -139,7 +140,7 @@ func readsRanges(m *ostiary.Mutation) bool {
 	if m == nil {
 		return false
 	}
-	if _, collects := collectionOf(m); collects {
+	if _, collects := collectionOf(m); collects || setsQuota(m) {
 		return true
 	}
 	if _, trims := auditTrimOf(m); trims {

@@ -20,6 +20,7 @@ const (
 	tableOnce      byte = 'i' // what is remembered of idempotency keys
 	tableRecent    byte = 'j' // the same, by the revision
 	tableMeta      byte = 'm'
+	tableCount     byte = 'n' // how many tuples a store with a quota has
 	tableOwner     byte = 'o'
 	tableReverse   byte = 'r'
 	tableStamp     byte = 's'

@@ -34,6 +34,7 @@ type mutation struct {
 func (m *mutation) apply() error {
 	o := &m.applier.overlay
 	o.begin()
+	m.applier.counts.begin()
 	o.absence.begin(m.revision)
 	if err := m.validate(); err != nil {
 		return refuse(err)
@@ -60,7 +61,13 @@ func (m *mutation) apply() error {
 	if err := m.writeTuples(); err != nil {
 		return err
 	}
+	if err := m.judgeQuotas(); err != nil {
+		return err
+	}
 	if err := m.changeDocuments(); err != nil {
+		return err
+	}
+	if err := m.stageQuotas(); err != nil {
 		return err
 	}
 	if err := m.collect(); err != nil {
@@ -85,6 +92,7 @@ func (m *mutation) apply() error {
 		return err
 	}
 	o.accept()
+	m.applier.counts.accept()
 	return nil
 }
 
@@ -130,7 +138,7 @@ func (m *mutation) validate() error {
 	if err := m.validateIdempotencyKey(); err != nil {
 		return err
 	}
-	return errors.Join(m.validateCollection(), m.validateAuditTrim())
+	return errors.Join(m.validateCollection(), m.validateAuditTrim(), m.validateQuota())
 }
 
 func isPart(text string) bool { return text != "" && strings.IndexByte(text, separator) < 0 }
@@ -164,6 +172,8 @@ func kindNeeds(k ostiary.PreconditionKind) uint32 {
 		return ostiary.ReleaseTupleAlone
 	case ostiary.FilterOwnedAlone:
 		return ostiary.ReleaseFilters
+	case ostiary.WithinQuota:
+		return ostiary.ReleaseQuotas
 	}
 	return 0
 }
@@ -177,6 +187,11 @@ func validatePrecondition(p *ostiary.Precondition, minVersion uint32) error {
 			return fmt.Errorf("store %q is empty or holds NUL: %w", p.Store, errInvalid)
 		}
 		return validateTuple(p.Tuple)
+	case ostiary.WithinQuota:
+		if !isPart(p.Store) {
+			return fmt.Errorf("store %q is empty or holds NUL: %w", p.Store, errInvalid)
+		}
+		return nil
 	case ostiary.FilterMatchesNothing:
 		return validateFilter(&p.Filter, minVersion)
 	case ostiary.FilterOwnedAlone:
@@ -394,6 +409,7 @@ func (m *mutation) writeTuple(store string, t ostiary.Tuple, before, from, to tu
 		return nil
 	}
 	m.applier.raise(store, t, m.revision)
+	m.count(store, from, to)
 	if err := m.keep(store, t, before); err != nil {
 		return err
 	}

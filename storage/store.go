@@ -144,6 +144,9 @@ func (s *Store) load(o Options) error {
 	s.durable.Store(p.index)
 	s.applier.init(s.db, p)
 	s.applier.cache = s.cache
+	if err := s.applier.counts.load(s.db); err != nil {
+		return err
+	}
 	if err := s.applier.audit.load(s.db); err != nil {
 		return err
 	}

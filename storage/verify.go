@@ -23,6 +23,7 @@ func (v *View) Verify(ctx context.Context) error {
 
 func verify(ctx context.Context, r pebble.Reader) error {
 	var tuples, grants int
+	ofStores := map[string]uint64{}
 	err := eachRow(ctx, r, tableTuple, func(key, value []byte) error {
 		store, t, err := decodeTupleKey(key)
 		if err != nil {
@@ -33,6 +34,7 @@ func verify(ctx context.Context, r pebble.Reader) error {
 			return err
 		}
 		tuples++
+		ofStores[store]++
 		if err := demand(r, appendReverseKey(nil, store, t), value); err != nil {
 			return err
 		}
@@ -57,7 +59,35 @@ func verify(ctx context.Context, r pebble.Reader) error {
 	if err := demandCount(ctx, r, tableOwner, grants); err != nil {
 		return err
 	}
+	if err := verifyCounts(ctx, r, ofStores); err != nil {
+		return err
+	}
 	return verifyOthers(ctx, r)
+}
+
+// verifyCounts checks that the stores with a quota, and no others, have a count, and that it is right.
+func verifyCounts(ctx context.Context, r pebble.Reader, tuples map[string]uint64) error {
+	counted := 0
+	err := eachRow(ctx, r, tableCount, func(key, value []byte) error {
+		counted++
+		store := string(key[1:])
+		if n, _, err := readCount(r, store); err != nil || n != tuples[store] {
+			return errors.Join(err, fmt.Errorf("store %q has %d tuples, and %d are counted: %w", store, tuples[store], n, ostiary.ErrCorrupt))
+		}
+		_, there, err := readDocument(r, ostiary.DocumentKey{Collection: ostiary.CollectionQuotas, Key: store})
+		if err == nil && !there {
+			err = fmt.Errorf("the tuples of store %q are counted, and it has no quota: %w", store, ostiary.ErrCorrupt)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	quotas, err := countDocuments(r, ostiary.CollectionQuotas)
+	if err == nil && quotas != counted {
+		err = fmt.Errorf("%d stores have a quota, and the tuples of %d are counted: %w", quotas, counted, ostiary.ErrCorrupt)
+	}
+	return err
 }
 
 func verifyOthers(ctx context.Context, r pebble.Reader) error {

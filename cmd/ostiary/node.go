@@ -49,6 +49,8 @@ type nodeOptions struct {
 	identityKeys   *identity.Keys    // for personal data; nil: none
 	// storeRetention is how long a deleted store can come back.
 	storeRetention time.Duration
+	// storeTuples is the quota of new stores; zero: none.
+	storeTuples uint64
 	// signingRotation is how long a key signs until the next one does; negative: for ever, zero: 90 days.
 	signingRotation time.Duration
 
@@ -204,5 +206,6 @@ func (n *node) newServer() (*api.Server, error) {
 		IdentityKeys:   n.identityKeys,
 		AuditRetention: n.auditRetention,
 		StoreRetention: n.storeRetention,
+		StoreTuples:    n.storeTuples,
 	})
 }

@@ -171,6 +171,7 @@ func (flags serveFlags) judge(log io.Writer) (nodeOptions, error) {
 		retention:      keptForEverIfZero(flags.retention),
 		auditRetention: flags.auditRetention,
 		storeRetention: flags.stores.retention,
+		storeTuples:    flags.stores.tuples,
 		cluster:        cluster,
 		egressAllow:    egressAllow,
 		trace:          traced,

@@ -16,7 +16,7 @@ func newStoreCommand(a *app) *cobra.Command {
 	return a.addClientFlags(group("store", "Create, list, delete and undelete stores",
 		"  ostiary store create acme\n  ostiary store list",
 		newStoreCreateCommand(a), newStoreListCommand(a), newStoreGetCommand(a), newStoreDeleteCommand(a),
-		newStoreUndeleteCommand(a)))
+		newStoreUndeleteCommand(a), newStoreQuotaCommand(a)))
 }
 
 func newStoreCreateCommand(a *app) *cobra.Command {

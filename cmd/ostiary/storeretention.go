@@ -14,13 +14,19 @@ import (
 // storeFlags are the settings of 'serve' about stores.
 type storeFlags struct {
 	retention time.Duration // of deleted ones
+	tuples    uint64        // quota of new ones
 }
 
 func (s *storeFlags) register(f *pflag.FlagSet) {
 	f.DurationVar(&s.retention, "store-retention", 7*24*time.Hour, "how long a deleted store can come back (ostiary store undelete); then what is left of it is removed (0: at once)")
-	fromEnv(f, "store-retention")
+	f.Uint64Var(&s.tuples, "store-quota-tuples", 0, "how many tuples a new store may have, until 'ostiary store quota set' says otherwise (0: any number)")
+	fromEnv(f, "store-retention", "store-quota-tuples")
 	between(f, "store-retention", time.Duration(0), maxRetention)
+	between(f, "store-quota-tuples", 0, int64(maxStoreTuples))
 }
+
+// maxStoreTuples bounds --store-quota-tuples: far more than one node holds.
+const maxStoreTuples = 1_000_000_000_000
 
 // purgeInterval is how often the node that leads looks for deleted stores whose retention has ended.
 const purgeInterval = time.Minute

@@ -8,6 +8,18 @@ import (
 	"github.com/ostiary/ostiary/api"
 )
 
+func TestStoreQuota(t *testing.T) {
+	address, _ := startNodeHTTP(t, api.Anonymous(), func(o *nodeOptions) { o.storeTuples = 7 })
+	c := newCLI(t, address)
+	id := c.want(exitDone, "", "", "store", "create", "acme")
+	c.want(exitDone, "0       7", "", "store", "quota", "list")
+	c.want(exitDone, "may have 3 tuples", "", "store", "quota", "set", "acme", "3")
+	c.want(exitDone, id+"  0       3", "", "store", "quota", "show", "acme")
+	c.want(exitDone, "any number", "", "store", "quota", "set", "acme", "0")
+	c.want(exitDone, "has no quota", "", "store", "quota", "show", "acme")
+	c.want(exitUsage, "TUPLES", "", "store", "quota", "set", "acme", "many")
+}
+
 func TestStoreUndelete(t *testing.T) {
 	address, _ := startNodeHTTP(t, api.Anonymous(), func(o *nodeOptions) { o.storeRetention = time.Hour })
 	c := newCLI(t, address)

@@ -322,6 +322,353 @@ func (x *ListDeletedStoresResponse) GetNextPageToken() string {
 	return ""
 }
 
+// StoreQuota bounds what a store may hold.
+type StoreQuota struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	StoreId string                 `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// How many tuples it may have.
+	MaxTuples uint64 `protobuf:"varint,2,opt,name=max_tuples,proto3" json:"max_tuples,omitempty"`
+	// How many it has. Set by the server.
+	Tuples        uint64 `protobuf:"varint,3,opt,name=tuples,proto3" json:"tuples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StoreQuota) Reset() {
+	*x = StoreQuota{}
+	mi := &file_ostiary_v1_storeadmin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StoreQuota) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StoreQuota) ProtoMessage() {}
+
+func (x *StoreQuota) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_storeadmin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StoreQuota.ProtoReflect.Descriptor instead.
+func (*StoreQuota) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_storeadmin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *StoreQuota) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *StoreQuota) GetMaxTuples() uint64 {
+	if x != nil {
+		return x.MaxTuples
+	}
+	return 0
+}
+
+func (x *StoreQuota) GetTuples() uint64 {
+	if x != nil {
+		return x.Tuples
+	}
+	return 0
+}
+
+type SetStoreQuotaRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	StoreId string                 `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	// At least 1, or 0 for no bound.
+	MaxTuples     uint64 `protobuf:"varint,2,opt,name=max_tuples,proto3" json:"max_tuples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetStoreQuotaRequest) Reset() {
+	*x = SetStoreQuotaRequest{}
+	mi := &file_ostiary_v1_storeadmin_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetStoreQuotaRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetStoreQuotaRequest) ProtoMessage() {}
+
+func (x *SetStoreQuotaRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_storeadmin_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetStoreQuotaRequest.ProtoReflect.Descriptor instead.
+func (*SetStoreQuotaRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_storeadmin_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SetStoreQuotaRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+func (x *SetStoreQuotaRequest) GetMaxTuples() uint64 {
+	if x != nil {
+		return x.MaxTuples
+	}
+	return 0
+}
+
+type SetStoreQuotaResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetStoreQuotaResponse) Reset() {
+	*x = SetStoreQuotaResponse{}
+	mi := &file_ostiary_v1_storeadmin_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetStoreQuotaResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetStoreQuotaResponse) ProtoMessage() {}
+
+func (x *SetStoreQuotaResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_storeadmin_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetStoreQuotaResponse.ProtoReflect.Descriptor instead.
+func (*SetStoreQuotaResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_storeadmin_proto_rawDescGZIP(), []int{7}
+}
+
+type GetStoreQuotaRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	StoreId       string                 `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStoreQuotaRequest) Reset() {
+	*x = GetStoreQuotaRequest{}
+	mi := &file_ostiary_v1_storeadmin_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStoreQuotaRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStoreQuotaRequest) ProtoMessage() {}
+
+func (x *GetStoreQuotaRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_storeadmin_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStoreQuotaRequest.ProtoReflect.Descriptor instead.
+func (*GetStoreQuotaRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_storeadmin_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *GetStoreQuotaRequest) GetStoreId() string {
+	if x != nil {
+		return x.StoreId
+	}
+	return ""
+}
+
+type GetStoreQuotaResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset where the store has none.
+	Quota         *StoreQuota `protobuf:"bytes,1,opt,name=quota,proto3" json:"quota,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStoreQuotaResponse) Reset() {
+	*x = GetStoreQuotaResponse{}
+	mi := &file_ostiary_v1_storeadmin_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStoreQuotaResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStoreQuotaResponse) ProtoMessage() {}
+
+func (x *GetStoreQuotaResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_storeadmin_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStoreQuotaResponse.ProtoReflect.Descriptor instead.
+func (*GetStoreQuotaResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_storeadmin_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GetStoreQuotaResponse) GetQuota() *StoreQuota {
+	if x != nil {
+		return x.Quota
+	}
+	return nil
+}
+
+type ListStoreQuotasRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 means 100.
+	PageSize      int32  `protobuf:"varint,1,opt,name=page_size,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListStoreQuotasRequest) Reset() {
+	*x = ListStoreQuotasRequest{}
+	mi := &file_ostiary_v1_storeadmin_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListStoreQuotasRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListStoreQuotasRequest) ProtoMessage() {}
+
+func (x *ListStoreQuotasRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_storeadmin_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListStoreQuotasRequest.ProtoReflect.Descriptor instead.
+func (*ListStoreQuotasRequest) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_storeadmin_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ListStoreQuotasRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListStoreQuotasRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListStoreQuotasResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Quotas []*StoreQuota          `protobuf:"bytes,1,rep,name=quotas,proto3" json:"quotas,omitempty"`
+	// Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListStoreQuotasResponse) Reset() {
+	*x = ListStoreQuotasResponse{}
+	mi := &file_ostiary_v1_storeadmin_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListStoreQuotasResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListStoreQuotasResponse) ProtoMessage() {}
+
+func (x *ListStoreQuotasResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ostiary_v1_storeadmin_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListStoreQuotasResponse.ProtoReflect.Descriptor instead.
+func (*ListStoreQuotasResponse) Descriptor() ([]byte, []int) {
+	return file_ostiary_v1_storeadmin_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ListStoreQuotasResponse) GetQuotas() []*StoreQuota {
+	if x != nil {
+		return x.Quotas
+	}
+	return nil
+}
+
+func (x *ListStoreQuotasResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 var File_ostiary_v1_storeadmin_proto protoreflect.FileDescriptor
 
 const file_ostiary_v1_storeadmin_proto_rawDesc = "" +
@@ -354,10 +701,38 @@ const file_ostiary_v1_storeadmin_proto_rawDesc = "" +
 	"page_token\"w\n" +
 	"\x19ListDeletedStoresResponse\x120\n" +
 	"\x06stores\x18\x01 \x03(\v2\x18.ostiary.v1.DeletedStoreR\x06stores\x12(\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\x0fnext_page_token2\xcb\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\x0fnext_page_token\"`\n" +
+	"\n" +
+	"StoreQuota\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x1e\n" +
+	"\n" +
+	"max_tuples\x18\x02 \x01(\x04R\n" +
+	"max_tuples\x12\x16\n" +
+	"\x06tuples\x18\x03 \x01(\x04R\x06tuples\"R\n" +
+	"\x14SetStoreQuotaRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x1e\n" +
+	"\n" +
+	"max_tuples\x18\x02 \x01(\x04R\n" +
+	"max_tuples\"\x17\n" +
+	"\x15SetStoreQuotaResponse\"2\n" +
+	"\x14GetStoreQuotaRequest\x12\x1a\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\"E\n" +
+	"\x15GetStoreQuotaResponse\x12,\n" +
+	"\x05quota\x18\x01 \x01(\v2\x16.ostiary.v1.StoreQuotaR\x05quota\"V\n" +
+	"\x16ListStoreQuotasRequest\x12\x1c\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\tpage_size\x12\x1e\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\n" +
+	"page_token\"s\n" +
+	"\x17ListStoreQuotasResponse\x12.\n" +
+	"\x06quotas\x18\x01 \x03(\v2\x16.ostiary.v1.StoreQuotaR\x06quotas\x12(\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\x0fnext_page_token2\xd3\x03\n" +
 	"\x11StoreAdminService\x12T\n" +
 	"\rUndeleteStore\x12 .ostiary.v1.UndeleteStoreRequest\x1a!.ostiary.v1.UndeleteStoreResponse\x12`\n" +
-	"\x11ListDeletedStores\x12$.ostiary.v1.ListDeletedStoresRequest\x1a%.ostiary.v1.ListDeletedStoresResponseB9Z7github.com/ostiary/ostiary/api/gen/ostiary/v1;ostiaryv1b\x06proto3"
+	"\x11ListDeletedStores\x12$.ostiary.v1.ListDeletedStoresRequest\x1a%.ostiary.v1.ListDeletedStoresResponse\x12T\n" +
+	"\rSetStoreQuota\x12 .ostiary.v1.SetStoreQuotaRequest\x1a!.ostiary.v1.SetStoreQuotaResponse\x12T\n" +
+	"\rGetStoreQuota\x12 .ostiary.v1.GetStoreQuotaRequest\x1a!.ostiary.v1.GetStoreQuotaResponse\x12Z\n" +
+	"\x0fListStoreQuotas\x12\".ostiary.v1.ListStoreQuotasRequest\x1a#.ostiary.v1.ListStoreQuotasResponseB9Z7github.com/ostiary/ostiary/api/gen/ostiary/v1;ostiaryv1b\x06proto3"
 
 var (
 	file_ostiary_v1_storeadmin_proto_rawDescOnce sync.Once
@@ -371,28 +746,43 @@ func file_ostiary_v1_storeadmin_proto_rawDescGZIP() []byte {
 	return file_ostiary_v1_storeadmin_proto_rawDescData
 }
 
-var file_ostiary_v1_storeadmin_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_ostiary_v1_storeadmin_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_ostiary_v1_storeadmin_proto_goTypes = []any{
 	(*UndeleteStoreRequest)(nil),      // 0: ostiary.v1.UndeleteStoreRequest
 	(*UndeleteStoreResponse)(nil),     // 1: ostiary.v1.UndeleteStoreResponse
 	(*DeletedStore)(nil),              // 2: ostiary.v1.DeletedStore
 	(*ListDeletedStoresRequest)(nil),  // 3: ostiary.v1.ListDeletedStoresRequest
 	(*ListDeletedStoresResponse)(nil), // 4: ostiary.v1.ListDeletedStoresResponse
-	(*timestamppb.Timestamp)(nil),     // 5: google.protobuf.Timestamp
+	(*StoreQuota)(nil),                // 5: ostiary.v1.StoreQuota
+	(*SetStoreQuotaRequest)(nil),      // 6: ostiary.v1.SetStoreQuotaRequest
+	(*SetStoreQuotaResponse)(nil),     // 7: ostiary.v1.SetStoreQuotaResponse
+	(*GetStoreQuotaRequest)(nil),      // 8: ostiary.v1.GetStoreQuotaRequest
+	(*GetStoreQuotaResponse)(nil),     // 9: ostiary.v1.GetStoreQuotaResponse
+	(*ListStoreQuotasRequest)(nil),    // 10: ostiary.v1.ListStoreQuotasRequest
+	(*ListStoreQuotasResponse)(nil),   // 11: ostiary.v1.ListStoreQuotasResponse
+	(*timestamppb.Timestamp)(nil),     // 12: google.protobuf.Timestamp
 }
 var file_ostiary_v1_storeadmin_proto_depIdxs = []int32{
-	5, // 0: ostiary.v1.DeletedStore.deleted_at:type_name -> google.protobuf.Timestamp
-	5, // 1: ostiary.v1.DeletedStore.kept_until:type_name -> google.protobuf.Timestamp
-	2, // 2: ostiary.v1.ListDeletedStoresResponse.stores:type_name -> ostiary.v1.DeletedStore
-	0, // 3: ostiary.v1.StoreAdminService.UndeleteStore:input_type -> ostiary.v1.UndeleteStoreRequest
-	3, // 4: ostiary.v1.StoreAdminService.ListDeletedStores:input_type -> ostiary.v1.ListDeletedStoresRequest
-	1, // 5: ostiary.v1.StoreAdminService.UndeleteStore:output_type -> ostiary.v1.UndeleteStoreResponse
-	4, // 6: ostiary.v1.StoreAdminService.ListDeletedStores:output_type -> ostiary.v1.ListDeletedStoresResponse
-	5, // [5:7] is the sub-list for method output_type
-	3, // [3:5] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	12, // 0: ostiary.v1.DeletedStore.deleted_at:type_name -> google.protobuf.Timestamp
+	12, // 1: ostiary.v1.DeletedStore.kept_until:type_name -> google.protobuf.Timestamp
+	2,  // 2: ostiary.v1.ListDeletedStoresResponse.stores:type_name -> ostiary.v1.DeletedStore
+	5,  // 3: ostiary.v1.GetStoreQuotaResponse.quota:type_name -> ostiary.v1.StoreQuota
+	5,  // 4: ostiary.v1.ListStoreQuotasResponse.quotas:type_name -> ostiary.v1.StoreQuota
+	0,  // 5: ostiary.v1.StoreAdminService.UndeleteStore:input_type -> ostiary.v1.UndeleteStoreRequest
+	3,  // 6: ostiary.v1.StoreAdminService.ListDeletedStores:input_type -> ostiary.v1.ListDeletedStoresRequest
+	6,  // 7: ostiary.v1.StoreAdminService.SetStoreQuota:input_type -> ostiary.v1.SetStoreQuotaRequest
+	8,  // 8: ostiary.v1.StoreAdminService.GetStoreQuota:input_type -> ostiary.v1.GetStoreQuotaRequest
+	10, // 9: ostiary.v1.StoreAdminService.ListStoreQuotas:input_type -> ostiary.v1.ListStoreQuotasRequest
+	1,  // 10: ostiary.v1.StoreAdminService.UndeleteStore:output_type -> ostiary.v1.UndeleteStoreResponse
+	4,  // 11: ostiary.v1.StoreAdminService.ListDeletedStores:output_type -> ostiary.v1.ListDeletedStoresResponse
+	7,  // 12: ostiary.v1.StoreAdminService.SetStoreQuota:output_type -> ostiary.v1.SetStoreQuotaResponse
+	9,  // 13: ostiary.v1.StoreAdminService.GetStoreQuota:output_type -> ostiary.v1.GetStoreQuotaResponse
+	11, // 14: ostiary.v1.StoreAdminService.ListStoreQuotas:output_type -> ostiary.v1.ListStoreQuotasResponse
+	10, // [10:15] is the sub-list for method output_type
+	5,  // [5:10] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_ostiary_v1_storeadmin_proto_init() }
@@ -406,7 +796,7 @@ func file_ostiary_v1_storeadmin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ostiary_v1_storeadmin_proto_rawDesc), len(file_ostiary_v1_storeadmin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

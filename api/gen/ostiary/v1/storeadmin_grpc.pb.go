@@ -21,6 +21,9 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	StoreAdminService_UndeleteStore_FullMethodName     = "/ostiary.v1.StoreAdminService/UndeleteStore"
 	StoreAdminService_ListDeletedStores_FullMethodName = "/ostiary.v1.StoreAdminService/ListDeletedStores"
+	StoreAdminService_SetStoreQuota_FullMethodName     = "/ostiary.v1.StoreAdminService/SetStoreQuota"
+	StoreAdminService_GetStoreQuota_FullMethodName     = "/ostiary.v1.StoreAdminService/GetStoreQuota"
+	StoreAdminService_ListStoreQuotas_FullMethodName   = "/ostiary.v1.StoreAdminService/ListStoreQuotas"
 )
 
 // StoreAdminServiceClient is the client API for StoreAdminService service.
@@ -41,6 +44,15 @@ type StoreAdminServiceClient interface {
 	// ListDeletedStores returns the deleted stores that the caller administers, by id.
 	// Limits: 1,000 a page.
 	ListDeletedStores(ctx context.Context, in *ListDeletedStoresRequest, opts ...grpc.CallOption) (*ListDeletedStoresResponse, error)
+	// SetStoreQuota bounds what a store may hold, or, without a quota, ends the bound. It takes an administrator of the
+	// cluster. The first quota of a store counts its tuples, during which nothing is written: about a second for a million.
+	// Errors: FAILED_PRECONDITION while a node of the cluster is of a release that knows no quotas.
+	SetStoreQuota(ctx context.Context, in *SetStoreQuotaRequest, opts ...grpc.CallOption) (*SetStoreQuotaResponse, error)
+	// GetStoreQuota returns the quota of a store, and how much of it is used.
+	GetStoreQuota(ctx context.Context, in *GetStoreQuotaRequest, opts ...grpc.CallOption) (*GetStoreQuotaResponse, error)
+	// ListStoreQuotas returns the quotas of the stores that the caller may read, by their ids.
+	// Limits: 1,000 a page.
+	ListStoreQuotas(ctx context.Context, in *ListStoreQuotasRequest, opts ...grpc.CallOption) (*ListStoreQuotasResponse, error)
 }
 
 type storeAdminServiceClient struct {
@@ -71,6 +83,36 @@ func (c *storeAdminServiceClient) ListDeletedStores(ctx context.Context, in *Lis
 	return out, nil
 }
 
+func (c *storeAdminServiceClient) SetStoreQuota(ctx context.Context, in *SetStoreQuotaRequest, opts ...grpc.CallOption) (*SetStoreQuotaResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetStoreQuotaResponse)
+	err := c.cc.Invoke(ctx, StoreAdminService_SetStoreQuota_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *storeAdminServiceClient) GetStoreQuota(ctx context.Context, in *GetStoreQuotaRequest, opts ...grpc.CallOption) (*GetStoreQuotaResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetStoreQuotaResponse)
+	err := c.cc.Invoke(ctx, StoreAdminService_GetStoreQuota_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *storeAdminServiceClient) ListStoreQuotas(ctx context.Context, in *ListStoreQuotasRequest, opts ...grpc.CallOption) (*ListStoreQuotasResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListStoreQuotasResponse)
+	err := c.cc.Invoke(ctx, StoreAdminService_ListStoreQuotas_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // StoreAdminServiceServer is the server API for StoreAdminService service.
 // All implementations must embed UnimplementedStoreAdminServiceServer
 // for forward compatibility.
@@ -89,6 +131,15 @@ type StoreAdminServiceServer interface {
 	// ListDeletedStores returns the deleted stores that the caller administers, by id.
 	// Limits: 1,000 a page.
 	ListDeletedStores(context.Context, *ListDeletedStoresRequest) (*ListDeletedStoresResponse, error)
+	// SetStoreQuota bounds what a store may hold, or, without a quota, ends the bound. It takes an administrator of the
+	// cluster. The first quota of a store counts its tuples, during which nothing is written: about a second for a million.
+	// Errors: FAILED_PRECONDITION while a node of the cluster is of a release that knows no quotas.
+	SetStoreQuota(context.Context, *SetStoreQuotaRequest) (*SetStoreQuotaResponse, error)
+	// GetStoreQuota returns the quota of a store, and how much of it is used.
+	GetStoreQuota(context.Context, *GetStoreQuotaRequest) (*GetStoreQuotaResponse, error)
+	// ListStoreQuotas returns the quotas of the stores that the caller may read, by their ids.
+	// Limits: 1,000 a page.
+	ListStoreQuotas(context.Context, *ListStoreQuotasRequest) (*ListStoreQuotasResponse, error)
 	mustEmbedUnimplementedStoreAdminServiceServer()
 }
 
@@ -104,6 +155,15 @@ func (UnimplementedStoreAdminServiceServer) UndeleteStore(context.Context, *Unde
 }
 func (UnimplementedStoreAdminServiceServer) ListDeletedStores(context.Context, *ListDeletedStoresRequest) (*ListDeletedStoresResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListDeletedStores not implemented")
+}
+func (UnimplementedStoreAdminServiceServer) SetStoreQuota(context.Context, *SetStoreQuotaRequest) (*SetStoreQuotaResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetStoreQuota not implemented")
+}
+func (UnimplementedStoreAdminServiceServer) GetStoreQuota(context.Context, *GetStoreQuotaRequest) (*GetStoreQuotaResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetStoreQuota not implemented")
+}
+func (UnimplementedStoreAdminServiceServer) ListStoreQuotas(context.Context, *ListStoreQuotasRequest) (*ListStoreQuotasResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListStoreQuotas not implemented")
 }
 func (UnimplementedStoreAdminServiceServer) mustEmbedUnimplementedStoreAdminServiceServer() {}
 func (UnimplementedStoreAdminServiceServer) testEmbeddedByValue()                           {}
@@ -162,6 +222,60 @@ func _StoreAdminService_ListDeletedStores_Handler(srv interface{}, ctx context.C
 	return interceptor(ctx, in, info, handler)
 }
 
+func _StoreAdminService_SetStoreQuota_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetStoreQuotaRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StoreAdminServiceServer).SetStoreQuota(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: StoreAdminService_SetStoreQuota_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StoreAdminServiceServer).SetStoreQuota(ctx, req.(*SetStoreQuotaRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _StoreAdminService_GetStoreQuota_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetStoreQuotaRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StoreAdminServiceServer).GetStoreQuota(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: StoreAdminService_GetStoreQuota_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StoreAdminServiceServer).GetStoreQuota(ctx, req.(*GetStoreQuotaRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _StoreAdminService_ListStoreQuotas_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListStoreQuotasRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StoreAdminServiceServer).ListStoreQuotas(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: StoreAdminService_ListStoreQuotas_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StoreAdminServiceServer).ListStoreQuotas(ctx, req.(*ListStoreQuotasRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // StoreAdminService_ServiceDesc is the grpc.ServiceDesc for StoreAdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -176,6 +290,18 @@ var StoreAdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListDeletedStores",
 			Handler:    _StoreAdminService_ListDeletedStores_Handler,
+		},
+		{
+			MethodName: "SetStoreQuota",
+			Handler:    _StoreAdminService_SetStoreQuota_Handler,
+		},
+		{
+			MethodName: "GetStoreQuota",
+			Handler:    _StoreAdminService_GetStoreQuota_Handler,
+		},
+		{
+			MethodName: "ListStoreQuotas",
+			Handler:    _StoreAdminService_ListStoreQuotas_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
