@@ -43,6 +43,7 @@ func (a *app) addClientFlags(cmd *cobra.Command) *cobra.Command {
 	flags.StringVar(&a.client.token, "token", "", "pre-shared key to authenticate with")
 	flags.DurationVar(&a.client.timeout, "timeout", 30*time.Second, "time that one call may take")
 	fromEnv(flags, "server", "token", "timeout")
+	annotate(flags, "token", secretAnnotation, "")
 	a.client.tls.register(flags)
 	return cmd
 }

@@ -69,6 +69,7 @@ func (a *app) prepare(cmd *cobra.Command) error {
 		return err
 	}
 	a.origins = origins
+	a.warnOfSecrets(cmd.Flags())
 	if !slices.Contains([]string{"text", "json"}, a.output) {
 		return usagef("--output %q is neither text nor json", a.output)
 	}
