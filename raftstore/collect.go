@@ -15,7 +15,7 @@ import (
 // startCollector runs the collector until Close. What is collected is decided by entries of the log, so
 // that all nodes collect alike; who leads proposes them.
 func (s *Store) startCollector() {
-	if s.options.HistoryRetention < 0 {
+	if s.options.HistoryRetention < 0 && s.options.AuditRetention <= 0 {
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -37,6 +37,9 @@ func (s *Store) startCollector() {
 			if err := s.collect(ctx); err != nil && ctx.Err() == nil {
 				s.logger.Warn("history not collected", "error", err)
 			}
+			if err := s.trimAudit(ctx); err != nil && ctx.Err() == nil {
+				s.logger.Warn("old rows of the audit not deleted", "error", err)
+			}
 		}
 	})
 }
@@ -45,6 +48,9 @@ func (s *Store) startCollector() {
 // steps until nothing below it is left. Where there is nothing to collect the mark stays: an idle
 // cluster writes nothing.
 func (s *Store) collect(ctx context.Context) error {
+	if s.options.HistoryRetention < 0 {
+		return nil
+	}
 	low, err := s.nextLowWater()
 	if err != nil {
 		return err
@@ -61,6 +67,32 @@ func (s *Store) collect(ctx context.Context) error {
 		})
 		if err != nil {
 			return fmt.Errorf("collect history below revision %d: %w", low, err)
+		}
+	}
+}
+
+// trimAudit deletes the rows of the audit that are older than the retention, by entries of the log. Each leaves a row
+// that names what it deleted; where nothing is old nothing is written.
+func (s *Store) trimAudit(ctx context.Context) error {
+	if s.options.AuditRetention <= 0 {
+		return nil
+	}
+	for {
+		v, err := s.storage.View()
+		if err != nil {
+			return err
+		}
+		below, more, err := v.AuditTrimmable(s.Now() - int64(s.options.AuditRetention))
+		v.Close()
+		if err != nil || !more {
+			return err
+		}
+		_, err = s.Propose(ctx, &ostiary.Mutation{
+			TimeNanos: s.Now(), Principal: ostiary.Principal{Kind: "internal", Name: "audit"}, MinVersion: ostiary.ReleaseAudit,
+			Documents: []ostiary.DocumentChange{storage.AuditTrim(below)},
+		})
+		if err != nil {
+			return fmt.Errorf("delete rows of the audit below revision %d: %w", below, err)
 		}
 	}
 }

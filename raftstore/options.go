@@ -38,6 +38,8 @@ type Options struct {
 	// HistoryRetention is how long past revisions can be read, and the changelog is kept. Zero means
 	// 24 h, negative keeps everything.
 	HistoryRetention time.Duration
+	// AuditRetention is how long rows of the audit are kept. Zero keeps them all.
+	AuditRetention time.Duration
 	// CollectionInterval is how often what is older is looked for. Zero means 1 min.
 	CollectionInterval time.Duration
 	// Addr is where the node listens for other nodes of its cluster. Empty means that it is a cluster of

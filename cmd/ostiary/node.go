@@ -166,6 +166,7 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 // openStore opens the data folder. Stop ends the node where the store cannot go on.
 func openStore(ctx context.Context, o nodeOptions, stop context.CancelCauseFunc) (*raftstore.Store, error) {
 	options := o.cluster
+	options.AuditRetention = o.auditRetention
 	options.Dir, options.HistoryRetention, options.Logger, options.OnFatal = o.dataDir, o.retention, o.logger, stop
 	options.CacheBytes, options.EdgeCacheBytes, options.Tracer = o.memory.blockCache, o.memory.edgeCache, o.tracer
 	store, err := raftstore.Open(ctx, options)
