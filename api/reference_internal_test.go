@@ -31,7 +31,11 @@ func TestReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages := append(api.Pages(), reference.Page{File: "openapi.json", Text: document}, referenceIndex(t, api.Index()))
+	examples, err := reference.ExamplesPage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := append(api.Pages(), examples, reference.Page{File: "openapi.json", Text: document}, referenceIndex(t, api.Index()))
 	for _, p := range pages {
 		path := filepath.Join(referenceFolder, p.File)
 		if *update {
