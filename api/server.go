@@ -137,14 +137,14 @@ type Server struct {
 	certificates   judgedCertificates
 	cors           CORS
 	onServing      func()
-	storeRetention time.Duration
-	newStoreTuples uint64
 	idTokens       IDTokens               // nil: none are judged
 	judgeURL       func(url string) error // may be nil
 	role           func() string
 	backup         BackupFunc
 	writable       func() error
 	backupStall    time.Duration // tests lower it
+	storeRetention time.Duration
+	newStoreTuples uint64
 
 	authzenBaseURL string
 	identity       *identity.Service
