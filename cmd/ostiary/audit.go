@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -266,7 +264,7 @@ func followAudit(ctx context.Context, client ostiaryv1.AuditServiceClient, reque
 			return nil
 		case errors.Is(err, io.EOF) && request.GetOnce():
 			return nil
-		case errors.Is(err, io.EOF), came && status.Code(err) == codes.Unavailable:
+		case errors.Is(err, io.EOF), came && exitCode(err) == exitUnavailable:
 		default:
 			return fmt.Errorf("follow the audit: %w", err)
 		}

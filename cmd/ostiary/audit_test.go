@@ -62,3 +62,24 @@ func TestAudit(t *testing.T) {
 		t.Errorf("a damaged backup: exit code %d", code)
 	}
 }
+
+// TestStreamsAreCalls: commands that open streams show the caller's key, and say what is wrong as others do.
+func TestStreamsAreCalls(t *testing.T) {
+	const key = "the-key-of-operators"
+	keys, err := api.NewNamedKeys([]byte("ops " + key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := startNode(t, keys)
+	c := newCLI(t, address)
+	c.want(exitDone, "", key, "store", "create", "acme")
+	for _, args := range [][]string{
+		{"audit", "verify"}, {"audit", "tail", "--once"}, {"backup", "create", filepath.Join(t.TempDir(), "full.backup")},
+	} {
+		c.want(exitDone, "", key, args...)
+		c.want(exitFailed, "pass the key with --token or OSTIARY_TOKEN", "", args...)
+		c.env["OSTIARY_SERVER"] = "127.0.0.1:1"
+		c.want(exitUnavailable, "is a server running at 127.0.0.1:1?", key, args...)
+		c.env["OSTIARY_SERVER"] = address
+	}
+}

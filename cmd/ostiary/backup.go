@@ -82,18 +82,18 @@ func (a *app) createBackup(ctx context.Context, name string, request *ostiaryv1.
 		return m, s, 0, err
 	}
 	defer c.Close()
-	ctx, cancel := context.WithCancel(a.authorized(ctx))
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := ostiaryv1.NewOstiaryServiceClient(c.conn).CreateBackup(ctx, request)
 	if err != nil {
-		return m, s, 0, asServerError(a.client.server, err)
+		return m, s, 0, err
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(name), ".ostiary-backup-*")
 	if err != nil {
 		return m, s, 0, err
 	}
 	defer os.Remove(temporary.Name()) // fails once it has its name
-	from := &backupBytes{stream: stream, server: a.client.server, copy: temporary}
+	from := &backupBytes{stream: stream, copy: temporary}
 	m, s, err = a.readBackup(from, "saved")
 	if err := errors.Join(err, syncIfWhole(err, temporary), temporary.Close()); err != nil {
 		return m, s, 0, err
@@ -125,20 +125,16 @@ type backupBytes struct {
 	stream interface {
 		Recv() (*ostiaryv1.CreateBackupResponse, error)
 	}
-	server string
-	copy   io.Writer
-	rest   []byte
-	size   int64
+	copy io.Writer
+	rest []byte
+	size int64
 }
 
 func (b *backupBytes) Read(p []byte) (int, error) {
 	for len(b.rest) == 0 {
 		message, err := b.stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return 0, io.EOF
-		}
 		if err != nil {
-			return 0, asServerError(b.server, err)
+			return 0, err // io.EOF too
 		}
 		b.rest = message.GetData()
 	}

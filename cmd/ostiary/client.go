@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,6 +73,7 @@ func (a *app) dial() (*client, error) {
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
 		grpc.WithChainUnaryInterceptor(a.intercept),
+		grpc.WithChainStreamInterceptor(a.interceptStream),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswerBytes)),
 		grpc.WithUserAgent("ostiary-cli"),
 	}
@@ -89,6 +91,30 @@ func (a *app) intercept(ctx context.Context, method string, req, reply any, conn
 	ctx, cancel := context.WithTimeout(ctx, a.client.timeout)
 	defer cancel()
 	return asServerError(a.client.server, invoke(a.authorized(ctx), method, req, reply, conn, opts...))
+}
+
+// interceptStream sends the key with a stream, and turns its failures into serverErrors. It bounds no time: a stream may
+// be followed for days.
+func (a *app) interceptStream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	stream, err := open(a.authorized(ctx), desc, conn, method, opts...)
+	if err != nil {
+		return nil, asServerError(a.client.server, err)
+	}
+	return &clientStream{ClientStream: stream, server: a.client.server}, nil
+}
+
+// clientStream is a stream whose failures are serverErrors.
+type clientStream struct {
+	grpc.ClientStream
+	server string
+}
+
+func (s *clientStream) RecvMsg(m any) error {
+	err := s.ClientStream.RecvMsg(m)
+	if errors.Is(err, io.EOF) {
+		return err
+	}
+	return asServerError(s.server, err)
 }
 
 // authorized returns ctx with the key.
