@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	openapi "github.com/ostiary/ostiary/docs/api"
 	"github.com/ostiary/ostiary/gtr"
 	"github.com/ostiary/ostiary/idtoken"
 	"github.com/ostiary/ostiary/issuer"
@@ -12,7 +13,8 @@ import (
 	"github.com/ostiary/ostiary/ssf/transmitter"
 )
 
-// mount lets the server answer what identity providers and receivers of Shared Signals ask, beside the API. It returns
+// mount lets the server answer what identity providers and receivers of Shared Signals ask, beside the API, and describe
+// itself. It returns
 // what fetches signals from providers until its context ends.
 func (n *node) mount() (pollSignals func(context.Context)) {
 	people, publicURL := n.server.Identity(), n.publicURL()
@@ -45,6 +47,7 @@ func (n *node) mount() (pollSignals func(context.Context)) {
 	n.server.MountWhere(transmitter.Takes, transmitter.New(transmitter.Options{
 		Identity: people, Backend: tellBackend{n.store}, PublicURL: publicURL, Now: n.store.Now, Logger: n.logger,
 	}))
+	n.server.MountWhere(openapi.Takes, openapi.New())
 	if n.mounted != nil {
 		n.mounted(n.server.Mounted())
 	}

@@ -22,6 +22,7 @@ type pathRow struct {
 var paths = []pathRow{
 	{"GET /healthz", 200, 200, 200},
 	{"GET /readyz", 200, 200, 200},
+	{"GET /openapi.json", 200, 200, 200}, // public: it is in the documentation too
 	{"GET /scim/v2/c01aryz6s41tsv4rrffq69g5fav/Users", 401, 401, 401},
 	{"POST /scim/v2/c01aryz6s41tsv4rrffq69g5fav/Users", 401, 401, 401},
 	{"DELETE /scim/v2/c01aryz6s41tsv4rrffq69g5fav/Users/u01aryz6s41tsv4rrffq69g5fav", 401, 401, 401},
