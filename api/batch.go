@@ -78,6 +78,7 @@ func (s *Server) checkItems(
 		at := sorted[i].item
 		if i > 0 && sorted[i].same(&sorted[i-1]) {
 			answers[at] = answers[sorted[i-1].item]
+			s.tellSame(ctx, items[at].GetTupleKey(), len(items[at].GetContextualTuples().GetTupleKeys()))
 		} else {
 			answers[at] = s.checkItem(ctx, q, batch, items[at])
 		}
@@ -129,6 +130,7 @@ func (s *Server) checkItem(
 ) *openfgav1.BatchCheckSingleResult {
 	var d ostiary.Decision
 	var err error
+	callOf(ctx).deciding.nextCheck()
 	if contextual := item.GetContextualTuples().GetTupleKeys(); len(contextual) > 0 {
 		d, err = s.check(ctx, q, item.GetTupleKey(), contextual, item.GetContext())
 	} else {
@@ -139,6 +141,7 @@ func (s *Server) checkItem(
 			d, err = q.checkIn(ctx, batch, query)
 			s.endCheck(c, d, err)
 		}
+		s.tellCheck(ctx, item.GetTupleKey(), 0, d, err)
 	}
 	if err == nil {
 		return &openfgav1.BatchCheckSingleResult{

@@ -137,6 +137,12 @@ func valuesOf(context *structpb.Struct) map[string]any {
 
 // check answers one check of a question.
 func (s *Server) check(ctx context.Context, q *question, k tupleKey, contextual []*openfgav1.TupleKey, values *structpb.Struct) (ostiary.Decision, error) {
+	d, err := s.checkWith(ctx, q, k, contextual, values)
+	s.tellCheck(ctx, k, len(contextual), d, err)
+	return d, err
+}
+
+func (s *Server) checkWith(ctx context.Context, q *question, k tupleKey, contextual []*openfgav1.TupleKey, values *structpb.Struct) (ostiary.Decision, error) {
 	query, err := q.checkQuery(k, values)
 	if err != nil {
 		return ostiary.Denied, err

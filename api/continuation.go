@@ -90,6 +90,7 @@ func oneMore(limit int) int { return max(limit, -1) + 1 }
 // request, whose context is ctx, the list goes on where it began.
 func page[T fmt.Stringer](ctx context.Context, s *Server, l *listing, q *question, found []T, limit int, err error) ([]T, error) {
 	if l == nil {
+		callOf(ctx).deciding.lists(len(found))
 		return found, err
 	}
 	if err != nil {
@@ -98,9 +99,11 @@ func page[T fmt.Stringer](ctx context.Context, s *Server, l *listing, q *questio
 		}
 		return nil, err
 	}
+	callOf(ctx).deciding.lists(len(found))
 	if limit < 0 || len(found) <= limit {
 		return found, nil
 	}
+	callOf(ctx).deciding.lists(limit)
 	last := l.last
 	if limit > 0 {
 		last = found[limit-1].String()

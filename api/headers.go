@@ -52,6 +52,7 @@ type call struct {
 	consistency consistency   // of the newest view that was taken
 	work        engine.Work   // of the questions that are answered
 	one         engine.Work   // of the one under way
+	deciding    *deciding     // nil: nobody is told of decisions
 }
 
 type callKey struct{}

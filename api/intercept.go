@@ -97,12 +97,15 @@ func (s *Server) handle(ctx context.Context, c *call, method string, req any, ru
 		if p := recover(); p != nil {
 			resp, err = nil, &panicError{value: p, stack: debug.Stack()}
 		}
+		s.tellRequest(ctx, c, err)
 	}()
 	c.of(req)
+	s.beginDeciding(c)
 	if req != nil {
 		if err := s.authorize(ctx, method, req); err != nil {
 			return nil, err
 		}
+		c.deciding.asks(req)
 	}
 	if err := validateFields(req); err != nil {
 		return nil, err
@@ -252,6 +255,7 @@ func (w *serverStream) RecvMsg(m any) error {
 		return err
 	}
 	w.authorized = true
+	w.call.deciding.asks(m)
 	return validateFields(m)
 }
 

@@ -90,9 +90,11 @@ type Options struct {
 	Observer      Observer     // nil: nobody
 	// Tracer traces requests. Nil: none are traced.
 	Tracer *tracing.Tracer
-	Limits Limits
-	TLS    TLS
-	CORS   CORS
+	// Decisions is told what questions were answered with. Nil: nobody is.
+	Decisions Decisions
+	Limits    Limits
+	TLS       TLS
+	CORS      CORS
 	// AuthZENBaseURL is the URL at which clients reach the HTTP surface. AuthZEN's discovery publishes it,
 	// and is refused without it.
 	AuthZENBaseURL string
@@ -132,6 +134,7 @@ type Server struct {
 	logger         *slog.Logger
 	observer       Observer // may be nil
 	tracer         *tracing.Tracer
+	decisions      Decisions // may be nil
 	limits         Limits
 	tls            TLS
 	certificates   judgedCertificates
@@ -204,6 +207,7 @@ func NewServer(o Options) (*Server, error) {
 		logger:         logger.With("component", "api"),
 		observer:       o.Observer,
 		tracer:         o.Tracer,
+		decisions:      o.Decisions,
 		limits:         limits,
 		tls:            o.TLS,
 		cors:           o.CORS,

@@ -240,6 +240,7 @@ func behindSession(query engine.CheckQuery, t through) *engine.Explanation {
 
 // because notes why an answer is no.
 func (c *call) because(reason string) {
+	c.deciding.because(reason)
 	if !slices.Contains(c.reasons, reason) {
 		c.reasons = append(c.reasons, reason)
 	}
