@@ -41,6 +41,7 @@ func (s *Server) newDirect(streams grpc.ClientConnInterface) *direct {
 	d.add(&ostiaryv1.StoreAdminService_ServiceDesc, &storeAdminService{server: s})
 	d.add(&ostiaryv1.AccessService_ServiceDesc, &accessService{server: s})
 	d.add(&ostiaryv1.AuditService_ServiceDesc, &auditService{server: s})
+	d.add(&ostiaryv1.BlastRadiusService_ServiceDesc, &blastRadiusService{server: s})
 	return d
 }
 

@@ -107,14 +107,9 @@ func explainedCheck(req *ostiaryv1.ExplainRequest) (*openfgav1.CheckRequest, err
 	}
 	check := &openfgav1.CheckRequest{StoreId: req.GetStoreId(), AuthorizationModelId: req.GetAuthorizationModelId(),
 		Context: req.GetContext()}
-	switch req.GetConsistency() {
-	case ostiaryv1.Consistency_CONSISTENCY_UNSPECIFIED:
-	case ostiaryv1.Consistency_CONSISTENCY_MINIMIZE_LATENCY:
-		check.Consistency = openfgav1.ConsistencyPreference_MINIMIZE_LATENCY
-	case ostiaryv1.Consistency_CONSISTENCY_LINEARIZABLE:
-		check.Consistency = openfgav1.ConsistencyPreference_HIGHER_CONSISTENCY
-	default:
-		return nil, refuse(codes.InvalidArgument, "consistency %d is not known", req.GetConsistency())
+	var err error
+	if check.Consistency, err = preferenceOf(req.GetConsistency()); err != nil {
+		return nil, err
 	}
 	if k := req.GetTupleKey(); k != nil {
 		check.TupleKey = &openfgav1.CheckRequestTupleKey{User: k.GetUser(), Relation: k.GetRelation(), Object: k.GetObject()}
@@ -130,6 +125,19 @@ func explainedCheck(req *ostiaryv1.ExplainRequest) (*openfgav1.CheckRequest, err
 		return nil, refuse(codes.InvalidArgument, "%s", innermost(err.Error()))
 	}
 	return check, nil
+}
+
+// preferenceOf returns a consistency in the words of openfga.v1.
+func preferenceOf(c ostiaryv1.Consistency) (openfgav1.ConsistencyPreference, error) {
+	switch c {
+	case ostiaryv1.Consistency_CONSISTENCY_UNSPECIFIED:
+		return openfgav1.ConsistencyPreference_UNSPECIFIED, nil
+	case ostiaryv1.Consistency_CONSISTENCY_MINIMIZE_LATENCY:
+		return openfgav1.ConsistencyPreference_MINIMIZE_LATENCY, nil
+	case ostiaryv1.Consistency_CONSISTENCY_LINEARIZABLE:
+		return openfgav1.ConsistencyPreference_HIGHER_CONSISTENCY, nil
+	}
+	return 0, refuse(codes.InvalidArgument, "consistency %d is not known", c)
 }
 
 var wireOutcomes = map[engine.Outcome]ostiaryv1.Outcome{

@@ -162,10 +162,11 @@ func onBoth(t *testing.T, run func(t *testing.T, h *harness, c client), change .
 var openfgaMethods = openfgav1.File_openfga_v1_openfga_service_proto.Services().ByName("OpenFGAService").Methods()
 var authzenMethods = authzenv1.File_authzen_v1_authzen_service_proto.Services().ByName("AuthZenService").Methods()
 var ostiaryMethods = ostiaryv1.File_ostiary_v1_ostiary_proto.Services().ByName("OstiaryService").Methods()
+var blastRadiusMethods = ostiaryv1.File_ostiary_v1_blastradius_proto.Services().ByName("BlastRadiusService").Methods()
 
 func methodOf(t testing.TB, name string) protoreflect.MethodDescriptor {
 	t.Helper()
-	for _, methods := range []protoreflect.MethodDescriptors{openfgaMethods, authzenMethods, ostiaryMethods} {
+	for _, methods := range []protoreflect.MethodDescriptors{openfgaMethods, authzenMethods, ostiaryMethods, blastRadiusMethods} {
 		if m := methods.ByName(protoreflect.Name(name)); m != nil {
 			return m
 		}
@@ -270,6 +271,7 @@ var routes = map[string][2]string{
 	"ActionSearch":            {"POST", "/stores/{store_id}/access/v1/search/action"},
 	"GetConfiguration":        {"GET", "/.well-known/authzen-configuration/{store_id}"},
 	"Explain":                 {"POST", "/ostiary/v1/stores/{store_id}/explain"},
+	"BlastRadius":             {"POST", "/ostiary/v1/stores/{store_id}/blast-radius"},
 }
 
 func (h *harness) askHTTP(t testing.TB, method string, f fields, headers ...string) answer {

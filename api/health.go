@@ -53,6 +53,7 @@ func (h *health) status(service string) (healthv1.HealthCheckResponse_ServingSta
 		ostiaryv1.StreamService_ServiceDesc.ServiceName,
 		ostiaryv1.OutboxService_ServiceDesc.ServiceName,
 		ostiaryv1.AuditService_ServiceDesc.ServiceName,
+		ostiaryv1.BlastRadiusService_ServiceDesc.ServiceName,
 		ostiaryv1.StoreAdminService_ServiceDesc.ServiceName,
 		ostiaryv1.AccessService_ServiceDesc.ServiceName:
 	default:

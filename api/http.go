@@ -109,6 +109,9 @@ func (s *Server) newGateway(streams *grpc.ClientConn) (http.Handler, error) {
 	if err := ostiaryv1.RegisterAuditServiceHandlerClient(ctx, mux, ostiaryv1.NewAuditServiceClient(conn)); err != nil {
 		return nil, fmt.Errorf("register ostiary.v1's AuditService over HTTP: %w", err)
 	}
+	if err := ostiaryv1.RegisterBlastRadiusServiceHandlerClient(ctx, mux, ostiaryv1.NewBlastRadiusServiceClient(conn)); err != nil {
+		return nil, fmt.Errorf("register ostiary.v1's BlastRadiusService over HTTP: %w", err)
+	}
 	if err := mux.HandlePath(http.MethodGet, "/healthz", s.serveHealth); err != nil {
 		return nil, fmt.Errorf("register /healthz: %w", err)
 	}

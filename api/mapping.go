@@ -138,6 +138,11 @@ func judgeWrittenModel(v View, store string, body []byte, m *ostiary.Mutation) e
 		return err
 	}
 	m.Preconditions = append(m.Preconditions, identity.RestOnMapping(stored))
+	return judgeGatedModel(mapping, stored, compiled)
+}
+
+// judgeGatedModel refuses a model that a store with organizations cannot take.
+func judgeGatedModel(mapping *gate.Mapping, stored ostiary.Document, compiled *model.Model) error {
 	if err := judgeFit(mapping, stored, compiled); err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func Methods() []string {
 		&ostiaryv1.IdentityService_ServiceDesc, &ostiaryv1.SessionService_ServiceDesc,
 		&ostiaryv1.StreamService_ServiceDesc,
 		&ostiaryv1.SigningKeyService_ServiceDesc, &ostiaryv1.OutboxService_ServiceDesc, &ostiaryv1.AccessService_ServiceDesc,
-		&ostiaryv1.AuditService_ServiceDesc,
+		&ostiaryv1.AuditService_ServiceDesc, &ostiaryv1.BlastRadiusService_ServiceDesc,
 		&ostiaryv1.StoreAdminService_ServiceDesc,
 	} {
 		for _, m := range service.Methods {

@@ -203,8 +203,9 @@ var rights = map[string]right{
 	authzenv1.AuthZenService_ActionSearch_FullMethodName:     reads(ofStore),
 	authzenv1.AuthZenService_GetConfiguration_FullMethodName: reads(ofStore),
 
-	ostiaryv1.OstiaryService_Explain_FullMethodName:      reads(ofStore),
-	ostiaryv1.OstiaryService_CreateBackup_FullMethodName: governs(ofCluster),
+	ostiaryv1.OstiaryService_Explain_FullMethodName:         reads(ofStore),
+	ostiaryv1.BlastRadiusService_BlastRadius_FullMethodName: reads(ofStore),
+	ostiaryv1.OstiaryService_CreateBackup_FullMethodName:    governs(ofCluster),
 
 	ostiaryv1.IdentityService_CreateOrganization_FullMethodName: governs(ofStore),
 	ostiaryv1.IdentityService_GetOrganization_FullMethodName:    reads(ofThisOrganization),

@@ -367,6 +367,7 @@ func (s *Server) newGRPCServer() *grpc.Server {
 	ostiaryv1.RegisterStoreAdminServiceServer(server, &storeAdminService{server: s})
 	ostiaryv1.RegisterAccessServiceServer(server, &accessService{server: s})
 	ostiaryv1.RegisterAuditServiceServer(server, &auditService{server: s})
+	ostiaryv1.RegisterBlastRadiusServiceServer(server, &blastRadiusService{server: s})
 	healthv1.RegisterHealthServer(server, &health{server: s})
 	reflection.Register(server)
 	return server
