@@ -19,10 +19,10 @@ func TestClientsOfReceiversNeedTheStore(t *testing.T) {
 	}
 	g.connection = made.ID
 	opens := map[string]string{
-		ostiaryv1.IdentityService_CreateClient_FullMethodName: "store admin, cluster admin",
-		ostiaryv1.IdentityService_DeleteClient_FullMethodName: "store admin, cluster admin",
+		ostiaryv1.IdentityService_CreateClient_FullMethodName: "store admin, cluster admin, certificate of cluster admin",
+		ostiaryv1.IdentityService_DeleteClient_FullMethodName: "store admin, cluster admin, certificate of cluster admin",
 		ostiaryv1.IdentityService_ListClients_FullMethodName: "store reader, store writer, store admin, " +
-			"cluster reader, cluster writer, cluster admin",
+			"cluster reader, cluster writer, cluster admin, certificate of store reader, certificate of cluster admin",
 	}
 	for _, m := range g.methods(t) {
 		want, ok := opens[m.name]
@@ -37,7 +37,7 @@ func TestClientsOfReceiversNeedTheStore(t *testing.T) {
 	g.connection, g.store = made.ID, "01ARYZ6S41TSV4RRFFQ69G5FAV"
 	for _, m := range g.methods(t) {
 		if m.name == ostiaryv1.IdentityService_ListClients_FullMethodName {
-			if got, want := g.letIn(t, m), "cluster reader, cluster writer, cluster admin"; got != want {
+			if got, want := g.letIn(t, m), "cluster reader, cluster writer, cluster admin, certificate of cluster admin"; got != want {
 				t.Errorf("%s of a receiver of another store: %s may, want %s", m.name, got, want)
 			}
 		}
