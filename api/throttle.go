@@ -27,5 +27,5 @@ func (s *Server) throttle(ctx context.Context, c *call) error {
 	}
 	s.tooOften.Add(1)
 	c.retryAfter = wait
-	return refuse(codes.ResourceExhausted, "more than %d requests a second: wait", s.limits.MaxRequestRate)
+	return refuse(codes.ResourceExhausted, "more than %d requests a second of one caller (--max-request-rate): wait", s.limits.MaxRequestRate)
 }

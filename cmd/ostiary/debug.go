@@ -23,14 +23,14 @@ func (n *node) debugRaft(w http.ResponseWriter, _ *http.Request) {
 
 // cacheStats is what a cache holds, and what it was asked.
 type cacheStats struct {
-	Name    string  `json:"name"`
-	Entries int64   `json:"entries,omitempty"`
-	Most    int64   `json:"most,omitempty"`  // entries
-	Bytes   int64   `json:"bytes,omitempty"` // of memory
-	Hits    uint64  `json:"hits,omitempty"`
-	Misses  uint64  `json:"misses,omitempty"`
-	Changed uint64  `json:"changed,omitempty"` // asked of what may have changed since it was read
-	Ratio   float64 `json:"hit_ratio"`         // zero where nothing is counted
+	Name    string   `json:"name"`
+	Entries int64    `json:"entries,omitempty"`
+	Most    int64    `json:"most,omitempty"`  // entries
+	Bytes   int64    `json:"bytes,omitempty"` // of memory
+	Hits    uint64   `json:"hits,omitempty"`
+	Misses  uint64   `json:"misses,omitempty"`
+	Changed uint64   `json:"changed,omitempty"`   // asked of what may have changed since it was read
+	Ratio   *float64 `json:"hit_ratio,omitempty"` // nil where nothing is counted, or nothing was asked
 }
 
 // debugCache answers what the caches of the node hold.
@@ -43,7 +43,8 @@ func (n *node) debugCache(w http.ResponseWriter, _ *http.Request) {
 	}
 	for i, c := range all {
 		if asked := c.Hits + c.Misses + c.Changed; asked > 0 {
-			all[i].Ratio = float64(c.Hits) / float64(asked)
+			ratio := float64(c.Hits) / float64(asked)
+			all[i].Ratio = &ratio
 		}
 	}
 	for _, c := range n.server.Caches() {

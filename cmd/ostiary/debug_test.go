@@ -72,7 +72,8 @@ func TestDebugPages(t *testing.T) {
 	for _, c := range caches.Caches {
 		found[c.Name] = c
 	}
-	if len(found) != 6 || found["edges"].Bytes == 0 || found["models"].Most == 0 || found["stores"].Most == 0 || found["rights of callers"].Most == 0 {
+	if len(found) != 6 || found["edges"].Bytes == 0 || found["models"].Most == 0 || found["stores"].Most == 0 || found["rights of callers"].Most == 0 ||
+		found["models"].Ratio != nil {
 		t.Errorf("got %s", text)
 	}
 }

@@ -38,17 +38,37 @@ invalid, 5 the server is unavailable (retry).`,
 	fromEnv(root.PersistentFlags(), "output")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 
-	root.AddCommand(
-		newServeCommand(a), newConfigCommand(a), newClusterCommand(a), newDevCommand(a), newDemoCommand(a),
-		newStoreCommand(a), newUseCommand(a), newModelCommand(a), newExplainCommand(a), newTupleCommand(a),
-		newCheckCommand(a), newListObjectsCommand(a), newListUsersCommand(a), newExpandCommand(a),
-		newAccessCommand(a), newAuditCommand(a), newOrgCommand(a), newConnectionCommand(a), newUserCommand(a), newSessionCommand(a), newKeysCommand(a), newStreamCommand(a),
-		newApplicationCommand(a), newWebhookCommand(a), newOutboxCommand(a),
-		newImportCommand(a), newShadowCommand(a), newBenchCommand(a),
-		newBackupCommand(a), newRestoreCommand(a), newFakeIDPCommand(a),
-		newCompletionCommand(a), newDoctorCommand(a), newVersionCommand(a),
-	)
-	root.SetHelpCommand(newHelpCommand())
+	for _, g := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"Try and write models", []*cobra.Command{newDemoCommand(a), newDevCommand(a), newModelCommand(a), newExplainCommand(a)}},
+		{"Ask, and change data", []*cobra.Command{
+			newStoreCommand(a), newUseCommand(a), newTupleCommand(a),
+			newCheckCommand(a), newListObjectsCommand(a), newListUsersCommand(a), newExpandCommand(a),
+		}},
+		{"People and identity providers", []*cobra.Command{
+			newOrgCommand(a), newConnectionCommand(a), newUserCommand(a), newSessionCommand(a), newFakeIDPCommand(a),
+		}},
+		{"Tell applications", []*cobra.Command{
+			newApplicationCommand(a), newWebhookCommand(a), newStreamCommand(a), newKeysCommand(a), newOutboxCommand(a),
+		}},
+		{"Run a server", []*cobra.Command{
+			newServeCommand(a), newConfigCommand(a), newDoctorCommand(a), newClusterCommand(a), newAccessCommand(a), newAuditCommand(a),
+			newBackupCommand(a), newRestoreCommand(a),
+		}},
+		{"Measure, and come from OpenFGA", []*cobra.Command{newBenchCommand(a), newImportCommand(a), newShadowCommand(a)}},
+		{"Other", []*cobra.Command{newCompletionCommand(a), newVersionCommand(a)}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title + ":"})
+		for _, cmd := range g.commands {
+			cmd.GroupID = g.title
+		}
+		root.AddCommand(g.commands...)
+	}
+	help := newHelpCommand()
+	help.GroupID = "Other"
+	root.SetHelpCommand(help)
 	usageForArgs(root)
 	return root
 }

@@ -84,8 +84,8 @@ func newServe() (*serveFlags, *pflag.FlagSet) {
 	f.StringVar(&flags.authzenBaseURL, "authzen-base-url", "", "OpenFGA's name of --public-url")
 	f.StringVar(&flags.identityKeys, "identity-key-file", "", "file with keys for personal data, one a line: 32 bytes in base64 or hex; the first wraps, all open")
 	f.DurationVar(&flags.retention, "history-retention", 24*time.Hour, "how long past revisions can be read, and ReadChanges reaches back (0: for ever)")
-	f.DurationVar(&flags.auditRetention, "audit-retention", 90*24*time.Hour, "how long the audit is kept, and who changed what of organizations: of that a million rows for each store at most")
-	f.StringVar(&flags.adminAddr, "admin-addr", defaultAdminAddr, "address for metrics (/metrics) and profiles (/debug/pprof), without authentication (empty: none)")
+	f.DurationVar(&flags.auditRetention, "audit-retention", 90*24*time.Hour, "how long the audit is kept, and what ostiary access log and ostiary connection log show, of which each store keeps a million rows at most")
+	f.StringVar(&flags.adminAddr, "admin-addr", defaultAdminAddr, "address for metrics (/metrics), profiles (/debug/pprof), /debug/raft and /debug/cache, without authentication (empty: none)")
 	f.Var(&flags.memoryLimit, "memory-limit", "memory of the whole process, as 2GiB (0: half of what the machine or the control group has)")
 	f.Var(&flags.cacheSize, "cache-size", "memory of the cache of edges, as 256MiB (0: none; without: a quarter of --memory-limit)")
 	fromEnv(f, "admin-addr", "memory-limit", "cache-size", "history-retention", "audit-retention", "data-dir", "grpc-addr", "http-addr", "dev",

@@ -149,7 +149,7 @@ back while its retention lasts (serve --store-retention); then it is removed.`,
 				return err
 			}
 			if !yes {
-				return usagef("this deletes the store %q (%s) with all its models and tuples: pass --yes to do it", store.GetName(), store.GetId())
+				return usagef("this deletes the store %q (%s) with all its models and tuples, for everybody at once: pass --yes to do it", store.GetName(), store.GetId())
 			}
 			var header metadata.MD
 			answer, err := c.fga.DeleteStore(cmd.Context(), &openfgav1.DeleteStoreRequest{StoreId: store.GetId()}, grpc.Header(&header))
@@ -160,6 +160,7 @@ back while its retention lasts (serve --store-retention); then it is removed.`,
 				return a.printMessage(answer, header)
 			}
 			a.printf("deleted %s (%s)", store.GetName(), store.GetId())
+			a.talkf("it can come back while the server's --store-retention lasts: ostiary store undelete %s", store.GetId())
 			return nil
 		},
 	}

@@ -35,4 +35,11 @@ func TestStoreUndelete(t *testing.T) {
 	}
 	c.want(exitDone, "acme ("+id+") is back", "", "store", "undelete", id)
 	c.want(exitDone, id, "", "store", "get", "acme")
+	c.want(exitFailed, "store list --deleted", "", "store", "undelete", "acme")
+	c.want(exitDone, "can come back", "", "store", "delete", "acme", "--yes")
+	c.want(exitDone, "acme ("+id+") is back", "", "store", "undelete", "acme")
+	c.want(exitDone, "", "", "store", "delete", "acme", "--yes")
+	second := c.want(exitDone, "", "", "store", "create", "acme")
+	c.want(exitDone, "", "", "store", "delete", second, "--yes")
+	c.want(exitUsage, "pass one of their ids", "", "store", "undelete", "acme")
 }
