@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/api"
+	"github.com/ostiary/ostiary/decisionlog"
 	"github.com/ostiary/ostiary/egress"
 	"github.com/ostiary/ostiary/engine"
 	"github.com/ostiary/ostiary/identity"
@@ -54,8 +55,9 @@ type nodeOptions struct {
 	// signingRotation is how long a key signs until the next one does; negative: for ever, zero: 90 days.
 	signingRotation time.Duration
 
-	trace       *tracing.Options // nil: nothing is traced
-	tracer      *tracing.Tracer  // runNode sets it
+	trace       *tracing.Options     // nil: nothing is traced
+	tracer      *tracing.Tracer      // runNode sets it
+	decisionLog *decisionlog.Options // nil: decisions are not written down
 	engine      engine.Options
 	egressAllow []netip.Prefix // networks that may be asked for keys though they are not public
 
@@ -73,6 +75,7 @@ type node struct {
 	outgoing    *egress.Client
 	keys        *keyset.Cache // of others
 	server      *api.Server
+	decisions   *decisionlog.Log // nil: there is none
 }
 
 // publicURL is the URL at which others reach the node, without a slash at its end.
@@ -107,13 +110,21 @@ func runNode(ctx context.Context, o nodeOptions) (err error) {
 			err = errors.Join(err, fmt.Errorf("close data folder %q: %w", o.dataDir, closeErr))
 		}
 	}()
-	n := &node{nodeOptions: o, store: store}
+	decisions, endDecisions, err := openDecisions(o.decisionLog, o.logger)
+	if err != nil {
+		return err
+	}
+	defer endDecisions()
+	n := &node{nodeOptions: o, store: store, decisions: decisions}
 	if o.admin != nil {
 		if n.instruments, err = newInstruments(); err == nil {
 			err = n.instruments.watch(store)
 		}
 		if err == nil {
 			err = n.instruments.watchTraces(tracer)
+		}
+		if err == nil {
+			err = n.instruments.watchDecisions(decisions)
 		}
 		if err == nil {
 			err = n.instruments.watchTLS(o.tls)
@@ -194,6 +205,7 @@ func (n *node) newServer() (*api.Server, error) {
 		Logger:        n.logger,
 		Observer:      observer,
 		Tracer:        n.tracer,
+		Decisions:     toldDecisions(n.decisions),
 		Limits:        n.limits,
 		CORS:          n.cors,
 		Backup:        backUp(n.store),

@@ -42,6 +42,7 @@ type serveFlags struct {
 	egress         egressFlags
 	signing        signingFlags
 	trace          traceFlags
+	decisions      decisionFlags
 	stores         storeFlags
 	tls            tlsFlags
 }
@@ -102,6 +103,7 @@ func newServe() (*serveFlags, *pflag.FlagSet) {
 	flags.egress.register(f)
 	flags.signing.register(f)
 	flags.trace.register(f)
+	flags.decisions.register(f)
 	flags.stores.register(f)
 	flags.tls.register(f)
 	return flags, f
@@ -158,6 +160,10 @@ func (flags serveFlags) judge(log io.Writer) (nodeOptions, error) {
 	if err != nil {
 		return none, err
 	}
+	decisions, err := flags.decisions.judge(logger)
+	if err != nil {
+		return none, err
+	}
 	memory, err := planMemory(flags.memoryLimit, flags.cacheSize, machineMemory(os.DirFS("/")))
 	if err != nil {
 		return none, usagef("%v", err)
@@ -175,6 +181,7 @@ func (flags serveFlags) judge(log io.Writer) (nodeOptions, error) {
 		cluster:        cluster,
 		egressAllow:    egressAllow,
 		trace:          traced,
+		decisionLog:    decisions,
 
 		signingRotation: signingRotation,
 		logger:          logger,
@@ -189,6 +196,11 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	o, err := flags.judge(a.err)
 	if err != nil {
 		return err
+	}
+	if flags.decisions.to == decisionsStdout {
+		if o.decisionLog.Writer, err = ownOutput(a.out); err != nil {
+			return err
+		}
 	}
 	debug.SetMemoryLimit(o.memory.heap)
 	if os.Getenv("GOGC") == "" {
