@@ -321,10 +321,13 @@ var auditItems = map[audit.ItemKind]ostiaryv1.AuditItem_Kind{
 	audit.RowsDeleted: ostiaryv1.AuditItem_KIND_ROWS_DELETED,
 }
 
+// sendable returns a text as a message may have it: one row that could not be sent would hide all others.
+func sendable(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
+
 func wireAudit(e *audit.Entry) *ostiaryv1.AuditEntry {
 	wire := &ostiaryv1.AuditEntry{
-		Revision: uint64(e.Revision), Kind: e.Kind.String(), Principal: e.Principal.String(), RequestId: e.RequestID,
-		Method: e.Method, Origin: e.Origin, StoreId: e.Store, TuplesWritten: e.TuplesWritten, TuplesDeleted: e.TuplesDeleted,
+		Revision: uint64(e.Revision), Kind: e.Kind.String(), Principal: sendable(e.Principal.String()), RequestId: sendable(e.RequestID),
+		Method: sendable(e.Method), Origin: sendable(e.Origin), StoreId: sendable(e.Store), TuplesWritten: e.TuplesWritten, TuplesDeleted: e.TuplesDeleted,
 		DocumentsPut: e.DocumentsPut, DocumentsDeleted: e.DocumentsDeleted, Hash: e.Hash.String(),
 	}
 	switch e.Kind {
@@ -334,7 +337,7 @@ func wireAudit(e *audit.Entry) *ostiaryv1.AuditEntry {
 		wire.FromCluster, wire.ToCluster = hex.EncodeToString(e.From[:]), hex.EncodeToString(e.To[:])
 	}
 	for _, i := range e.Items {
-		wire.Items = append(wire.Items, &ostiaryv1.AuditItem{Kind: auditItems[i.Kind], Name: i.Name, Owner: i.Owner, Condition: i.Condition})
+		wire.Items = append(wire.Items, &ostiaryv1.AuditItem{Kind: auditItems[i.Kind], Name: sendable(i.Name), Owner: sendable(i.Owner), Condition: sendable(i.Condition)})
 	}
 	return wire
 }

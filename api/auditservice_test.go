@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -14,6 +15,7 @@ import (
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 
+	"github.com/ostiary/ostiary"
 	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
 	"github.com/ostiary/ostiary/audit"
 )
@@ -183,6 +185,28 @@ func TestTailAudit(t *testing.T) {
 		}
 		if status.Code(err) != want {
 			t.Errorf("after %q: %v, not %s", head, err, want)
+		}
+	}
+}
+
+// What a path holds is the caller's: a row never has it in other than characters that can be read, so that nobody makes
+// the audit unreadable, and never names a person.
+func TestAuditTakesNoTextAsItComes(t *testing.T) {
+	h, service, store := auditedServer(t)
+	for _, method := range []string{"GET /scim/v2/\xff\n\x1b[31m", "GET /\u202e\x00", strings.Repeat("\xff", 300)} {
+		ctx := ostiary.WithCall(t.Context(), &ostiary.Call{Method: method, Origin: "\xfe\x1b", Store: store})
+		m := &ostiary.Mutation{TimeNanos: h.store.Now(), Principal: ostiary.Principal{Kind: "scim", Name: "\xff"},
+			Documents: []ostiary.DocumentChange{{Key: ostiary.DocumentKey{Collection: "trial", Key: "\xff"}, Body: []byte("1")}}}
+		if _, err := h.store.Propose(ctx, m); err != nil {
+			t.Fatal(err)
+		}
+		all, err := service.ListAudit(t.Context(), &ostiaryv1.ListAuditRequest{PageSize: 1})
+		if err != nil {
+			t.Fatalf("%q makes the audit unreadable: %v", method, err)
+		}
+		e := all.GetEntries()[0]
+		if text := e.GetMethod() + e.GetOrigin(); e.GetDocumentsPut() != 1 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%q is in the row as %q", method, text)
 		}
 	}
 }

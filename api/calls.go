@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"regexp"
+	"strings"
 
 	"google.golang.org/grpc/peer"
 
@@ -33,7 +35,37 @@ func (r *request) audited() *ostiary.Call {
 	return &ostiary.Call{Method: r.call.method, Origin: originOf(r.Context), Store: r.call.storeID}
 }
 
-// auditedHTTP is what the audit says of a request to a mounted handler: its path, and not what follows it.
+// auditedHTTP is what the audit says of a request to a mounted handler: its route, and not what follows it.
 func auditedHTTP(r *http.Request) *ostiary.Call {
-	return &ostiary.Call{Method: r.Method + " " + r.URL.Path, Origin: r.RemoteAddr}
+	return &ostiary.Call{Method: r.Method + " " + routeOf(r.URL.EscapedPath()), Origin: r.RemoteAddr}
+}
+
+var (
+	idInPath   = regexp.MustCompile(`^[a-z]?[0-9A-Za-z]{26}$`)
+	wordInPath = regexp.MustCompile(`^[0-9A-Za-z._-]{1,32}$`)
+)
+
+const (
+	// maxRouteWords is how many words a route has before the first id in it: more is no route of ours.
+	maxRouteWords = 4
+	// hiddenInPath stands for a part of a path that may be anything.
+	hiddenInPath = "…"
+)
+
+// routeOf returns of a path the words and ids that say which call it was: after an id one word, that of what it has.
+// Anything else may name a person, as a provider has it that looks for somebody by a name.
+func routeOf(path string) string {
+	parts, words, most := strings.Split(path, "/"), 0, maxRouteWords
+	for i, part := range parts {
+		switch {
+		case part == "":
+		case idInPath.MatchString(part):
+			words, most = 0, 1
+		case words == most || !wordInPath.MatchString(part):
+			parts[i], words = hiddenInPath, most
+		default:
+			words++
+		}
+	}
+	return strings.Join(parts, "/")
 }

@@ -35,3 +35,24 @@ func TestMount(t *testing.T) {
 		}
 	}
 }
+
+// Of a path the audit has what says which call it was, and no name that a caller put into it.
+func TestAuditedPath(t *testing.T) {
+	const c, u, store = "c01m83y4pe0sd5tp46r4a1khtvj", "u01m83y4pe0sd5tp46r4a1khtvk", "01M83Y14N8B0GEQKWSZ1298Y65"
+	for path, want := range map[string]string{
+		"/scim/v2/" + c + "/Users":                 "/scim/v2/" + c + "/Users",
+		"/scim/v2/" + c + "/Users/" + u:            "/scim/v2/" + c + "/Users/" + u,
+		"/scim/v2/" + c + "/Users/ann@example.com": "/scim/v2/" + c + "/Users/…",
+		"/scim/v2/" + c + "/Users/ann":             "/scim/v2/" + c + "/Users/…",
+		"/scim/v2/" + c + "/%ff%0a%1b%5b31m":       "/scim/v2/" + c + "/…",
+		"/scim/v2/" + c + "/Users/" + u + "/a/b":   "/scim/v2/" + c + "/Users/" + u + "/a/…",
+		"/oauth/token":                             "/oauth/token",
+		"/ssf/" + store + "/streams":               "/ssf/" + store + "/streams",
+	} {
+		r := httptest.NewRequest(http.MethodPost, path, nil)
+		r.RemoteAddr = "192.0.2.7:1"
+		if got := auditedHTTP(r); got.Method != "POST "+want || got.Origin != r.RemoteAddr {
+			t.Errorf("%s: got %q from %q", path, got.Method, got.Origin)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package raftstore
 import (
 	"context"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/ostiary/ostiary"
@@ -46,7 +47,15 @@ func (s *Store) audits() (bool, error) {
 // maxCallBytes bounds each text that the audit has of a call.
 const maxCallBytes = 256
 
+// bounded returns a text of a call as a row may have it: short, and of characters that can be read. What calls say of
+// themselves is their callers' choice, paths above all.
 func bounded(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, text)
 	if len(text) <= maxCallBytes {
 		return text
 	}
