@@ -129,37 +129,29 @@ func (a *storeAdminService) ListDeletedStores(
 // deletedStores returns up to limit deleted stores that can come back and that the caller administers.
 func (s *Server) deletedStores(ctx context.Context, v View, after string, limit int) (all []*ostiaryv1.DeletedStore, err error) {
 	now := s.backend.Now()
-	for {
-		docs, err := v.Documents(deleted.Collection, after, storesPerRead, false)
+	for d, err := range ofStores(ctx, v, deleted.Collection, after) {
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range docs {
-			marker, err := deleted.Decode(d)
-			if err != nil {
-				return nil, err
-			}
-			if marker.Purging || marker.UntilNanos <= now {
-				continue
-			}
-			if may, err := s.may(ctx, v, access.Administrator, d.Key.Key); err != nil || !may {
-				if err != nil {
-					return nil, err
-				}
-				continue
-			}
-			all = append(all, &ostiaryv1.DeletedStore{StoreId: d.Key.Key, Name: marker.Name, DeletedAt: stamp(marker.DeletedNanos),
-				DeletedBy: marker.By.String(), KeptUntil: stamp(marker.UntilNanos)})
-			if len(all) == limit {
-				return all, nil
-			}
-		}
-		if len(docs) < storesPerRead {
-			return all, nil
-		}
-		if err := ctx.Err(); err != nil {
+		marker, err := deleted.Decode(d)
+		if err != nil {
 			return nil, err
 		}
-		after = docs[len(docs)-1].Key.Key
+		if marker.Purging || marker.UntilNanos <= now {
+			continue
+		}
+		may, err := s.may(ctx, v, access.Administrator, d.Key.Key)
+		if err != nil {
+			return nil, err
+		}
+		if !may {
+			continue
+		}
+		all = append(all, &ostiaryv1.DeletedStore{StoreId: d.Key.Key, Name: marker.Name, DeletedAt: stamp(marker.DeletedNanos),
+			DeletedBy: marker.By.String(), KeptUntil: stamp(marker.UntilNanos)})
+		if len(all) == limit {
+			break
+		}
 	}
+	return all, nil
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"iter"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 
@@ -200,8 +201,34 @@ func (s *Server) DeleteStore(ctx context.Context, req *openfgav1.DeleteStoreRequ
 	return &openfgav1.DeleteStoreResponse{}, nil
 }
 
-// storesPerRead is how many documents ListStores reads at a time while it looks for a name.
+// storesPerRead is how many documents ofStores reads at a time.
 const storesPerRead = 200
+
+// ofStores yields the documents of a collection that has one for each of some stores, by the ids of those after one.
+func ofStores(ctx context.Context, v View, collection, after string) iter.Seq2[ostiary.Document, error] {
+	return func(yield func(ostiary.Document, error) bool) {
+		for {
+			docs, err := v.Documents(collection, after, storesPerRead, false)
+			if err != nil {
+				yield(ostiary.Document{}, err)
+				return
+			}
+			for _, d := range docs {
+				if !yield(d, nil) {
+					return
+				}
+			}
+			if len(docs) < storesPerRead {
+				return
+			}
+			if err := ctx.Err(); err != nil {
+				yield(ostiary.Document{}, err)
+				return
+			}
+			after = docs[len(docs)-1].Key.Key
+		}
+	}
+}
 
 // ListStores returns the stores that the caller may read, in the order of their ids, which is that of their
 // making.
@@ -218,37 +245,29 @@ func (s *Server) ListStores(ctx context.Context, req *openfgav1.ListStoresReques
 	defer v.Close()
 	size := s.pageSize(req.GetPageSize())
 	resp := &openfgav1.ListStoresResponse{}
-	for after := string(position); ; {
-		docs, err := v.Documents(collectionStores, after, storesPerRead, false)
+	for d, err := range ofStores(ctx, v, collectionStores, string(position)) {
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range docs {
-			store := &openfgav1.Store{}
-			if err := decodeDocument(d, store); err != nil {
-				return nil, err
-			}
-			if req.GetName() != "" && store.GetName() != req.GetName() {
-				continue
-			}
-			if may, err := s.mayRead(ctx, v, d.Key.Key); err != nil || !may {
-				if err != nil {
-					return nil, err
-				}
-				continue
-			}
-			if len(resp.Stores) == size { // there is one more
-				resp.ContinuationToken, err = s.pageToken(ctx, scope, positionBytes(resp.Stores[size-1].GetId()))
-				return resp, err
-			}
-			resp.Stores = append(resp.Stores, store)
-		}
-		if len(docs) < storesPerRead {
-			return resp, nil
-		}
-		if err := ctx.Err(); err != nil {
+		store := &openfgav1.Store{}
+		if err := decodeDocument(d, store); err != nil {
 			return nil, err
 		}
-		after = docs[len(docs)-1].Key.Key
+		if req.GetName() != "" && store.GetName() != req.GetName() {
+			continue
+		}
+		may, err := s.mayRead(ctx, v, d.Key.Key)
+		if err != nil {
+			return nil, err
+		}
+		if !may {
+			continue
+		}
+		if len(resp.Stores) == size { // there is one more
+			resp.ContinuationToken, err = s.pageToken(ctx, scope, positionBytes(resp.Stores[size-1].GetId()))
+			return resp, err
+		}
+		resp.Stores = append(resp.Stores, store)
 	}
+	return resp, nil
 }
