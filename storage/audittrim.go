@@ -23,9 +23,6 @@ func AuditTrim(below ostiary.Revision) ostiary.DocumentChange {
 	return ostiary.DocumentChange{Key: auditTrimKey, Body: binary.BigEndian.AppendUint64([]byte{auditTrimVersion}, uint64(below))}
 }
 
-// IsAuditTrim reports whether a change is one that AuditTrim returns.
-func IsAuditTrim(d *ostiary.DocumentChange) bool { return d.Key == auditTrimKey }
-
 func auditTrimOf(m *ostiary.Mutation) (*ostiary.DocumentChange, bool) {
 	for i := range m.Documents {
 		if m.Documents[i].Key == auditTrimKey {
