@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"regexp"
 	"strings"
 
 	"github.com/ostiary/ostiary"
@@ -268,12 +269,19 @@ func namesOf(v View, store string) (names map[string]bool, last map[ostiary.Docu
 	return names, last, each(streamsOf(store), func(ostiary.Document) bool { return true })
 }
 
-// named reports whether a part of a key, between slashes, is one of the names.
+// idForm is that of the ids of stores, and of what the server gives ids.
+var idForm = regexp.MustCompile(`^[a-z]?[0-9A-Za-z]{26}$`)
+
+// named reports whether the first id in a key, between slashes, is one of the names: a document belongs to whom it
+// names first. What comes after that can be what somebody calls a person or an organization.
 func named(k ostiary.DocumentKey, names map[string]bool) bool {
 	for _, text := range []string{k.Collection, k.Key} {
 		for part := range strings.SplitSeq(text, "/") {
 			if names[part] {
 				return true
+			}
+			if idForm.MatchString(part) {
+				return false
 			}
 		}
 	}

@@ -222,3 +222,34 @@ func (r *racer) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Recei
 	}
 	return r.backend.Propose(ctx, m)
 }
+
+// TestPurgeLeavesNamesakes: whoever names a person, an organization or anything else of one store as another store is
+// called loses nothing with that one: a document belongs to whom it names first.
+func TestPurgeLeavesNamesakes(t *testing.T) {
+	const other, connection = "01M83Y14N8B0GEQKWSZ1298Y65", "c01m83y4pe0sd5tp46r4a1khtvj"
+	b := newBackend(t, past)
+	keys := []ostiary.DocumentKey{
+		{Collection: "gate/" + other, Key: gone}, {Collection: "member/" + other + "/" + gone, Key: "ann"},
+		{Collection: "user/" + connection, Key: gone}, {Collection: "outbox-target", Key: other + "/" + gone},
+	}
+	m := &ostiary.Mutation{TimeNanos: b.Now(), Principal: ostiary.Principal{Kind: "internal", Name: "test"}}
+	for _, k := range keys {
+		m.Documents = append(m.Documents, ostiary.DocumentChange{Key: k, Body: []byte("{}")})
+	}
+	if _, err := b.Store.Propose(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := deleted.NewPurger(deleted.Options{Backend: b}).Purge(t.Context()); err != nil || len(done) != 1 {
+		t.Fatalf("got %v, %v", done, err)
+	}
+	v, err := b.Store.View(t.Context(), ostiary.Freshness{Linearizable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	for _, k := range keys {
+		if _, there, err := v.Document(k); err != nil || !there {
+			t.Errorf("%s is gone with the other store: %v", k, err)
+		}
+	}
+}
