@@ -16,6 +16,8 @@ type app struct {
 	out    io.Writer // the answer
 	err    io.Writer // talk
 	getenv func(string) string
+	// environ returns the whole environment; nil: there is none.
+	environ func() []string
 	// executable is the binary that 'bench run' starts a server of; empty means the one that runs.
 	executable string
 	// program is how this run was called, for commands that a person is to copy.
@@ -42,6 +44,7 @@ func newApp() *app {
 		out:           os.Stdout,
 		err:           os.Stderr,
 		getenv:        os.Getenv,
+		environ:       os.Environ,
 		program:       os.Args[0],
 		outTerminal:   term.IsTerminal(int(os.Stdout.Fd())),
 		errTerminal:   term.IsTerminal(int(os.Stderr.Fd())),

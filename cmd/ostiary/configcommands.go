@@ -66,11 +66,11 @@ func newConfigValidateCommand(a *app) *cobra.Command {
 		Use:   "validate FILE",
 		Short: "Judge a file of settings",
 		Long: `Judge a file of settings as 'serve' would, beside the variables of this environment: unknown names, values of
-the wrong kind or out of their range, settings that do not go together, files of keys that cannot be read.
-Nothing is started. Exit code 2 where something is wrong.`,
+the wrong kind or out of their range, settings that do not go together, files of keys that cannot be read,
+variables named OSTIARY_… that no command reads. Nothing is started. Exit code 2 where something is wrong.`,
 		Example: "  ostiary config validate /etc/ostiary/ostiary.yaml",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			serve, flags := newServe()
 			if err := flags.Set(configFlag, args[0]); err != nil {
 				return err
@@ -81,6 +81,13 @@ Nothing is started. Exit code 2 where something is wrong.`,
 			}
 			if _, err := serve.judge(io.Discard); err != nil {
 				return err
+			}
+			if unknown := a.unknownVariables(cmd.Root()); len(unknown) > 0 {
+				faults := make([]string, len(unknown))
+				for i, v := range unknown {
+					faults[i] = fmt.Sprintf("environment variable %s is no setting: %s", v.name, v.hint)
+				}
+				return usagef("%s", strings.Join(faults, "\n"))
 			}
 			n := 0
 			for _, from := range origins {
@@ -126,9 +133,19 @@ type description struct {
 	Default  string   `json:"default"`
 	Least    string   `json:"least,omitempty"`
 	Most     string   `json:"most,omitempty"`
+	OrZero   bool     `json:"or_zero,omitempty"` // 0 is outside of the range, and allowed
 	Values   []string `json:"values,omitempty"`
 	Secret   bool     `json:"secret,omitempty"`
 	Text     string   `json:"text"`
+}
+
+// span is the range.
+func (d description) span() string {
+	span := d.Least + " to " + d.Most
+	if d.OrZero {
+		span = "0 or " + span
+	}
+	return span
 }
 
 func described(flags *pflag.FlagSet) (all []description) {
@@ -143,7 +160,7 @@ func described(flags *pflag.FlagSet) (all []description) {
 			Text: strings.TrimSuffix(flag.Usage, " [$"+variables[0]+"]"),
 		}
 		if bounds := flag.Annotations[rangeAnnotation]; bounds != nil {
-			d.Least, d.Most = bounds[0], bounds[1]
+			d.Least, d.Most, d.OrZero = bounds[0], bounds[1], flag.Annotations[zeroAnnotation] != nil
 		}
 		all = append(all, d)
 	})
@@ -172,7 +189,8 @@ func referenceOf(flags *pflag.FlagSet) string {
 Every setting of ` + "`ostiary serve`" + ` can be given by a flag, by a variable of the environment, or in a file of settings
 (` + "`--config-file FILE`" + `, YAML: ` + "`grpc-addr: 0.0.0.0:8081`" + `). Where more than one says something, the flag counts, then the
 variable, then the file, then the default. An unknown name and a value out of its range are errors that name the line and the
-range. ` + "`ostiary config print`" + ` shows what counts and where it comes from, ` + "`ostiary config validate FILE`" + ` judges a file,
+range, also where a flag or a variable hides the value. A variable ` + "`OSTIARY_…`" + ` that nothing reads is warned of when the server starts.
+` + "`ostiary config print`" + ` shows what counts and where it comes from, ` + "`ostiary config validate FILE`" + ` judges a file and the environment,
 and [configuration.schema.json](configuration.schema.json) lets an editor do so. This page is made by
 ` + "`ostiary config reference`" + `.
 
@@ -185,7 +203,7 @@ and [configuration.schema.json](configuration.schema.json) lets an editor do so.
 		case d.Values != nil:
 			kind = strings.Join(d.Values, ", ")
 		case d.Most != "":
-			kind += ", " + d.Least + " to " + d.Most
+			kind += ", " + d.span()
 		}
 		if d.Secret {
 			kind += ", secret"
@@ -227,7 +245,7 @@ func schemaOf(flags *pflag.FlagSet) map[string]any {
 				p["minimum"], _ = numberOf(flag, d.Least)
 				p["maximum"], _ = numberOf(flag, d.Most)
 			} else {
-				p["description"] = d.Text + " (" + d.Least + " to " + d.Most + ")"
+				p["description"] = d.Text + " (" + d.span() + ")"
 			}
 		}
 		properties[d.Name] = p

@@ -94,8 +94,14 @@ func (c *cli) app(stdin string) (a *app, out, err *buffer) {
 	out, err = &buffer{}, &buffer{}
 	return &app{
 		in: strings.NewReader(stdin), out: out, err: err,
-		program:       "ostiary",
-		getenv:        func(name string) string { return c.env[name] },
+		program: "ostiary",
+		getenv:  func(name string) string { return c.env[name] },
+		environ: func() (all []string) {
+			for name, value := range c.env {
+				all = append(all, name+"="+value)
+			}
+			return all
+		},
 		progressEvery: time.Hour,
 		reloadEvery:   10 * time.Millisecond,
 	}, out, err

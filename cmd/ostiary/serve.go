@@ -45,6 +45,7 @@ type serveFlags struct {
 	decisions      decisionFlags
 	stores         storeFlags
 	tls            tlsFlags
+	unknown        []unknownVariable // of the environment
 }
 
 func newServeCommand(a *app) *cobra.Command {
@@ -63,6 +64,7 @@ who reaches this machine's loopback addresses and listens nowhere else.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			flags.adminChosen = cmd.Flags().Changed("admin-addr")
+			flags.unknown = a.unknownVariables(cmd.Root())
 			return a.serve(cmd.Context(), *flags)
 		},
 	}
@@ -196,6 +198,9 @@ func (a *app) serve(ctx context.Context, flags serveFlags) error {
 	o, err := flags.judge(a.err)
 	if err != nil {
 		return err
+	}
+	for _, v := range flags.unknown {
+		o.logger.Warn("environment variable is no setting, and is passed over", "variable", v.name, "hint", v.hint)
 	}
 	if flags.decisions.to == decisionsStdout {
 		if o.decisionLog.Writer, err = ownOutput(a.out); err != nil {

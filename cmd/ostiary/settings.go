@@ -22,6 +22,7 @@ import (
 const (
 	envAnnotation    = "ostiary_env"    // the name of the variable
 	rangeAnnotation  = "ostiary_range"  // the least and the most, as they are written; an empty one is no bound
+	zeroAnnotation   = "ostiary_zero"   // 0 is outside of the range, and allowed
 	valuesAnnotation = "ostiary_values" // what it may be
 	secretAnnotation = "ostiary_secret" // it is never shown
 )
@@ -47,6 +48,11 @@ func fromEnv(flags *pflag.FlagSet, names ...string) {
 // between bounds a number, a duration or a size, both ends included.
 func between(flags *pflag.FlagSet, name string, least, most any) {
 	annotate(flags, name, rangeAnnotation, fmt.Sprint(least), fmt.Sprint(most))
+}
+
+// orZero lets what is bounded be 0 too, which turns it off.
+func orZero(flags *pflag.FlagSet, name string) {
+	annotate(flags, name, zeroAnnotation, "")
 }
 
 // oneOf lists what a text may be. An empty one may always be.
@@ -157,16 +163,30 @@ func settleFromFile(flags *pflag.FlagSet, origins map[string]origin, path string
 		}
 		known[key.Value] = true
 		written, err := writtenAs(flag, value)
-		if err == nil && origins[key.Value] == fromDefault {
+		switch {
+		case err != nil:
+		case origins[key.Value] == fromDefault:
 			err = flag.Value.Set(written)
 			flag.Changed = err == nil
 			origins[key.Value] = origin(at)
+		default:
+			err = judgeHidden(key.Value, written)
 		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %s: %w", at, key.Value, err))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// judgeHidden refuses a value that does not count now, and would be refused once the flag or the variable before it is gone.
+func judgeHidden(name, written string) error {
+	_, flags := newServe()
+	flag := flags.Lookup(name)
+	if err := flag.Value.Set(written); err != nil {
+		return err
+	}
+	return judgeSetting(flag)
 }
 
 // writtenAs returns a value of the file as it would stand on the command line.
@@ -189,14 +209,14 @@ func writtenAs(flag *pflag.Flag, value *yaml.Node) (string, error) {
 
 // nearest suggests the setting whose name is most like a name.
 func nearest(flags *pflag.FlagSet, name string) string {
-	suggest := &cobra.Command{SuggestionsMinimumDistance: 3}
+	var names []string
 	flags.VisitAll(func(flag *pflag.Flag) {
 		if len(flag.Annotations[envAnnotation]) > 0 {
-			suggest.AddCommand(&cobra.Command{Use: flag.Name, Run: func(*cobra.Command, []string) {}})
+			names = append(names, flag.Name)
 		}
 	})
-	if near := suggest.SuggestionsFor(name); len(near) > 0 {
-		return ": did you mean " + near[0] + "?"
+	if near := nearestName(names, name); near != "" {
+		return ": did you mean " + near + "?"
 	}
 	return ": 'ostiary config reference' lists them"
 }
@@ -217,8 +237,12 @@ func judgeSetting(flag *pflag.Flag) error {
 	}
 	least, _ := numberOf(flag, bounds[0])
 	most, _ := numberOf(flag, bounds[1])
-	if n < least || n > most {
-		return fmt.Errorf("--%s %s is not from %s to %s", flag.Name, value, bounds[0], bounds[1])
+	zero := "not "
+	if flag.Annotations[zeroAnnotation] != nil {
+		zero = "neither 0 nor "
+	}
+	if (n < least || n > most) && (n != 0 || flag.Annotations[zeroAnnotation] == nil) {
+		return fmt.Errorf("--%s %s is %sfrom %s to %s", flag.Name, value, zero, bounds[0], bounds[1])
 	}
 	return nil
 }

@@ -22,7 +22,8 @@ func (s *signingFlags) register(f *pflag.FlagSet) {
 	f.DurationVar(&s.every, "signing-key-rotation", defaultSigningRotation,
 		"how long a key signs logout tokens and security events until the next one does (0: for ever)")
 	fromEnv(f, "signing-key-rotation")
-	between(f, "signing-key-rotation", time.Duration(0), maxRetention)
+	between(f, "signing-key-rotation", minSigningRotation, maxRetention)
+	orZero(f, "signing-key-rotation")
 }
 
 // rotation returns how long a key signs; negative: for ever.
