@@ -215,7 +215,7 @@ ends it is made anew, and no row comes twice.`,
 				if a.json() {
 					return a.printLine(m)
 				}
-				_, err := fmt.Fprintln(a.out, strings.Join(auditRow(m.GetEntry()), "  "))
+				_, err := fmt.Fprintln(a.out, legible(strings.Join(auditRow(m.GetEntry()), "  ")))
 				return err
 			})
 		}),

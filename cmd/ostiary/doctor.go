@@ -70,16 +70,17 @@ func (a *app) reportFindings(all []finding) error {
 		case "warning":
 			level = a.paintOut(yellow, level)
 		}
-		rows[i] = []string{f.Check, level, f.Found}
+		found := f.Found
 		if f.Advice != "" {
-			rows[i][2] += ": " + f.Advice
+			found += ": " + f.Advice
 		}
+		rows[i] = []string{legible(f.Check), level, legible(found)}
 	}
 	var err error
 	if a.json() {
 		err = a.printJSON(all)
 	} else {
-		err = a.printTable([]string{"CHECK", "RESULT", "FOUND"}, rows)
+		err = a.printCells([]string{"CHECK", "RESULT", "FOUND"}, rows)
 	}
 	if faults > 0 {
 		err = errors.Join(err, fmt.Errorf("%d faults", faults))

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
 
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -89,12 +91,33 @@ func (a *app) printRaw(data []byte) error {
 
 // printTable writes rows in aligned columns under a header.
 func (a *app) printTable(header []string, rows [][]string) error {
+	shown := make([][]string, len(rows))
+	for i, row := range rows {
+		for _, cell := range row {
+			shown[i] = append(shown[i], legible(cell))
+		}
+	}
+	return a.printCells(header, shown)
+}
+
+// printCells is printTable of cells that are legible, or painted.
+func (a *app) printCells(header []string, rows [][]string) error {
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, strings.Join(header, "\t"))
 	for _, row := range rows {
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	return w.Flush()
+}
+
+// legible returns a text in one line and without what a terminal takes as a command: ids and names are others' choice.
+func legible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
 }
 
 // thousands writes n with commas: 1234567 is "1,234,567".
