@@ -121,13 +121,6 @@ type LogQuery struct {
 	Limit int // 1 to MaxLogEntries
 }
 
-// LogBefore returns an id that comes before those of a time: an After for what has happened since.
-func LogBefore(nanos int64) string {
-	var id ulid.ULID
-	_ = id.SetTime(uint64(max(nanos, 0) / 1_000_000)) // of a time before the year 10889
-	return id.String()
-}
-
 // ConnectionLog returns what a connection has asked for, by time: each change, on whatever node, with what
 // became of tuples; and of what changed nothing or was refused the newest requests of this node. Of stores
 // with very many changes of other connections it passes over so many and returns fewer.

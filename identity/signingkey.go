@@ -268,25 +268,6 @@ func (s *Service) signer(ctx context.Context, store string, a jws.Algorithm, k *
 	})
 }
 
-// BeginSigning makes the first keys of a store, so that they are published before anything is signed.
-func (s *Service) BeginSigning(ctx context.Context, store string) error {
-	for _, a := range jws.Algorithms() {
-		begun := false
-		err := s.read(ctx, func(v View) error {
-			b, _, err := readRing(v, store, a)
-			begun = b.in(SigningActive) != nil
-			return err
-		})
-		if err == nil && !begun {
-			err = s.beginRing(ctx, store, a)
-		}
-		if err != nil {
-			return fmt.Errorf("make the signing keys of store %s: %w", store, err)
-		}
-	}
-	return nil
-}
-
 func (s *Service) beginRing(ctx context.Context, store string, a jws.Algorithm) error {
 	return s.changeRing(keeper(ctx), store, a, "signing-key.create", func(b *ringBody, now int64, draw func() (ringKey, error)) (bool, error) {
 		if b.in(SigningActive) != nil {

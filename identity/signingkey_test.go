@@ -35,6 +35,16 @@ func signingWorld(t *testing.T, o identity.Options) (*clock, *identity.Service) 
 	return c, identity.New(c, o)
 }
 
+// beginSigning signs once with each algorithm, which makes the first keys of the store.
+func beginSigning(t *testing.T, s *identity.Service) {
+	t.Helper()
+	for _, a := range jws.Algorithms() {
+		if _, err := s.Signer(t.Context(), store, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func signingKeys(t *testing.T, s *identity.Service) []identity.SigningKey {
 	t.Helper()
 	keys, err := s.SigningKeys(t.Context(), store)
@@ -70,9 +80,7 @@ func TestSigningKeysChange(t *testing.T) {
 	if got := signingKeys(t, s); len(got) != 0 {
 		t.Fatalf("a store that has never signed has %d keys", len(got))
 	}
-	if err := s.BeginSigning(t.Context(), store); err != nil {
-		t.Fatal(err)
-	}
+	beginSigning(t, s)
 	var signed []string // by the key of each period
 	var keys [][]byte
 	sign := func() {
@@ -245,9 +253,7 @@ func TestSigningNeedsOperatorsKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, s := signingWorld(t, identity.Options{Keys: keys})
-	if err := s.BeginSigning(t.Context(), store); err != nil {
-		t.Fatal(err)
-	}
+	beginSigning(t, s)
 	learner := identity.New(c, identity.Options{})
 	if _, err := learner.Signer(t.Context(), store, jws.RS256); !errors.Is(err, identity.ErrLocked) || !strings.Contains(err.Error(), "sign in the name of store S") {
 		t.Errorf("a node without the key: %v", err)

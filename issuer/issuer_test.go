@@ -170,8 +170,10 @@ func TestPublished(t *testing.T) {
 	if resp.StatusCode != http.StatusOK || body != `{"keys":[]}` {
 		t.Errorf("a store that has never signed: %d %s", resp.StatusCode, body)
 	}
-	if err := w.service.BeginSigning(t.Context(), store); err != nil {
-		t.Fatal(err)
+	for _, a := range jws.Algorithms() {
+		if _, err := w.service.Signer(t.Context(), store, a); err != nil {
+			t.Fatal(err)
+		}
 	}
 	resp, body = w.get("/stores/S/jwks.json")
 	var set struct{ Keys []map[string]string }

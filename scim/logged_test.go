@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/ostiary/ostiary/identity"
 )
 
@@ -76,7 +78,11 @@ func TestConnectionLog(t *testing.T) {
 	if newest := w.log(identity.LogQuery{Limit: 2}); len(newest) != 2 || newest[1].ID != all[len(all)-1].ID {
 		t.Errorf("the newest two: %+v", newest)
 	}
-	if since := w.log(identity.LogQuery{After: identity.LogBefore(all[0].TimeNanos)}); len(since) < len(all) || len(since) > len(all)+begin {
+	var before ulid.ULID // the least of those of the time of the first
+	if err := before.SetTime(uint64(all[0].TimeNanos / 1_000_000)); err != nil {
+		t.Fatal(err)
+	}
+	if since := w.log(identity.LogQuery{After: before.String()}); len(since) < len(all) || len(since) > len(all)+begin {
 		t.Errorf("%d since the first, of %d", len(since), len(all))
 	}
 }
