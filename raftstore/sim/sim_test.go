@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/audit"
 )
 
 var (
@@ -238,9 +239,10 @@ func (s *simulation) converge() error {
 	return nil
 }
 
-// effects asks the healed cluster what took effect, and lets storage check itself.
+// effects asks the healed cluster what took effect, lets storage check itself, and compares the chains of the audit.
 func (s *simulation) effects() effects {
 	took := effects{}
+	heads := map[ostiary.Revision]audit.Head{}
 	for _, n := range s.nodes {
 		view, err := n.open().View(context.Background(), ostiary.Freshness{})
 		if err != nil {
@@ -251,6 +253,14 @@ func (s *simulation) effects() effects {
 		if err := view.Verify(context.Background()); err != nil {
 			s.fail("node %d: %v", n.id, err)
 		}
+		head, _, err := view.AuditHead()
+		if err != nil {
+			s.fail("node %d: %v", n.id, err)
+		}
+		if other, seen := heads[view.Revision()]; seen && other != head {
+			s.fail("node %d: the audit ends with %s at revision %d, and that of another node with %s", n.id, head, view.Revision(), other)
+		}
+		heads[view.Revision()] = head
 		if n.id > 0 {
 			continue
 		}
