@@ -25,16 +25,19 @@ const (
 	complainEvery  = time.Minute     // how often the server's own log says that decisions are lost
 )
 
-// Options configures Open. One of Path and Writer is required.
+// Options configures Open. One of Path, Writer and Collector is required.
 type Options struct {
 	// Path is of a file to append to, which is made where it is missing, or of a pipe.
 	Path string
 	// Writer takes lines in the place of a file. It is not closed.
 	Writer io.Writer
-	Rules  Rules
-	Logger *slog.Logger // nil discards
+	// Collector is sent lines in the place of a file.
+	Collector *Collector
+	Rules     Rules
+	Logger    *slog.Logger // nil discards
 
-	writeTimeout, closeTimeout time.Duration // tests lower them; zero: the constants
+	writeTimeout, closeTimeout time.Duration // tests change these; zero: the constants
+	maxLines, maxBytes         int
 }
 
 // Stats is what became of the decisions that rules have picked.
@@ -63,6 +66,7 @@ type Log struct {
 	ended      chan struct{} // closed when the goroutine has ended
 
 	writeTimeout, closeTimeout time.Duration
+	maxLines, maxBytes         int
 
 	written, dropped, failed atomic.Uint64
 
@@ -91,10 +95,17 @@ func Open(o Options) (*Log, error) {
 		rules: o.Rules, logger: logger.With("component", "decisionlog"),
 		some: make(chan struct{}, 1), much: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}),
 		writeTimeout: cmp.Or(o.writeTimeout, writeTimeout), closeTimeout: cmp.Or(o.closeTimeout, closeTimeout),
+		maxLines: cmp.Or(o.maxLines, maxQueuedLines), maxBytes: cmp.Or(o.maxBytes, maxQueuedBytes),
 	}
 	switch {
 	case o.Writer != nil:
 		l.to = &writer{to: o.Writer}
+	case o.Collector != nil:
+		c, err := o.Collector.dial()
+		if err != nil {
+			return nil, fmt.Errorf("open the decision log: %w", err)
+		}
+		l.to = c
 	case o.Path != "":
 		f := &file{path: o.Path}
 		if err := f.open(); err != nil {
@@ -102,7 +113,7 @@ func Open(o Options) (*Log, error) {
 		}
 		l.to = f
 	default:
-		return nil, errors.New("open the decision log: neither a path nor a writer")
+		return nil, errors.New("open the decision log: neither a path nor a writer nor a collector")
 	}
 	go l.run()
 	return l, nil
@@ -127,7 +138,7 @@ func (l *Log) Decided(d *Decision) {
 
 func (l *Log) put(line []byte) {
 	l.mu.Lock()
-	if l.closed || l.lines == maxQueuedLines || len(l.queue)+len(line) > maxQueuedBytes {
+	if l.closed || l.lines == l.maxLines || len(l.queue)+len(line) > l.maxBytes {
 		l.mu.Unlock()
 		l.dropped.Add(1)
 		return

@@ -77,7 +77,7 @@ func wait(t *testing.T, what string, until func() bool) {
 // TestFile: every decision of many askers is a line of the file, which others cannot read.
 func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "decisions.log")
-	l, err := Open(Options{Path: path})
+	l, err := Open(Options{Path: path, writeTimeout: time.Minute, closeTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestFile(t *testing.T) {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 	// A later process goes on in the same file.
-	if l, err = Open(Options{Path: path}); err != nil {
+	if l, err = Open(Options{Path: path, writeTimeout: time.Minute, closeTimeout: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 	l.Decided(decision("doc:next"))
@@ -156,7 +156,7 @@ func TestRotated(t *testing.T) {
 // TestFullDisk: what a disk does not take is counted, in the log too once it takes something, and nobody waits.
 func TestFullDisk(t *testing.T) {
 	to := &faulty{err: syscall.ENOSPC, takes: 10}
-	l, err := Open(Options{Writer: to})
+	l, err := Open(Options{Writer: to, writeTimeout: time.Minute, closeTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,6 +216,12 @@ func (f *faulty) text() string {
 	return string(f.got)
 }
 
+// What fits in the queues of tests. It is more than a pipe holds.
+const (
+	testLines = 1000
+	testBytes = 1 << 20
+)
+
 // TestStuckPipe: a pipe that nobody reads keeps nobody waiting, not even at the end, and what did not fit is counted.
 func TestStuckPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
@@ -230,12 +236,12 @@ func TestStuckPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	l, err := Open(Options{Path: path, writeTimeout: 20 * time.Millisecond, closeTimeout: 20 * time.Millisecond})
+	l, err := Open(Options{Path: path, writeTimeout: 20 * time.Millisecond, closeTimeout: 20 * time.Millisecond, maxLines: testLines})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// More than the pipe and both queues hold, by as much as they hold.
-	const all = 4 * maxQueuedLines
+	const all = 4 * testLines
 	for i := range all {
 		l.Decided(decision(fmt.Sprint("doc:", i)))
 	}
@@ -252,7 +258,7 @@ func TestStuckPipe(t *testing.T) {
 		_ = l.to.close()
 	}
 	s := l.Stats()
-	if s.Queued != 0 || s.Written+s.Dropped+s.Failed != all || s.Dropped+s.Failed == 0 || s.Written > maxQueuedLines {
+	if s.Queued != 0 || s.Written+s.Dropped+s.Failed != all || s.Dropped+s.Failed == 0 || s.Written > testLines {
 		t.Errorf("of %d: %+v", all, s)
 	}
 }
@@ -260,14 +266,14 @@ func TestStuckPipe(t *testing.T) {
 // TestHangingWriter: also what no deadline can end keeps nobody waiting, and Close gives up.
 func TestHangingWriter(t *testing.T) {
 	to := hanging{make(chan struct{})}
-	l, err := Open(Options{Writer: to, writeTimeout: time.Millisecond, closeTimeout: time.Millisecond})
+	l, err := Open(Options{Writer: to, writeTimeout: time.Millisecond, closeTimeout: time.Millisecond, maxLines: testLines, maxBytes: testBytes})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range 3 * maxQueuedLines {
+	for i := range 3 * testLines {
 		l.Decided(decision(fmt.Sprint("doc:", i)))
 	}
-	if s := l.Stats(); s.Dropped < maxQueuedLines || s.Written != 0 {
+	if s := l.Stats(); s.Dropped < testLines || s.Written != 0 {
 		t.Errorf("%+v", s)
 	}
 	if err := l.Close(); err == nil {
@@ -287,19 +293,19 @@ func (h hanging) Write(p []byte) (int, error) {
 // TestBytesAreBounded: few large decisions are as bounded as many small ones.
 func TestBytesAreBounded(t *testing.T) {
 	to := hanging{make(chan struct{})}
-	l, err := Open(Options{Writer: to, writeTimeout: time.Millisecond, closeTimeout: time.Millisecond})
+	l, err := Open(Options{Writer: to, writeTimeout: time.Millisecond, closeTimeout: time.Millisecond, maxLines: testLines, maxBytes: testBytes})
 	if err != nil {
 		t.Fatal(err)
 	}
 	large := decision(strings.Repeat("x", 2*maxTextBytes))
 	large.Subject, large.Relation = large.Object, large.Object
-	for range maxQueuedLines {
+	for range testLines {
 		l.Decided(large)
 	}
 	l.mu.Lock()
 	size, lines := len(l.queue), l.lines
 	l.mu.Unlock()
-	if size > maxQueuedBytes || lines == maxQueuedLines || l.Stats().Dropped == 0 {
+	if size > testBytes || lines == testLines || l.Stats().Dropped == 0 {
 		t.Errorf("%d bytes in %d lines wait, %+v", size, lines, l.Stats())
 	}
 	_ = l.Close()

@@ -162,7 +162,7 @@ func (flags serveFlags) judge(log io.Writer) (nodeOptions, error) {
 	if err != nil {
 		return none, err
 	}
-	decisions, err := flags.decisions.judge(logger)
+	decisions, err := flags.decisions.judge(traced, logger)
 	if err != nil {
 		return none, err
 	}

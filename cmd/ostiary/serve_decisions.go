@@ -12,6 +12,7 @@ import (
 	"github.com/ostiary/ostiary/api"
 	"github.com/ostiary/ostiary/api/metrics"
 	"github.com/ostiary/ostiary/decisionlog"
+	"github.com/ostiary/ostiary/tracing"
 )
 
 // decisionFlags say what is written down of what was answered.
@@ -20,17 +21,21 @@ type decisionFlags struct {
 	rules string // file
 }
 
-// decisionsStdout is what --decision-log says in the place of a file.
-const decisionsStdout = "stdout"
+// What --decision-log says in the place of a file.
+const (
+	decisionsStdout = "stdout"
+	decisionsOTLP   = "otlp"
+)
 
 func (d *decisionFlags) register(f *pflag.FlagSet) {
-	f.StringVar(&d.to, "decision-log", "", "file that gets a line of JSON for each answer to a check or a list, with the ids of who asked and of what was asked about; or stdout (empty: none)")
+	f.StringVar(&d.to, "decision-log", "", "file that gets a line of JSON for each answer to a check or a list, with the ids of who asked and of what was asked about; or stdout; or otlp, the collector of --trace-otlp-endpoint (empty: none)")
 	f.StringVar(&d.rules, "decision-log-rules", "", "file of rules, YAML, that pick the decisions that are written (without: all)")
 	fromEnv(f, "decision-log", "decision-log-rules")
 }
 
-// judge returns what a log needs, and nil where there is none. The output of stdout is the caller's to set.
-func (d decisionFlags) judge(logger *slog.Logger) (*decisionlog.Options, error) {
+// judge returns what a log needs, and nil where there is none. The output of stdout is the caller's to set; traced says
+// where the collector is.
+func (d decisionFlags) judge(traced *tracing.Options, logger *slog.Logger) (*decisionlog.Options, error) {
 	if d.to == "" {
 		if d.rules != "" {
 			return nil, usagef("--decision-log-rules needs --decision-log: where do decisions go?")
@@ -38,7 +43,14 @@ func (d decisionFlags) judge(logger *slog.Logger) (*decisionlog.Options, error) 
 		return nil, nil
 	}
 	o := &decisionlog.Options{Logger: logger}
-	if d.to != decisionsStdout {
+	switch d.to {
+	case decisionsStdout:
+	case decisionsOTLP:
+		if traced == nil {
+			return nil, usagef("--decision-log otlp needs --trace-otlp-endpoint: where is the collector?")
+		}
+		o.Collector = &decisionlog.Collector{Endpoint: traced.Endpoint, TLS: traced.TLS, Headers: traced.Headers, Version: traced.Version, Node: traced.Node}
+	default:
 		o.Path = d.to
 	}
 	if d.rules == "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/ostiary/ostiary/api"
 	"github.com/ostiary/ostiary/decisionlog"
+	"github.com/ostiary/ostiary/tracing"
 )
 
 // TestDecisionFlags: rules are judged before anything is opened, and a fault names its line and key.
@@ -23,24 +25,36 @@ func TestDecisionFlags(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if o, err := (decisionFlags{}).judge(nil); o != nil || err != nil {
+	if o, err := (decisionFlags{}).judge(nil, nil); o != nil || err != nil {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	if _, err := (decisionFlags{rules: rules}).judge(nil); err == nil || !strings.Contains(err.Error(), "--decision-log") {
+	if _, err := (decisionFlags{rules: rules}).judge(nil, nil); err == nil || !strings.Contains(err.Error(), "--decision-log") {
 		t.Errorf("rules without a log: %v", err)
 	}
-	if _, err := (decisionFlags{to: "x", rules: rules}).judge(nil); err == nil || !strings.Contains(err.Error(), "no such file") {
+	if _, err := (decisionFlags{to: "x", rules: rules}).judge(nil, nil); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("rules that are not there: %v", err)
 	}
 	write("- method: Check\n- method: Read\n")
-	if _, err := (decisionFlags{to: "x", rules: rules}).judge(nil); err == nil || !strings.Contains(err.Error(), rules+`:2: method: "Read" is none of ActionSearch, BatchCheck`) {
+	if _, err := (decisionFlags{to: "x", rules: rules}).judge(nil, nil); err == nil || !strings.Contains(err.Error(), rules+`:2: method: "Read" is none of ActionSearch, BatchCheck`) {
 		t.Errorf("rules at fault: %v", err)
 	}
 	write("- method: Check\n")
-	if o, err := (decisionFlags{to: "x", rules: rules}).judge(nil); err != nil || o.Path != "x" || len(o.Rules) != 1 {
+	if o, err := (decisionFlags{to: "x", rules: rules}).judge(nil, nil); err != nil || o.Path != "x" || len(o.Rules) != 1 {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	if o, err := (decisionFlags{to: "stdout"}).judge(nil); err != nil || o.Path != "" || o.Rules != nil {
+	if o, err := (decisionFlags{to: "stdout"}).judge(nil, nil); err != nil || o.Path != "" || o.Rules != nil {
+		t.Errorf("got %+v, %v", o, err)
+	}
+}
+
+// TestDecisionsOTLP: the collector is that of traces.
+func TestDecisionsOTLP(t *testing.T) {
+	if _, err := (decisionFlags{to: "otlp"}).judge(nil, nil); err == nil || !strings.Contains(err.Error(), "--trace-otlp-endpoint") {
+		t.Errorf("without a collector: %v", err)
+	}
+	traced := &tracing.Options{Endpoint: "c:4317", Headers: map[string]string{"a": "b"}, TLS: &tls.Config{MinVersion: tls.VersionTLS12}, Node: "n"}
+	o, err := (decisionFlags{to: "otlp"}).judge(traced, nil)
+	if err != nil || o.Collector == nil || o.Collector.Endpoint != "c:4317" || o.Collector.TLS != traced.TLS || o.Collector.Headers["a"] != "b" || o.Collector.Node != "n" || o.Path != "" {
 		t.Errorf("got %+v, %v", o, err)
 	}
 }
