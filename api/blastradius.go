@@ -367,6 +367,9 @@ func (s *Server) personShifts(ctx context.Context, c *blastChange, found *engine
 
 // answer is what was found as it is sent.
 func (c *blastChange) answer(found *engine.Blast) *ostiaryv1.BlastRadiusResponse {
+	if len(c.sessions) > maxEndedSessions {
+		found.Truncated = cmp.Or(found.Truncated, "sessions")
+	}
 	resp := &ostiaryv1.BlastRadiusResponse{
 		Truncated: found.Truncated, Objects: uint64(found.Objects), Users: uint64(found.Subjects),
 		Written: uint64(len(c.put)), Deleted: uint64(len(c.gone)), EndedSessions: c.sessions[:min(len(c.sessions), maxEndedSessions)],

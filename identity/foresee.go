@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/ostiary/ostiary"
 )
@@ -14,11 +13,12 @@ func (s *Service) Foresee(ctx context.Context, v View, nowNanos int64, do func(*
 	f := &foreseeing{view: v, nowNanos: nowNanos}
 	shadow := New(f, s.options)
 	x, err := shadow.storedSecret(ctx, ostiary.Freshness{})
-	if err == nil && x == nil { // to make it would be a change
-		err = fmt.Errorf("nobody is known in the cluster yet: %w", ostiary.ErrNotFound)
-	}
 	if err != nil {
 		return nil, err
+	}
+	if x == nil { // nothing is sealed yet, so any will do
+		secret := drawSecret()
+		shadow.secrets.Store(&secrets{wrap: newAEAD(secret[:keyBytes]), hash: secret[keyBytes:]})
 	}
 	if err = do(shadow); f.mutation != nil {
 		return f.mutation, nil

@@ -45,7 +45,7 @@ invalid, 5 the server is unavailable (retry).`,
 		{"Try and write models", []*cobra.Command{newDemoCommand(a), newDevCommand(a), newModelCommand(a), newExplainCommand(a)}},
 		{"Ask, and change data", []*cobra.Command{
 			newStoreCommand(a), newUseCommand(a), newTupleCommand(a),
-			newCheckCommand(a), newListObjectsCommand(a), newListUsersCommand(a), newExpandCommand(a),
+			newCheckCommand(a), newListObjectsCommand(a), newListUsersCommand(a), newExpandCommand(a), newBlastRadiusCommand(a),
 		}},
 		{"People and identity providers", []*cobra.Command{
 			newOrgCommand(a), newConnectionCommand(a), newUserCommand(a), newSessionCommand(a), newFakeIDPCommand(a),

@@ -566,7 +566,7 @@ type BlastRadiusResponse struct {
 	Undecided uint32 `protobuf:"varint,4,opt,name=undecided,proto3" json:"undecided,omitempty"`
 	// Empty: these are all. Otherwise there may be more, and this is the limit that was met first: "shifts", "objects",
 	// "subjects", "tuples", "time"; "organizations" where it cannot be told to which organization objects would belong;
-	// "conditions" where it cannot be told what the person of a change has. Example: "shifts".
+	// "conditions" where it cannot be told what the person of a change has; "sessions". Example: "shifts".
 	Truncated string `protobuf:"bytes,5,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	// What was asked about. Example: ["doc#viewer"].
 	Relations []string `protobuf:"bytes,6,rep,name=relations,proto3" json:"relations,omitempty"`
@@ -576,7 +576,7 @@ type BlastRadiusResponse struct {
 	// How many tuples would come, and go.
 	Written uint64 `protobuf:"varint,9,opt,name=written,proto3" json:"written,omitempty"`
 	Deleted uint64 `protobuf:"varint,10,opt,name=deleted,proto3" json:"deleted,omitempty"`
-	// The sessions that would end, at most 1,000. Example: ["session:acme/01M824QGQX05KCWEX3KXBCECWZ"].
+	// The sessions that would end, at most 1,000: beyond, truncated says "sessions". Example: ["session:acme/01M824QGQX05KCWEX3KXBCECWZ"].
 	EndedSessions []string `protobuf:"bytes,11,rep,name=ended_sessions,proto3" json:"ended_sessions,omitempty"`
 	// The revision that answered, and the model before the change.
 	Revision             uint64 `protobuf:"varint,12,opt,name=revision,proto3" json:"revision,omitempty"`
