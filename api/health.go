@@ -3,17 +3,14 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
-	authzenv1 "github.com/openfga/api/proto/authzen/v1"
-	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
-
-	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
 )
 
 // watchInterval is how often a health watch looks again.
@@ -24,8 +21,9 @@ const watchInterval = time.Second
 // and has that role. It needs no authentication.
 type health struct {
 	healthv1.UnimplementedHealthServer
-	server  *Server
-	watches atomic.Int64 // open ones
+	server   *Server
+	services []string     // that the server has, by name
+	watches  atomic.Int64 // open ones
 }
 
 func (s *Server) serving() bool {
@@ -37,26 +35,19 @@ func (s *Server) serving() bool {
 	}
 }
 
+// roleServices names the roles that a node may have, as health knows them.
+var roleServices = []string{"ostiary.leader", "ostiary.follower", "ostiary.learner"}
+
 func (h *health) status(service string) (healthv1.HealthCheckResponse_ServingStatus, bool) {
 	asRole := true
-	switch service {
-	case "ostiary.leader", "ostiary.follower", "ostiary.learner":
+	switch {
+	case slices.Contains(roleServices, service):
 		role := "leader"
 		if h.server.role != nil {
 			role = h.server.role()
 		}
 		asRole = service == "ostiary."+role
-	case "", openfgav1.OpenFGAService_ServiceDesc.ServiceName, authzenv1.AuthZenService_ServiceDesc.ServiceName,
-		ostiaryv1.OstiaryService_ServiceDesc.ServiceName, ostiaryv1.TupleService_ServiceDesc.ServiceName,
-		ostiaryv1.IdentityService_ServiceDesc.ServiceName,
-		ostiaryv1.SessionService_ServiceDesc.ServiceName, ostiaryv1.SigningKeyService_ServiceDesc.ServiceName,
-		ostiaryv1.StreamService_ServiceDesc.ServiceName,
-		ostiaryv1.OutboxService_ServiceDesc.ServiceName,
-		ostiaryv1.AuditService_ServiceDesc.ServiceName,
-		ostiaryv1.BlastRadiusService_ServiceDesc.ServiceName,
-		ostiaryv1.StoreAdminService_ServiceDesc.ServiceName,
-		ostiaryv1.AccessService_ServiceDesc.ServiceName:
-	default:
+	case service != "" && !slices.Contains(h.services, service):
 		return healthv1.HealthCheckResponse_SERVICE_UNKNOWN, false
 	}
 	if asRole && h.server.serving() {
@@ -71,6 +62,16 @@ func (h *health) Check(_ context.Context, req *healthv1.HealthCheckRequest) (*he
 		return nil, notServed(req)
 	}
 	return &healthv1.HealthCheckResponse{Status: st}, nil
+}
+
+// List returns the status of all that Check knows.
+func (h *health) List(context.Context, *healthv1.HealthListRequest) (*healthv1.HealthListResponse, error) {
+	all := map[string]*healthv1.HealthCheckResponse{}
+	for _, service := range slices.Concat([]string{""}, h.services, roleServices) {
+		st, _ := h.status(service)
+		all[service] = &healthv1.HealthCheckResponse{Status: st}
+	}
+	return &healthv1.HealthListResponse{Statuses: all}, nil
 }
 
 func notServed(req *healthv1.HealthCheckRequest) error {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -368,7 +370,7 @@ func (s *Server) newGRPCServer() *grpc.Server {
 	ostiaryv1.RegisterAccessServiceServer(server, &accessService{server: s})
 	ostiaryv1.RegisterAuditServiceServer(server, &auditService{server: s})
 	ostiaryv1.RegisterBlastRadiusServiceServer(server, &blastRadiusService{server: s})
-	healthv1.RegisterHealthServer(server, &health{server: s})
+	healthv1.RegisterHealthServer(server, &health{server: s, services: slices.Sorted(maps.Keys(server.GetServiceInfo()))})
 	reflection.Register(server)
 	return server
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -18,6 +19,8 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/api"
@@ -45,18 +48,33 @@ func TestHealth(t *testing.T) {
 		o.Authenticator, o.Role = authenticator, func() string { return "learner" }
 	})
 	client := healthv1.NewHealthClient(h.conn)
-	for _, service := range []string{"", "openfga.v1.OpenFGAService", "ostiary.v1.OstiaryService", "ostiary.v1.IdentityService", "ostiary.v1.SessionService"} {
-		got, err := client.Check(t.Context(), &healthv1.HealthCheckRequest{Service: service})
-		if err != nil || got.GetStatus() != healthv1.HealthCheckResponse_SERVING {
-			t.Errorf("service %q: got %v, %v", service, got, err)
-		}
-	}
-	for service, want := range map[string]healthv1.HealthCheckResponse_ServingStatus{
+	want := map[string]healthv1.HealthCheckResponse_ServingStatus{
+		"":               healthv1.HealthCheckResponse_SERVING,
 		"ostiary.leader": healthv1.HealthCheckResponse_NOT_SERVING, "ostiary.follower": healthv1.HealthCheckResponse_NOT_SERVING,
 		"ostiary.learner": healthv1.HealthCheckResponse_SERVING,
-	} {
+	}
+	for _, pkg := range []protoreflect.FullName{"openfga.v1", "authzen.v1", "ostiary.v1"} { // every service of theirs
+		protoregistry.GlobalFiles.RangeFilesByPackage(pkg, func(f protoreflect.FileDescriptor) bool {
+			for i := range f.Services().Len() {
+				want[string(f.Services().Get(i).FullName())] = healthv1.HealthCheckResponse_SERVING
+			}
+			return true
+		})
+	}
+	if len(want) < 10 {
+		t.Fatalf("only %d services are known", len(want))
+	}
+	got := map[string]healthv1.HealthCheckResponse_ServingStatus{}
+	list, err := client.List(t.Context(), &healthv1.HealthListRequest{})
+	for service, a := range list.GetStatuses() {
+		got[service] = a.GetStatus()
+	}
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("a learner lists %v, %v, want %v", got, err, want)
+	}
+	for service, want := range want {
 		if got, err := client.Check(t.Context(), &healthv1.HealthCheckRequest{Service: service}); err != nil || got.GetStatus() != want {
-			t.Errorf("a learner says of %q: %v, %v", service, got, err)
+			t.Errorf("a learner says of %q: %v, %v, want %v", service, got, err, want)
 		}
 	}
 	if _, err := client.Check(t.Context(), &healthv1.HealthCheckRequest{Service: "nope"}); status.Code(err) != codes.NotFound {
