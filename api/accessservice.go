@@ -15,7 +15,7 @@ import (
 
 // accessService answers ostiary.v1.AccessService.
 type accessService struct {
-	ostiaryv1.UnimplementedAccessServiceServer
+	ostiaryv1.UnsafeAccessServiceServer
 	server *Server
 }
 

@@ -18,7 +18,7 @@ import (
 
 // auditService answers ostiary.v1.AuditService.
 type auditService struct {
-	ostiaryv1.UnimplementedAuditServiceServer
+	ostiaryv1.UnsafeAuditServiceServer
 	server *Server
 }
 

@@ -18,7 +18,7 @@ import (
 // openfga.v1: a resource is an object, an action a relation, and the properties of a subject, a resource
 // and an action are parameters of conditions with the prefixes "subject_", "resource_" and "action_".
 type authzenService struct {
-	authzenv1.UnimplementedAuthZenServiceServer
+	authzenv1.UnsafeAuthZenServiceServer
 	server *Server
 }
 

@@ -21,7 +21,7 @@ import (
 
 // blastRadiusService answers ostiary.v1.BlastRadiusService.
 type blastRadiusService struct {
-	ostiaryv1.UnimplementedBlastRadiusServiceServer
+	ostiaryv1.UnsafeBlastRadiusServiceServer
 	server *Server
 }
 

@@ -24,7 +24,7 @@ const (
 
 // tupleService answers ostiary.v1.TupleService.
 type tupleService struct {
-	ostiaryv1.UnimplementedTupleServiceServer
+	ostiaryv1.UnsafeTupleServiceServer
 	server *Server
 }
 

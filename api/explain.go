@@ -18,7 +18,7 @@ import (
 
 // ostiaryService answers ostiary.v1.
 type ostiaryService struct {
-	ostiaryv1.UnimplementedOstiaryServiceServer
+	ostiaryv1.UnsafeOstiaryServiceServer
 	server    *Server
 	backingUp atomic.Bool // CreateBackup runs
 }

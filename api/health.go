@@ -20,7 +20,7 @@ const watchInterval = time.Second
 // cluster: a service named ostiary.leader, ostiary.follower or ostiary.learner is served by a node that serves
 // and has that role. It needs no authentication.
 type health struct {
-	healthv1.UnimplementedHealthServer
+	healthv1.UnsafeHealthServer
 	server   *Server
 	services []string     // that the server has, by name
 	watches  atomic.Int64 // open ones

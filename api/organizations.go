@@ -15,7 +15,7 @@ import (
 
 // identityService answers ostiary.v1.IdentityService.
 type identityService struct {
-	ostiaryv1.UnimplementedIdentityServiceServer
+	ostiaryv1.UnsafeIdentityServiceServer
 	server *Server
 }
 

@@ -13,7 +13,7 @@ import (
 
 // outboxService answers ostiary.v1.OutboxService.
 type outboxService struct {
-	ostiaryv1.UnimplementedOutboxServiceServer
+	ostiaryv1.UnsafeOutboxServiceServer
 	server *Server
 }
 

@@ -128,7 +128,7 @@ type Options struct {
 
 // Server answers openfga.v1, authzen.v1 and ostiary.v1. Make one with NewServer.
 type Server struct {
-	openfgav1.UnimplementedOpenFGAServiceServer
+	openfgav1.UnsafeOpenFGAServiceServer
 
 	backend        Backend
 	engine         *engine.Engine
@@ -357,6 +357,7 @@ func (s *Server) newGRPCServer() *grpc.Server {
 		grpc.UnaryInterceptor(s.interceptUnary),
 		grpc.StreamInterceptor(s.interceptStream),
 	)...)
+	// Each embeds the Unsafe form of its service, with which a method that is missing does not compile.
 	openfgav1.RegisterOpenFGAServiceServer(server, s)
 	authzenv1.RegisterAuthZenServiceServer(server, &authzenService{server: s})
 	ostiaryv1.RegisterOstiaryServiceServer(server, &ostiaryService{server: s})

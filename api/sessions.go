@@ -15,7 +15,7 @@ import (
 
 // sessionService answers ostiary.v1.SessionService.
 type sessionService struct {
-	ostiaryv1.UnimplementedSessionServiceServer
+	ostiaryv1.UnsafeSessionServiceServer
 	server *Server
 }
 

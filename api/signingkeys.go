@@ -11,7 +11,7 @@ import (
 
 // signingKeyService answers ostiary.v1.SigningKeyService.
 type signingKeyService struct {
-	ostiaryv1.UnimplementedSigningKeyServiceServer
+	ostiaryv1.UnsafeSigningKeyServiceServer
 	server *Server
 }
 

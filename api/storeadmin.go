@@ -17,7 +17,7 @@ import (
 
 // storeAdminService answers ostiary.v1.StoreAdminService.
 type storeAdminService struct {
-	ostiaryv1.UnimplementedStoreAdminServiceServer
+	ostiaryv1.UnsafeStoreAdminServiceServer
 	server *Server
 }
 

@@ -12,7 +12,7 @@ import (
 
 // streamService answers ostiary.v1.StreamService.
 type streamService struct {
-	ostiaryv1.UnimplementedStreamServiceServer
+	ostiaryv1.UnsafeStreamServiceServer
 	server *Server
 }
 
