@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"internal/strictjson":    {},
 	"internal/teststore":     {"", "identity", "raftstore"}, // for tests alone
 	"rate":                   {},
-	"tracing":                {},
+	"tracing":                {"rate"},
 	"keyset":                 {}, // over egress, which it is handed
 	"jws":                    {},
 	"dsl/model":              {},

@@ -1,9 +1,9 @@
 // Package tracing tells a collector of OpenTelemetry, by OTLP over gRPC, what requests spend their time on.
 //
-// A Tracer decides of each request whether it is traced: as the trace that it belongs to says (W3C Trace Context, level
-// 1), and else by a share of all. Who is not traced has a nil *Span, on which every method does nothing, so that callers
-// ask nothing and nothing is allocated. Spans that have ended wait in a queue for a goroutine that exports them; where
-// the queue is full they are dropped and counted.
+// A Tracer decides of each request whether it is traced: as the trace that it belongs to says (W3C Trace Context,
+// level 1), for so many a second, and else by a share of all. Who is not traced has a nil *Span, on which every method
+// does nothing, so that callers ask nothing and nothing is allocated. Spans that have ended wait in a queue for a
+// goroutine that exports them; where the queue is full they are dropped and counted.
 //
 // # Invariants
 //

@@ -16,6 +16,8 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/credentials"
+
+	"github.com/ostiary/ostiary/rate"
 )
 
 // Names of headers, as gRPC metadata and, in whatever case, over HTTP.
@@ -33,7 +35,8 @@ type Options struct {
 	// Headers go with every export: credentials, mostly.
 	Headers map[string]string
 	// Sample is the share, from 0 to 1, that is traced of the requests that do not belong to a trace yet. Those that do
-	// are traced if and only if their trace says so.
+	// are traced if their trace says so, 100 of them a second and twice as many after a pause; above that the share is
+	// traced of them too.
 	Sample float64
 	// Version is the release that runs, Node the name of this one among several.
 	Version, Node string
@@ -45,10 +48,15 @@ type Options struct {
 // Tracer traces requests and exports their spans. A nil one traces nothing. Make one with New and close it.
 type Tracer struct {
 	sample   float64
+	asked    *rate.Limit // traces that callers ask for
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
 	queue    *queue
 }
+
+// maxAsked is how many requests a second are traced because their trace says so: what callers write into their headers
+// must not decide how much is traced.
+const maxAsked = 100
 
 // New returns a tracer. It does not wait for the collector, which need not be there.
 func New(o Options) (*Tracer, error) {
@@ -82,7 +90,7 @@ func newTracer(o Options, exporter sdk.SpanExporter) *Tracer {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	t := &Tracer{sample: o.Sample, queue: newQueue(exporter, cmp.Or(o.ExportTimeout, exportTimeout), logger.With("component", "tracing"))}
+	t := &Tracer{sample: o.Sample, asked: rate.New(maxAsked), queue: newQueue(exporter, cmp.Or(o.ExportTimeout, exportTimeout), logger.With("component", "tracing"))}
 	t.provider = sdk.NewTracerProvider(
 		sdk.WithSampler(sdk.AlwaysSample()), // what is not to be traced does not come here
 		sdk.WithSpanProcessor(t.queue),
@@ -104,14 +112,20 @@ func (t *Tracer) Request(name string, begun time.Time, traceparent, tracestate [
 	}
 	if len(traceparent) > 0 {
 		if parent, ok := parseParent(traceparent, tracestate); ok {
+			if parent.TraceFlags.IsSampled() && t.asked.Take("", 1, begun.UnixNano()) != 0 && !t.picks() {
+				return nil
+			}
 			return t.within(parent, name, begun)
 		}
 	}
-	if t.sample == 0 || rand.Float64() >= t.sample {
+	if !t.picks() {
 		return nil
 	}
 	return t.start(context.Background(), name, begun, trace.SpanKindServer)
 }
+
+// picks judges one request by the share.
+func (t *Tracer) picks() bool { return t.sample > 0 && rand.Float64() < t.sample }
 
 // Within begins a piece of work that another node asks for, where that node traces it.
 func (t *Tracer) Within(name string, begun time.Time, traceparent, tracestate []string) *Span {

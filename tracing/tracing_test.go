@@ -67,6 +67,40 @@ func TestSpansArrive(t *testing.T) {
 	}
 }
 
+// TestAskedTraces: so many requests a second are traced because their caller asks for it; of the rest the share is.
+func TestAskedTraces(t *testing.T) {
+	const yes = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	begun := time.Now()
+	for _, c := range []struct{ sample, least, most float64 }{{0, 0, 0}, {0.25, 2000, 3000}, {1, 10_000, 10_000}} {
+		tracer := newTracer(Options{Sample: c.sample}, &sink{})
+		traced := func(n int, at time.Time) (traced float64) {
+			for range n {
+				if tracer.Request("r", at, []string{yes}, nil) != nil {
+					traced++
+				}
+			}
+			return traced
+		}
+		if n := traced(2*maxAsked, begun); n != 2*maxAsked {
+			t.Errorf("share %v: of the first %d requests %v are traced", c.sample, 2*maxAsked, n)
+		}
+		if n := traced(10_000, begun); n < c.least || n > c.most { // eleven standard deviations
+			t.Errorf("share %v: of 10,000 that follow at once %v are traced, want %v to %v", c.sample, n, c.least, c.most)
+		}
+		if n := traced(maxAsked, begun.Add(time.Second)); n != maxAsked {
+			t.Errorf("share %v: of %d a second later %v are traced", c.sample, maxAsked, n)
+		}
+		for range 3 * maxAsked { // of a node that traces what it asks for: that was judged there
+			if tracer.Within("w", begun, []string{yes}, nil) == nil {
+				t.Fatal("work of another node is left out of its trace")
+			}
+		}
+		if err := tracer.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestSampling: a request's trace decides, whatever the share; without one, or with one that cannot be read, the share
 // does.
 func TestSampling(t *testing.T) {
