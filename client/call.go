@@ -65,6 +65,7 @@ func (c *Client) call(ctx context.Context, name string, q *query, again func(con
 		defer cancel()
 	}
 	ctx = c.outgoing(ctx, q)
+	unknown := false // a write that one attempt left open stays so, whatever the next ones are refused for
 	for attempt := 1; ; attempt++ {
 		var h headers
 		err := send(ctx, grpc.Header(&h.header), grpc.Trailer(&h.trailer))
@@ -77,8 +78,9 @@ func (c *Client) call(ctx context.Context, name string, q *query, again func(con
 			return h, err
 		}
 		failed := newError(name, err, h, attempt)
-		failed.unknown = again != nil && mayHaveHappened(failed.Code)
-		if attempt >= c.o.Attempts || !mayPass(failed) || failed.unknown && !again(ctx) || !pause(ctx, attempt, failed.RetryAfter) {
+		unknown = unknown || again != nil && mayHaveHappened(failed.Code)
+		failed.unknown = unknown
+		if attempt >= c.o.Attempts || !mayPass(failed) || unknown && !again(ctx) || !pause(ctx, attempt, failed.RetryAfter) {
 			return h, failed
 		}
 	}

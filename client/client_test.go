@@ -179,8 +179,9 @@ func TestWriteOnce(t *testing.T) {
 type flaky struct {
 	openfgav1.UnimplementedOpenFGAServiceServer
 	mu       sync.Mutex
-	fail     int  // so many requests of each kind
-	ostiary  bool // says its revision
+	fail     int        // so many requests of each kind
+	refuse   codes.Code // those after them; 0: they are answered
+	ostiary  bool       // says its revision
 	writes   []metadata.MD
 	checks   []metadata.MD
 	strict   []openfgav1.ConsistencyPreference
@@ -191,6 +192,9 @@ func (f *flaky) failing(ctx context.Context) error {
 	if f.failures < f.fail {
 		f.failures++
 		return status.Error(codes.Unavailable, "the leader went away")
+	}
+	if f.refuse != codes.OK {
+		return status.Error(f.refuse, "not now")
 	}
 	if f.ostiary {
 		return grpc.SetHeader(ctx, metadata.Pairs("ostiary-revision", "7", "ostiary-token", "seven"))
@@ -249,11 +253,13 @@ func TestRetries(t *testing.T) {
 		"a write that is lost always":             {&flaky{fail: 99, ostiary: true}, 3, 3, client.ErrOutcomeUnknown},
 		"a write to a server without keys":        {&flaky{fail: 1}, 4, 1, client.ErrOutcomeUnknown},
 		"a write that is sent once, as was asked": {&flaky{fail: 1, ostiary: true}, 1, 1, client.ErrOutcomeUnknown},
+		"a write that was lost and then refused":  {&flaky{fail: 1, ostiary: true, refuse: codes.ResourceExhausted}, 4, 2, client.ErrOutcomeUnknown},
+		"a write that was refused":                {&flaky{ostiary: true, refuse: codes.ResourceExhausted}, 4, 1, client.ErrTooMuch},
 	} {
 		f := test.server
 		c := startFlaky(t, f, test.attempts)
 		_, err := c.Write(t.Context(), changes)
-		if !errors.Is(err, test.err) || len(f.writes) != test.sent {
+		if !errors.Is(err, test.err) || len(f.writes) != test.sent || errors.Is(err, client.ErrOutcomeUnknown) != (test.err == client.ErrOutcomeUnknown) {
 			t.Errorf("%s: %v after %d attempts, want %v after %d", name, err, len(f.writes), test.err, test.sent)
 		}
 		for _, md := range f.writes {
