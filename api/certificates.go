@@ -46,12 +46,14 @@ func (certificatesOnly) Authenticate(context.Context, string) (ostiary.Principal
 
 // asking returns a configuration that asks clients for certificates of the authorities that count when they connect.
 // Whoever shows none may go on; one of another authority is refused. Sessions are not resumed: the certificate would not
-// be judged again.
-func asking(config *tls.Config, authorities func() *x509.CertPool) *tls.Config {
+// be judged again. The protocols are those of the application: what a server adds to the configuration that it is given
+// does not reach those of its connections.
+func asking(config *tls.Config, authorities func() *x509.CertPool, protocols ...string) *tls.Config {
 	if config == nil || authorities == nil {
 		return config
 	}
 	config = config.Clone()
+	config.NextProtos = protocols
 	config.ClientAuth, config.SessionTicketsDisabled = tls.VerifyClientCertIfGiven, true
 	base := config.Clone()
 	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {

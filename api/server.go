@@ -343,7 +343,7 @@ const streamWorkersPerCore = 16
 func (s *Server) newGRPCServer() *grpc.Server {
 	var secured []grpc.ServerOption
 	if s.tls.GRPC != nil {
-		secured = append(secured, grpc.Creds(newTransport(asking(s.tls.GRPC, s.tls.ClientCAs))))
+		secured = append(secured, grpc.Creds(newTransport(asking(s.tls.GRPC, s.tls.ClientCAs, "h2"))))
 	}
 	server := grpc.NewServer(append(secured,
 		grpc.MaxRecvMsgSize(s.limits.MaxMessageBytes),

@@ -53,7 +53,7 @@ func (s *Server) serveHTTP(server *http.Server, listener net.Listener) error {
 	if s.tls.HTTP == nil {
 		return server.Serve(listener)
 	}
-	server.TLSConfig = asking(s.tls.HTTP, s.tls.ClientCAs)
+	server.TLSConfig = asking(s.tls.HTTP, s.tls.ClientCAs, "h2", "http/1.1")
 	return server.ServeTLS(listener, "", "")
 }
 

@@ -120,6 +120,9 @@ func TestMTLS(t *testing.T) {
 		t.Errorf("health without a certificate: %v", err)
 	} else {
 		resp.Body.Close()
+		if resp.ProtoMajor != 2 {
+			t.Errorf("a server that asks for certificates speaks %s, want HTTP/2", resp.Proto)
+		}
 	}
 
 	callers.write("ca.pem", others.authority.Certificate())
