@@ -90,10 +90,12 @@ func TestQuotaIsValidated(t *testing.T) {
 	old, mixed, odd := quotaOf(testStore, 1), quotaOf(testStore, 1), quotaOf(testStore, 1)
 	old.MinVersion = 2
 	mixed.Tuples = append(mixed.Tuples, docTuple(t, ostiary.TupleTouch, 1))
+	filtered := quotaOf(testStore, 1)
+	filtered.Filters = append(filtered.Filters, ostiary.FilterDelete{Filter: ostiary.Filter{Store: testStore}})
 	odd.Documents[0].Body = []byte("7")
 	rests := within()
 	rests.MinVersion = 2
-	for name, m := range map[string]*ostiary.Mutation{"an old version": old, "with tuples": mixed, "no quota": odd, "rests on it in an old version": rests} {
+	for name, m := range map[string]*ostiary.Mutation{"an old version": old, "with tuples": mixed, "with a filter": filtered, "no quota": odd, "rests on it in an old version": rests} {
 		if out := applyOne(t, s, m); !errors.Is(out.Err, errInvalid) {
 			t.Errorf("%s: got %v", name, out.Err)
 		}
@@ -121,6 +123,72 @@ func TestQuotaAfterRestart(t *testing.T) {
 		wantCount(t, s, 2)
 		if out := applyOne(t, s, within(docTuple(t, ostiary.TupleTouch, 3))); !errors.Is(out.Err, ostiary.ErrQuota) {
 			t.Errorf("got %v", out.Err)
+		}
+	}
+}
+
+// TestQuotaAmongOthers: the first quota of a store counts the tuples of it alone, those of entries that come with it in
+// one call of Apply too; later ones, and the end, go on from there.
+func TestQuotaAmongOthers(t *testing.T) {
+	s := openTest(t, vfs.NewMem())
+	index, term := s.Applied()
+	next := func(all ...*ostiary.Mutation) {
+		t.Helper()
+		var entries []Entry
+		for _, m := range all {
+			index++
+			entries = append(entries, Entry{Index: index, Term: max(term, 1), Mutation: m})
+		}
+		outcomes, err := s.Apply(entries)
+		for _, o := range outcomes {
+			err = errors.Join(err, o.Err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	touch := func(store string, id int) *ostiary.Mutation {
+		c := docTuple(t, ostiary.TupleTouch, id)
+		c.Store = store
+		return &ostiary.Mutation{Tuples: []ostiary.TupleChange{c}}
+	}
+	end := &ostiary.Mutation{}
+	end.SetQuota(testStore, nil)
+	neighbours := []string{testStore + "0", testStore + "zzz", testStore[:len(testStore)-1]}
+	for _, other := range neighbours {
+		next(touch(other, 1))
+	}
+	next(touch(testStore, 1), touch(testStore, 2), quotaOf(testStore, 2), touch(testStore, 3))
+	wantCount(t, s, 3)
+	next(touch(testStore, 4), quotaOf(testStore, 9), touch(testStore, 5))
+	wantCount(t, s, 5)
+	next(touch(testStore, 6), end, touch(testStore, 7), quotaOf(testStore, 9), touch(testStore, 8))
+	wantCount(t, s, 8)
+}
+
+// TestManyQuotas: however many stores have quotas, the counts of all are there after a restart.
+func TestManyQuotas(t *testing.T) {
+	fs := vfs.NewMem()
+	s := openTest(t, fs)
+	store := func(i int) string { return fmt.Sprintf("%s%05d", testStore, i) }
+	for i := 0; i < 2*quotasPerRead; i += 500 {
+		m := &ostiary.Mutation{}
+		for n := range 500 {
+			m.SetQuota(store(i+n), &ostiary.Quota{Tuples: 0})
+		}
+		mustApply(t, s, m)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openTest(t, fs)
+	for _, i := range []int{0, quotasPerRead - 1, quotasPerRead, 2*quotasPerRead - 1} {
+		c := docTuple(t, ostiary.TupleTouch, 1)
+		c.Store = store(i)
+		m := &ostiary.Mutation{Tuples: []ostiary.TupleChange{c}}
+		m.RestOnQuota(store(i))
+		if out := applyOne(t, s, m); !errors.Is(out.Err, ostiary.ErrQuota) {
+			t.Errorf("store %d takes a tuple beyond its quota: %v", i, out.Err)
 		}
 	}
 }
