@@ -29,8 +29,32 @@ func (f *file) open() error {
 	if err != nil {
 		return err
 	}
-	f.file, f.torn = opened, false
+	torn, err := endsTorn(f.path, opened)
+	if err != nil {
+		return errors.Join(err, opened.Close())
+	}
+	f.file, f.torn = opened, torn
 	return nil
+}
+
+// endsTorn reports whether the last line of a file has no end: whoever wrote it crashed, or the disk was full. Of what
+// is no regular file nothing can be told.
+func endsTorn(path string, opened *os.File) (torn bool, err error) {
+	info, err := opened.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return false, err
+	}
+	written, err := os.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return true, nil // it may be written and not read: an empty line too many harms nobody
+	}
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, written.Close()) }()
+	var last [1]byte
+	_, err = written.ReadAt(last[:], info.Size()-1)
+	return last[0] != '\n', err
 }
 
 func (f *file) write(lines []byte, by time.Time) (int, error) {

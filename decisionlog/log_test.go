@@ -153,6 +153,31 @@ func TestRotated(t *testing.T) {
 	has(path, "4\n")
 }
 
+// TestTornFile: a line that was cut off, by a crash or a full disk, does not spoil the one that a later process writes.
+func TestTornFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "decisions.log")
+	for _, before := range []string{"", "{\"whole\":1}\n", "{\"whole\":1}\n{\"cut"} {
+		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := &file{path: path}
+		if err := f.open(); err != nil {
+			t.Fatal(err)
+		}
+		_, err := f.write([]byte("{}\n"), time.Now().Add(time.Minute))
+		if err := errors.Join(err, f.close()); err != nil {
+			t.Fatal(err)
+		}
+		want := before + "{}\n"
+		if strings.HasSuffix(before, "cut") {
+			want = before + "\n{}\n"
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%q became %q, %v", before, got, err)
+		}
+	}
+}
+
 // TestFullDisk: what a disk does not take is counted, in the log too once it takes something, and nobody waits.
 func TestFullDisk(t *testing.T) {
 	to := &faulty{err: syscall.ENOSPC, takes: 10}
