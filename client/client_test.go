@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -551,6 +552,25 @@ func TestClientCredentials(t *testing.T) {
 		if _, err := client.ClientCredentials(fault); err == nil {
 			t.Errorf("%+v is taken", fault)
 		}
+	}
+}
+
+// TestCredentialsStay: a provider that redirects gets nobody's secret sent elsewhere, perhaps in plain text.
+func TestCredentialsStay(t *testing.T) {
+	var reached atomic.Int32
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reached.Add(1)
+		fmt.Fprint(w, `{"access_token":"a.b.c","token_type":"bearer"}`)
+	}))
+	defer elsewhere.Close()
+	idp := httptest.NewTLSServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	defer idp.Close()
+	source, err := client.ClientCredentials(client.Credentials{TokenURL: idp.URL, ID: "shop", Secret: "s&cret", HTTP: idp.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token, err := source(t.Context()); err == nil || token != "" || reached.Load() > 0 {
+		t.Errorf("got token %q, %v; %d requests went elsewhere", token, err, reached.Load())
 	}
 }
 

@@ -31,7 +31,7 @@ const (
 
 // ClientCredentials returns a source of access tokens by OAuth's client credentials (RFC 6749, section 4.4), for
 // Options.Tokens. A token is kept until half a minute before its end, and one request at a time gets another; those that
-// wait for it end with their contexts.
+// wait for it end with their contexts. Redirects are not followed: the secret goes to TokenURL alone.
 func ClientCredentials(c Credentials) (TokenSource, error) {
 	u, err := url.Parse(c.TokenURL)
 	if err != nil || u.Scheme != "https" && !(u.Scheme == "http" && isHere(u.Host)) {
@@ -43,6 +43,9 @@ func ClientCredentials(c Credentials) (TokenSource, error) {
 	if c.HTTP == nil {
 		c.HTTP = &http.Client{Timeout: 10 * time.Second}
 	}
+	straight := *c.HTTP
+	straight.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.HTTP = &straight
 	if c.refreshAhead == 0 {
 		c.refreshAhead = refreshAhead
 	}
