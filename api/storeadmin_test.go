@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -87,6 +89,82 @@ func TestUndeleteStore(t *testing.T) {
 		}
 		if got, err := w.fga.GetStore(t.Context(), &openfgav1.GetStoreRequest{StoreId: w.store}); err != nil || got.GetName() != "gated" {
 			t.Errorf("got %v, %v", got, err)
+		}
+	}
+}
+
+// racing commits something of its own just before the next mutation that brings a store back.
+type racing struct {
+	api.Backend
+	before func() *ostiary.Mutation // nil: it has happened
+}
+
+func (r *racing) Propose(ctx context.Context, m *ostiary.Mutation) (ostiary.Receipt, error) {
+	if r.before != nil && slices.ContainsFunc(m.Documents, func(d ostiary.DocumentChange) bool { return d.Key.Collection == deleted.Collection && d.Delete }) {
+		first := r.before()
+		r.before = nil
+		if _, err := r.Backend.Propose(context.Background(), first); err != nil {
+			return ostiary.Receipt{}, err
+		}
+	}
+	return r.Backend.Propose(ctx, m)
+}
+
+// TestUndeleteLosesRaces: a store does not come back of which rows are removed by then, or that somebody else brought
+// back and has changed since.
+func TestUndeleteLosesRaces(t *testing.T) {
+	for name, race := range map[string]func(store string, d ostiary.Document) (ostiary.DocumentChange, ostiary.DocumentKey){
+		"to its removal": func(store string, d ostiary.Document) (ostiary.DocumentChange, ostiary.DocumentKey) {
+			marker, err := deleted.Decode(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			marker.Purging = true
+			body, err := marker.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ostiary.DocumentChange{Key: d.Key, Body: body}, d.Key
+		},
+		"to another one": func(store string, d ostiary.Document) (ostiary.DocumentChange, ostiary.DocumentKey) {
+			there := ostiary.DocumentKey{Collection: "store", Key: store}
+			return ostiary.DocumentChange{Key: there, Body: []byte("of the other one")}, there
+		},
+	} {
+		r := &racing{}
+		h := start(t, kept, func(o *api.Options) { r.Backend, o.Backend = o.Backend, r })
+		fga := openfgav1.NewOpenFGAServiceClient(h.conn)
+		created, err := fga.CreateStore(t.Context(), &openfgav1.CreateStoreRequest{Name: "gone"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := created.GetId()
+		if _, err := fga.DeleteStore(t.Context(), &openfgav1.DeleteStoreRequest{StoreId: store}); err != nil {
+			t.Fatal(err)
+		}
+		document := func(k ostiary.DocumentKey) ostiary.Document {
+			t.Helper()
+			v, err := h.store.View(t.Context(), ostiary.Freshness{Linearizable: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer v.Close()
+			d, _, err := v.Document(k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+		change, key := race(store, document(deleted.Key(store)))
+		r.before = func() *ostiary.Mutation {
+			return &ostiary.Mutation{TimeNanos: h.store.Now(), Documents: []ostiary.DocumentChange{change}}
+		}
+		_, err = ostiaryv1.NewStoreAdminServiceClient(h.conn).UndeleteStore(t.Context(), &ostiaryv1.UndeleteStoreRequest{StoreId: store})
+		if status.Code(err) != codes.Aborted {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if d := document(key); string(d.Body) != string(change.Body) {
+			t.Errorf("%s: what the other one wrote became %q", name, d.Body)
 		}
 	}
 }
