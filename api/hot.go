@@ -40,15 +40,16 @@ type hotMethod struct {
 	handle func(s *Server, ctx context.Context, req any) (any, error)
 	// read returns the message of a body in its plain form.
 	read func(store string, body []byte) (proto.Message, bool)
-	// write appends the JSON of an answer in its plain form.
+	// write appends the JSON of an answer in its plain form. Nil is for a stream, whose answers are objects.
 	write func(to []byte, resp any) ([]byte, bool)
 }
 
 // hotMethods are told by what follows the store in a path.
 var hotMethods = map[string]hotMethod{
-	"check":        {openfgav1.OpenFGAService_Check_FullMethodName, (*Server).serveCheck, readCheck, writeCheck},
-	"batch-check":  {openfgav1.OpenFGAService_BatchCheck_FullMethodName, (*Server).serveBatchCheck, readBatchCheck, writeBatchCheck},
-	"list-objects": {openfgav1.OpenFGAService_ListObjects_FullMethodName, (*Server).serveListObjects, readListObjects, writeListObjects},
+	"check":                 {openfgav1.OpenFGAService_Check_FullMethodName, (*Server).serveCheck, readCheck, writeCheck},
+	"batch-check":           {openfgav1.OpenFGAService_BatchCheck_FullMethodName, (*Server).serveBatchCheck, readBatchCheck, writeBatchCheck},
+	"list-objects":          {openfgav1.OpenFGAService_ListObjects_FullMethodName, (*Server).serveListObjects, readListObjects, writeListObjects},
+	"streamed-list-objects": {openfgav1.OpenFGAService_StreamedListObjects_FullMethodName, (*Server).serveStreamedListObjects, readStreamedListObjects, nil},
 }
 
 // notPlain are the request headers that the gateway knows what to do with.
@@ -112,6 +113,10 @@ func (s *Server) serveHot(w http.ResponseWriter, r *http.Request, m hotMethod, r
 			header[name] = []string{value}
 		}
 	})
+	if m.write == nil {
+		s.writeStream(w, resp, err)
+		return
+	}
 	if err != nil {
 		httpStatus, name, message := wireError(status.Convert(err))
 		if c.retryAfter > 0 {
@@ -181,23 +186,32 @@ func readBatchCheck(store string, body []byte) (proto.Message, bool) {
 
 func readListObjects(store string, body []byte) (proto.Message, bool) {
 	req := &openfgav1.ListObjectsRequest{StoreId: store}
+	return req, readPlainList(body, &req.Type, &req.Relation, &req.User, &req.AuthorizationModelId, &req.Consistency)
+}
+
+func readStreamedListObjects(store string, body []byte) (proto.Message, bool) {
+	req := &openfgav1.StreamedListObjectsRequest{StoreId: store}
+	return req, readPlainList(body, &req.Type, &req.Relation, &req.User, &req.AuthorizationModelId, &req.Consistency)
+}
+
+func readPlainList(body []byte, typ, relation, user, model *string, consistency *openfgav1.ConsistencyPreference) bool {
 	p := plainJSON{data: body}
 	ok := p.object(func(name string) bool {
 		switch name {
 		case "type":
-			return p.text(&req.Type)
+			return p.text(typ)
 		case "relation":
-			return p.text(&req.Relation)
+			return p.text(relation)
 		case "user":
-			return p.text(&req.User)
+			return p.text(user)
 		case "authorization_model_id":
-			return p.text(&req.AuthorizationModelId)
+			return p.text(model)
 		case "consistency":
-			return p.consistency(&req.Consistency)
+			return p.consistency(consistency)
 		}
 		return false
 	})
-	return req, ok && p.end()
+	return ok && p.end()
 }
 
 func writeCheck(to []byte, resp any) ([]byte, bool) {

@@ -19,8 +19,10 @@ func (h *harness) exchange(t *testing.T, path, body string, headers ...string) s
 	t.Helper()
 	resp, text := h.send(t, http.MethodPost, path, strings.NewReader(body), append([]string{"X-Request-Id", "r1"}, headers...)...)
 	var compact bytes.Buffer
-	if err := json.Compact(&compact, text); err != nil {
-		t.Fatalf("%s %s: %v in %q", path, body, err, text)
+	for line := range bytes.Lines(text) {
+		if err := json.Compact(&compact, line); err != nil {
+			t.Fatalf("%s %s: %v in %q", path, body, err, text)
+		}
 	}
 	for _, name := range []string{"Date", "Content-Length"} {
 		resp.Header.Del(name)
@@ -64,6 +66,7 @@ func TestHotAnswersAsTheGateway(t *testing.T) {
 			`{"type":"nothing","relation":"viewer","user":"user:ann"}`, `{"type":"","relation":"viewer","user":"user:ann"}`, `{"user":"user:ann"}`,
 		},
 	}
+	bodies["streamed-list-objects"] = bodies["list-objects"]
 	compare := func(path, body string) {
 		t.Helper()
 		got, want := h.exchange(t, path, body), h.exchange(t, path, body, "Grpc-Timeout", "100S")
@@ -103,19 +106,23 @@ func TestHotAuthenticates(t *testing.T) {
 	}
 	h := start(t, func(o *api.Options) { o.Authenticator = authenticator })
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
-	path := "/stores/01JZ0000000000000000000000/check"
-	body := `{"tuple_key":{"user":"user:ann","relation":"viewer","object":"doc:1"}}`
-	for key, want := range map[string]string{"": "401", "Bearer wrong": "401", "Basic secret": "401", "Bearer secret": "404"} {
-		var headers []string
-		if key != "" {
-			headers = []string{"Authorization", key}
-		}
-		got := h.exchange(t, path, body, headers...)
-		if !strings.HasPrefix(got, want) {
-			t.Errorf("%q: got %s, want %s", key, got, want)
-		}
-		if gateway := h.exchange(t, path, body, append(headers, "Grpc-Timeout", "100S")...); got != gateway {
-			t.Errorf("%q\ngot:     %s\ngateway: %s", key, got, gateway)
+	for path, body := range map[string]string{
+		"check":                 `{"tuple_key":{"user":"user:ann","relation":"viewer","object":"doc:1"}}`,
+		"streamed-list-objects": `{"type":"doc","relation":"viewer","user":"user:ann"}`,
+	} {
+		path = "/stores/01JZ0000000000000000000000/" + path
+		for key, want := range map[string]string{"": "401", "Bearer wrong": "401", "Basic secret": "401", "Bearer secret": "404"} {
+			var headers []string
+			if key != "" {
+				headers = []string{"Authorization", key}
+			}
+			got := h.exchange(t, path, body, headers...)
+			if !strings.HasPrefix(got, want) {
+				t.Errorf("%s %q: got %s, want %s", path, key, got, want)
+			}
+			if gateway := h.exchange(t, path, body, append(headers, "Grpc-Timeout", "100S")...); got != gateway {
+				t.Errorf("%s %q\ngot:     %s\ngateway: %s", path, key, got, gateway)
+			}
 		}
 	}
 }

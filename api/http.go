@@ -56,13 +56,16 @@ func (s *Server) newLoopback(grpcServer *grpc.Server) (*grpc.ClientConn, func(),
 	}, nil
 }
 
+// gatewayJSON is how the gateway reads and writes messages.
+var gatewayJSON = &runtime.JSONPb{
+	MarshalOptions:   protojson.MarshalOptions{EmitUnpopulated: true},
+	UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: true},
+}
+
 // newGateway returns the handler of the HTTP surface. Streams go over the connection.
 func (s *Server) newGateway(streams *grpc.ClientConn) (http.Handler, error) {
 	mux := runtime.NewServeMux(
-		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{
-			MarshalOptions:   protojson.MarshalOptions{EmitUnpopulated: true},
-			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: true},
-		}),
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, gatewayJSON),
 		runtime.WithIncomingHeaderMatcher(incomingHeader),
 		runtime.WithOutgoingHeaderMatcher(outgoingHeader),
 		runtime.WithForwardResponseOption(setStatus),

@@ -143,11 +143,14 @@ func objectTexts(objects []ostiary.ObjectRef) []string {
 	return texts
 }
 
+// wholeList is the limit of a list that has none.
+const wholeList = -1
+
 // StreamedListObjects is ListObjects without a limit on the number of results.
 func (s *Server) StreamedListObjects(
 	req *openfgav1.StreamedListObjectsRequest, stream openfgav1.OpenFGAService_StreamedListObjectsServer,
 ) error {
-	objects, err := s.listObjects(stream.Context(), req, nil, -1)
+	objects, err := s.listObjects(stream.Context(), req, nil, wholeList)
 	if err != nil {
 		return err
 	}

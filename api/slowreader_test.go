@@ -39,20 +39,22 @@ func TestSlowReaders(t *testing.T) {
 	if _, err := stream.Recv(); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.Dial("tcp", strings.TrimPrefix(h.base, "http://"))
-	if err != nil {
-		t.Fatal(err)
+	for _, header := range []string{"", "Grpc-Timeout: 100S\r\n"} { // which only the gateway knows
+		conn, err := net.Dial("tcp", strings.TrimPrefix(h.base, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+			t.Fatal(err)
+		}
+		body := `{"type":"doc","relation":"viewer","user":"user:ann"}`
+		fmt.Fprintf(conn, "POST /stores/%s/streamed-list-objects HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n%s", store, header, len(body), body)
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	defer conn.Close()
-	if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
-		t.Fatal(err)
-	}
-	body := `{"type":"doc","relation":"viewer","user":"user:ann"}`
-	fmt.Fprintf(conn, "POST /stores/%s/streamed-list-objects HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", store, len(body), body)
-	if _, err := conn.Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
-	for _, function := range []string{"(*Server).StreamedListObjects", "(*serverStream).SendMsg", "runtime.ForwardResponseStream"} {
+	for _, function := range []string{"(*Server).StreamedListObjects", "(*Server).writeStream", "(*serverStream).SendMsg", "runtime.ForwardResponseStream"} {
 		for wait := 0; running(function) > 0; wait++ {
 			if wait == 300 {
 				t.Fatalf("%s still runs", function)
