@@ -13,6 +13,7 @@
 package metrics
 
 import (
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -78,6 +79,9 @@ func (q *Requests) Answered(method, consistency, code string, took time.Duration
 	q.observer(seriesKey{method, consistency, code}).Observe(took.Seconds())
 }
 
+// liveHeap is what was alive at the last collection: without what has been allocated since, it shows growth.
+var liveHeap = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)}
+
 // Process registers what the Go runtime and the operating system say of the process, and
 // ostiary_build_info, with the version and the revision of the source that runs.
 func Process(r prometheus.Registerer, version, revision string) error {
@@ -87,7 +91,7 @@ func Process(r prometheus.Registerer, version, revision string) error {
 	})
 	build.Set(1)
 	for _, c := range []prometheus.Collector{
-		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		build, collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(liveHeap)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := r.Register(c); err != nil {
 			return err

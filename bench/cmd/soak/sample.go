@@ -21,7 +21,7 @@ type sample struct {
 	Node       string  `json:"node"`
 	Phase      string  `json:"phase"`
 	Resident   int64   `json:"resident_bytes"`
-	Heap       int64   `json:"live_heap_bytes"` // right after a collection
+	Heap       int64   `json:"live_heap_bytes"` // at the last collection
 	Cache      int64   `json:"edge_cache_bytes"`
 	Goroutines int     `json:"goroutines"`
 	Sockets    int     `json:"sockets"` // of the descriptors
@@ -35,8 +35,9 @@ func (s sample) held() int64 { return s.Heap - s.Cache }
 // scrapeTimeout bounds a look at a node. A busy machine may take its time.
 const scrapeTimeout = time.Minute
 
-// look takes a sample of a node.
-func (n *node) look(ctx context.Context) (s sample, err error) {
+// look takes a sample of a node, after a collection where one is asked for: that is work, and must not disturb what is
+// measured.
+func (n *node) look(ctx context.Context, collect bool) (s sample, err error) {
 	ctx, cancel := context.WithTimeout(ctx, scrapeTimeout)
 	defer cancel()
 	s.Node = n.name
@@ -47,22 +48,23 @@ func (n *node) look(ctx context.Context) (s sample, err error) {
 	if s.Sockets, s.Files, err = descriptors(pid); err != nil {
 		return s, err
 	}
-	// A profile of the heap that asks for a collection: what is left is alive.
-	if _, err := n.fetch(ctx, "/debug/pprof/heap?gc=1"); err != nil {
-		return s, err
+	if collect { // which this page does
+		if _, err := n.fetch(ctx, "/debug/pprof/heap?gc=1"); err != nil {
+			return s, err
+		}
 	}
 	text, err := n.fetch(ctx, "/metrics")
 	if err != nil {
 		return s, err
 	}
-	values := map[string]float64{"go_memstats_heap_alloc_bytes": -1, "go_goroutines": -1, "ostiary_storage_edge_cache_bytes": -1}
+	values := map[string]float64{"go_gc_heap_live_bytes": -1, "go_goroutines": -1, "ostiary_storage_edge_cache_bytes": -1}
 	readMetrics(text, values)
 	for name, value := range values {
 		if value < 0 {
 			return s, fmt.Errorf("%s has no metric %s", n.name, name)
 		}
 	}
-	s.Heap, s.Goroutines = int64(values["go_memstats_heap_alloc_bytes"]), int(values["go_goroutines"])
+	s.Heap, s.Goroutines = int64(values["go_gc_heap_live_bytes"]), int(values["go_goroutines"])
 	s.Cache = int64(values["ostiary_storage_edge_cache_bytes"])
 	s.Disk = folderBytes(n.data)
 	return s, nil

@@ -184,7 +184,7 @@ func (t *trial) during(ctx context.Context, phase string, length time.Duration, 
 // sample looks at every node.
 func (t *trial) sample(ctx context.Context, phase string) error {
 	for _, n := range t.cluster.nodes {
-		s, err := n.look(ctx)
+		s, err := n.look(ctx, phase == phaseIdle || phase == phaseRest)
 		if err != nil {
 			return err
 		}
