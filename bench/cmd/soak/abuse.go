@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // abuse is something that attackers do until its context ends. The note says what came of it; an error is a fault of
 // the trial, and none of the server.
 type abuse struct {
 	name string
-	run  func(ctx context.Context, t *trial) (note string, err error)
+	run  func(ctx context.Context, a *attacker) (note string, err error)
 }
 
 var abuses = []abuse{
@@ -20,11 +19,6 @@ var abuses = []abuse{
 	{"slow readers", slowReaders},
 	{"slow senders", slowSenders},
 	{"malformed", malformed},
-}
-
-// arrival is when the i-th of so many attackers comes: one after the other, over half of the time.
-func (t *trial) arrival(i, of int) time.Duration {
-	return time.Duration(float64(t.plan.abuse) / 2 * float64(i) / float64(of))
 }
 
 // chooseAbuses returns those that are named, with commas between, or all.

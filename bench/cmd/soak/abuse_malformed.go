@@ -181,21 +181,21 @@ var malformations = []malformation{
 }
 
 // malformed sends each of the malformed requests, over and over.
-func malformed(ctx context.Context, t *trial) (string, error) {
+func malformed(ctx context.Context, a *attacker) (string, error) {
 	var turn, sent, answered, unclosed atomic.Int64
 	var clients sync.WaitGroup
 	for i := range malformedClients {
-		m := &malformer{random: rand.New(rand.NewPCG(uint64(i), 0)), store: t.scene.wide, key: t.cluster.guest}
+		m := &malformer{random: rand.New(rand.NewPCG(uint64(i), 0)), store: a.Wide, key: a.Guest}
 		clients.Go(func() {
 			for ctx.Err() == nil {
 				at := int(turn.Add(1) - 1)
 				bad := malformations[at%len(malformations)]
-				n := t.cluster.nodes[at/len(malformations)%len(t.cluster.nodes)]
-				address, protocol := n.http, "http/1.1"
+				n := a.Nodes[at/len(malformations)%len(a.Nodes)]
+				address, protocol := n.HTTP, "http/1.1"
 				if bad.grpc {
-					address, protocol = n.grpc, "h2"
+					address, protocol = n.GRPC, "h2"
 				}
-				got, closed, err := t.exchange(ctx, i, address, protocol, bad.make(m))
+				got, closed, err := a.exchange(ctx, i, address, protocol, bad.make(m))
 				if err == nil {
 					sent.Add(1)
 					if got > 0 {
@@ -214,8 +214,8 @@ func malformed(ctx context.Context, t *trial) (string, error) {
 }
 
 // exchange sends data on a connection of its own, and says how much came back and whether the server closed.
-func (t *trial) exchange(ctx context.Context, i int, address, protocol string, data []byte) (got int64, closed bool, err error) {
-	conn, err := t.speakAs(ctx, i, address, protocol)
+func (a *attacker) exchange(ctx context.Context, i int, address, protocol string, data []byte) (got int64, closed bool, err error) {
+	conn, err := a.speakAs(ctx, i, address, protocol)
 	if err != nil {
 		return 0, false, err
 	}

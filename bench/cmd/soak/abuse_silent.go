@@ -21,7 +21,7 @@ func dialAs(ctx context.Context, i int, address string) (net.Conn, error) {
 }
 
 // speakAs is dialAs and a handshake of TLS, for a protocol: http/1.1 or h2. What is read is kept by a small buffer.
-func (t *trial) speakAs(ctx context.Context, i int, address, protocol string) (net.Conn, error) {
+func (a *attacker) speakAs(ctx context.Context, i int, address, protocol string) (net.Conn, error) {
 	conn, err := dialAs(ctx, i, address)
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func (t *trial) speakAs(ctx context.Context, i int, address, protocol string) (n
 		conn.Close()
 		return nil, err
 	}
-	config := t.cluster.trust.Clone()
+	config := a.trust.Clone()
 	config.ServerName, config.NextProtos = "127.0.0.1", []string{protocol}
 	secure := tls.Client(conn, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
@@ -54,17 +54,17 @@ var beginnings = []string{
 
 // silent opens connections, half of them over gRPC, that say nothing or half of something, and opens those again
 // that the server has closed.
-func silent(ctx context.Context, t *trial) (string, error) {
+func silent(ctx context.Context, a *attacker) (string, error) {
 	var open, most, opened, closed, refused atomic.Int64
 	var holding sync.WaitGroup
-	for i := range t.silent {
-		n := t.cluster.nodes[i%len(t.cluster.nodes)]
-		address := n.grpc
-		if i/len(t.cluster.nodes)%2 == 1 {
-			address = n.http
+	for i := range a.Silent {
+		n := a.Nodes[i%len(a.Nodes)]
+		address := n.GRPC
+		if i/len(a.Nodes)%2 == 1 {
+			address = n.HTTP
 		}
 		holding.Go(func() {
-			sleep(ctx, t.arrival(i, t.silent))
+			sleep(ctx, a.arrival(i, a.Silent))
 			for ctx.Err() == nil {
 				conn, err := dialAs(ctx, i, address)
 				if err != nil {

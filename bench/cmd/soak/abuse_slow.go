@@ -26,7 +26,7 @@ const (
 
 // slowReaders ask for a list that is longer than what the kernel takes for them, half of them over gRPC, and read it
 // so slowly that it never ends. They are a caller that may read, and ask again when the server gives up on them.
-func slowReaders(ctx context.Context, t *trial) (string, error) {
+func slowReaders(ctx context.Context, a *attacker) (string, error) {
 	var open, most, asked, ended, refused atomic.Int64
 	// stay calls read, which reports whether there was something to read, until there is no more.
 	stay := func(read func() bool) {
@@ -43,16 +43,16 @@ func slowReaders(ctx context.Context, t *trial) (string, error) {
 		}
 	}
 	var readers sync.WaitGroup
-	for first := 0; first < t.slow; first += slowStreams {
-		n := t.cluster.nodes[first/slowStreams%len(t.cluster.nodes)]
-		count := min(slowStreams, t.slow-first)
+	for first := 0; first < a.Slow; first += slowStreams {
+		n := a.Nodes[first/slowStreams%len(a.Nodes)]
+		count := min(slowStreams, a.Slow-first)
 		if first/slowStreams%2 == 0 {
 			for i := range count {
 				readers.Go(func() {
-					sleep(ctx, t.arrival(first+i, t.slow))
+					sleep(ctx, a.arrival(first+i, a.Slow))
 					for ctx.Err() == nil {
 						asked.Add(1)
-						if err := t.slowOverHTTP(ctx, first+i, n, stay); err != nil {
+						if err := a.slowOverHTTP(ctx, first+i, n, stay); err != nil {
 							refused.Add(1)
 						}
 						sleep(ctx, redial)
@@ -61,7 +61,7 @@ func slowReaders(ctx context.Context, t *trial) (string, error) {
 			}
 			continue
 		}
-		conn, err := grpc.NewClient("passthrough:///"+n.grpc, grpc.WithTransportCredentials(credentials.NewTLS(t.cluster.trust)),
+		conn, err := grpc.NewClient("passthrough:///"+n.GRPC, grpc.WithTransportCredentials(credentials.NewTLS(a.trust)),
 			grpc.WithInitialWindowSize(64<<10-1), grpc.WithInitialConnWindowSize(64<<10-1),
 			grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return dialAs(ctx, first, address) }))
 		if err != nil {
@@ -70,10 +70,10 @@ func slowReaders(ctx context.Context, t *trial) (string, error) {
 		defer conn.Close()
 		for i := range count {
 			readers.Go(func() {
-				sleep(ctx, t.arrival(first+i, t.slow))
+				sleep(ctx, a.arrival(first+i, a.Slow))
 				for ctx.Err() == nil {
 					asked.Add(1)
-					if err := t.slowOverGRPC(ctx, conn, stay); err != nil {
+					if err := a.slowOverGRPC(ctx, conn, stay); err != nil {
 						refused.Add(1)
 					}
 					sleep(ctx, redial)
@@ -85,8 +85,8 @@ func slowReaders(ctx context.Context, t *trial) (string, error) {
 	return fmt.Sprintf("%d lists asked for, at most %d read at once; the server ended %d, refused %d", asked.Load(), most.Load(), ended.Load(), refused.Load()), nil
 }
 
-func (t *trial) slowOverHTTP(ctx context.Context, i int, n *node, stay func(func() bool)) error {
-	conn, err := t.speakAs(ctx, i, n.http, "http/1.1")
+func (a *attacker) slowOverHTTP(ctx context.Context, i int, n target, stay func(func() bool)) error {
+	conn, err := a.speakAs(ctx, i, n.HTTP, "http/1.1")
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (t *trial) slowOverHTTP(ctx context.Context, i int, n *node, stay func(func
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	body := `{"type":"doc","relation":"viewer","user":"user:wide"}`
 	if _, err := fmt.Fprintf(conn, "POST /stores/%s/streamed-list-objects HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		t.scene.wide, n.http, t.cluster.guest, len(body), body); err != nil {
+		a.Wide, n.HTTP, a.Guest, len(body), body); err != nil {
 		return err
 	}
 	buffer := make([]byte, slowRead)
@@ -108,11 +108,11 @@ func (t *trial) slowOverHTTP(ctx context.Context, i int, n *node, stay func(func
 	return nil
 }
 
-func (t *trial) slowOverGRPC(ctx context.Context, conn *grpc.ClientConn, stay func(func() bool)) error {
-	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+t.cluster.guest))
+func (a *attacker) slowOverGRPC(ctx context.Context, conn *grpc.ClientConn, stay func(func() bool)) error {
+	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+a.Guest))
 	defer cancel()
 	stream, err := openfgav1.NewOpenFGAServiceClient(conn).StreamedListObjects(ctx,
-		&openfgav1.StreamedListObjectsRequest{StoreId: t.scene.wide, Type: "doc", Relation: "viewer", User: "user:wide"})
+		&openfgav1.StreamedListObjectsRequest{StoreId: a.Wide, Type: "doc", Relation: "viewer", User: "user:wide"})
 	if err != nil {
 		return err
 	}
@@ -127,16 +127,16 @@ func (t *trial) slowOverGRPC(ctx context.Context, conn *grpc.ClientConn, stay fu
 }
 
 // slowSenders send what they have a byte at a time: heads, bodies, and messages of gRPC.
-func slowSenders(ctx context.Context, t *trial) (string, error) {
+func slowSenders(ctx context.Context, a *attacker) (string, error) {
 	var opened, closed atomic.Int64
 	var senders sync.WaitGroup
-	for i := range t.slow {
-		n := t.cluster.nodes[i%len(t.cluster.nodes)]
+	for i := range a.Slow {
+		n := a.Nodes[i%len(a.Nodes)]
 		senders.Go(func() {
-			sleep(ctx, t.arrival(i, t.slow))
+			sleep(ctx, a.arrival(i, a.Slow))
 			for ctx.Err() == nil {
-				begun, rest, address, protocol := slowly(i, t, n)
-				conn, err := t.speakAs(ctx, i, address, protocol)
+				begun, rest, address, protocol := slowly(i, a, n)
+				conn, err := a.speakAs(ctx, i, address, protocol)
 				if err != nil {
 					sleep(ctx, redial)
 					continue
@@ -163,20 +163,20 @@ func slowSenders(ctx context.Context, t *trial) (string, error) {
 }
 
 // slowly returns what the i-th slow sender sends at once, and what it sends a byte at a time, over and over.
-func slowly(i int, t *trial, n *node) (begun, rest []byte, address, protocol string) {
-	head := "POST /stores/" + t.scene.wide + "/check HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + t.cluster.guest + "\r\n"
+func slowly(i int, a *attacker, n target) (begun, rest []byte, address, protocol string) {
+	head := "POST /stores/" + a.Wide + "/check HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + a.Guest + "\r\n"
 	switch i % 4 {
 	case 0:
-		return []byte(head), []byte("X-A: b\r\n"), n.http, "http/1.1"
+		return []byte(head), []byte("X-A: b\r\n"), n.HTTP, "http/1.1"
 	case 1:
-		return []byte(head + "Content-Length: 100000\r\n\r\n{"), []byte(" "), n.http, "http/1.1"
+		return []byte(head + "Content-Length: 100000\r\n\r\n{"), []byte(" "), n.HTTP, "http/1.1"
 	case 2:
-		return []byte(head + "Transfer-Encoding: chunked\r\n\r\n"), []byte("1\r\n \r\n"), n.http, "http/1.1"
+		return []byte(head + "Transfer-Encoding: chunked\r\n\r\n"), []byte("1\r\n \r\n"), n.HTTP, "http/1.1"
 	}
 	f := newFrames()
 	f.preface()
-	f.request(1, t.cluster.guest, "/openfga.v1.OpenFGAService/Check")
+	f.request(1, a.Guest, "/openfga.v1.OpenFGAService/Check")
 	// A frame of data, a byte at a time: more of the message's five bytes of head, then of its body.
 	f.data(1, false, 0, 0, 1, 0)
-	return f.bytes(), []byte{0, 0, 1, 0, 0, 0, 0, 0, 1, 0}, n.grpc, "h2"
+	return f.bytes(), []byte{0, 0, 1, 0, 0, 0, 0, 0, 1, 0}, n.GRPC, "h2"
 }

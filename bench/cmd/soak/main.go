@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -35,6 +36,13 @@ type settings struct {
 }
 
 func main() {
+	if slices.Equal(os.Args[1:], []string{attackWord}) {
+		if err := beAttackers(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var s settings
 	flag.StringVar(&s.binary, "ostiary", "bin/ostiary", "binary of Ostiary")
 	flag.DurationVar(&s.length, "for", time.Hour, "how long the load lasts, abuse included")

@@ -84,16 +84,16 @@ func (t *trial) play(ctx context.Context) error {
 }
 
 func (t *trial) load(ctx context.Context) error {
-	if err := t.during(ctx, phaseWarmup, t.plan.warmup, nil); err != nil {
+	if err := t.during(ctx, phaseWarmup, t.plan.warmup, false); err != nil {
 		return err
 	}
 	changes, noted := t.mix.changes.Load(), t.mix.noted.Load()
-	if err := t.during(ctx, phaseSteady, t.plan.steady, nil); err != nil {
+	if err := t.during(ctx, phaseSteady, t.plan.steady, false); err != nil {
 		return err
 	}
 	t.report.SteadyChanges, t.report.SteadyNoted = t.mix.changes.Load()-changes, t.mix.noted.Load()-noted
 	for _, a := range t.abuses {
-		if err := t.during(ctx, a.name, t.plan.abuse, a.run); err != nil {
+		if err := t.during(ctx, a.name, t.plan.abuse, true); err != nil {
 			return err
 		}
 	}
@@ -127,8 +127,8 @@ func (t *trial) options(n *node, op bench.Operation) bench.Options {
 // listRate is how many lists of each sort fall due a second.
 const listRate = 4
 
-// during runs the load for a while, beside what attackers do, and takes samples.
-func (t *trial) during(ctx context.Context, phase string, length time.Duration, abuse func(context.Context, *trial) (string, error)) error {
+// during runs the load for a while, and takes samples. Beside it attackers come, where the phase is named after them.
+func (t *trial) during(ctx context.Context, phase string, length time.Duration, abused bool) error {
 	say("%s, %s", phase, length.Round(time.Second))
 	p := &phaseReport{Name: phase, Seconds: length.Seconds()}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -159,10 +159,10 @@ func (t *trial) during(ctx context.Context, phase string, length time.Duration, 
 	ask(t.cluster.nodes[0], bench.OpListUsers, listRate)
 	over, end := context.WithTimeout(ctx, length)
 	defer end()
-	if abuse != nil {
+	if abused {
 		running.Go(func() {
 			sleep(over, warmed) // the well-behaved are connected by then
-			note, err := abuse(over, t)
+			note, err := t.attack(ctx, phase, length-warmed)
 			p.Note = note
 			if err != nil {
 				cancel(fmt.Errorf("%s: %w", phase, err))
