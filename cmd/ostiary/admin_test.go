@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,14 +17,7 @@ import (
 // TestAdmin asks a node over both surfaces and finds the requests among its metrics, which the listeners
 // of the API do not serve.
 func TestAdmin(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	grpcAddr, url := startNodeHTTP(t, api.Anonymous(), func(o *nodeOptions) {
-		o.admin = listener
-		o.memory.edgeCache = 8 << 20
-	})
+	grpcAddr, url, admin := startNodeAdmin(t, api.Anonymous(), func(o *nodeOptions) { o.memory.edgeCache = 8 << 20 })
 	conn, err := grpc.NewClient(grpcAddr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
@@ -41,24 +33,10 @@ func TestAdmin(t *testing.T) {
 	}); err == nil {
 		t.Fatal("a check of a store that is not there was answered")
 	}
-	get := func(url string) (int, string) {
-		t.Helper()
-		resp, err := http.Get(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.StatusCode, string(text)
-	}
-	if status, _ := get(url + "/stores"); status != http.StatusOK {
+	if status, _ := get(t, url+"/stores"); status != http.StatusOK {
 		t.Fatalf("got status %d", status)
 	}
-	admin := "http://" + listener.Addr().String()
-	status, text := get(admin + "/metrics")
+	status, text := get(t, admin+"/metrics")
 	if status != http.StatusOK {
 		t.Fatalf("got status %d: %s", status, text)
 	}
@@ -76,11 +54,11 @@ func TestAdmin(t *testing.T) {
 	if strings.Contains(text, "01JZ") {
 		t.Error("a store stands in the metrics")
 	}
-	if status, _ := get(admin + "/debug/pprof/goroutine?debug=1"); status != http.StatusOK {
+	if status, _ := get(t, admin+"/debug/pprof/goroutine?debug=1"); status != http.StatusOK {
 		t.Errorf("profiles: got status %d", status)
 	}
 	for _, path := range []string{"/metrics", "/debug/pprof/"} {
-		if status, _ := get(url + path); status != http.StatusNotFound {
+		if status, _ := get(t, url+path); status != http.StatusNotFound {
 			t.Errorf("the API serves %s: status %d", path, status)
 		}
 	}

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"regexp"
 	"slices"
@@ -15,22 +12,10 @@ import (
 
 // TestWatchedMetrics: every metric that an alert, the dashboard or the documentation names is one that a node has.
 func TestWatchedMetrics(t *testing.T) {
-	admin, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	startNodeHTTP(t, api.Anonymous(), func(o *nodeOptions) { o.admin = admin })
-	resp, err := http.Get("http://" + admin.Addr().String() + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, _, admin := startNodeAdmin(t, api.Anonymous())
+	_, text := get(t, admin+"/metrics")
 	var families []string
-	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\S+) (\S+)$`).FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\S+) (\S+)$`).FindAllStringSubmatch(text, -1) {
 		families = append(families, m[1])
 		if m[2] == "histogram" {
 			families = append(families, m[1]+"_bucket", m[1]+"_count", m[1]+"_sum")

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -231,22 +230,10 @@ func TestBackupOfBadFiles(t *testing.T) {
 // TestReadyz: a node on a full disk is ready, and says that it takes no writes.
 func TestReadyz(t *testing.T) {
 	_, url := startNodeHTTP(t, api.Anonymous())
-	get := func(path string) (int, string) {
-		answer, err := http.Get(url + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		body, err := io.ReadAll(answer.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answer.StatusCode, strings.TrimSpace(string(body))
-	}
-	if code, body := get("/readyz"); code != http.StatusOK || body != `{"status":"SERVING","writes":"ACCEPTED"}` {
+	if code, body := get(t, url+"/readyz"); code != http.StatusOK || strings.TrimSpace(body) != `{"status":"SERVING","writes":"ACCEPTED"}` {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
-	if code, body := get("/healthz"); code != http.StatusOK || body != `{"status":"SERVING"}` {
+	if code, body := get(t, url+"/healthz"); code != http.StatusOK || strings.TrimSpace(body) != `{"status":"SERVING"}` {
 		t.Errorf("/healthz: %d %s", code, body)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"path/filepath"
 	"regexp"
@@ -53,22 +52,7 @@ func TestConnectionCommands(t *testing.T) {
 
 	scim := func(token, method, path, body string, want int) string {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, base+url[1]+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+token)
-		req.Header.Set("Content-Type", "application/scim+json")
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode != want {
-			t.Fatalf("%s %s: %d, not %d: %s, %v", method, path, resp.StatusCode, want, text, err)
-		}
-		return string(text)
+		return scimTo(t, base, url[2], token, method, path, body, want)
 	}
 	role := strings.TrimSpace(run(exitDone, "org", "role", "add", "acme", "bookkeeper"))
 	created := scim(token, "POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"ann@acme.test","active":true,

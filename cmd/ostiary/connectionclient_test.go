@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -77,26 +76,15 @@ func TestConnectionClientCommands(t *testing.T) {
 // fetch sends a request, with a form where it is not empty, and decodes the answer.
 func fetch(t *testing.T, method, url, bearer, form string, into any) int {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(form))
-	if err != nil {
-		t.Fatal(err)
-	}
+	var headers []string
 	if form != "" {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		headers = append(headers, "Content-Type", "application/x-www-form-urlencoded")
 	}
 	if bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+bearer)
+		headers = append(headers, "Authorization", "Bearer "+bearer)
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, into); err != nil {
+	resp, text := sendHTTP(t, http.DefaultClient, method, url, form, headers...)
+	if err := json.Unmarshal([]byte(text), into); err != nil {
 		t.Fatalf("%s %s: %d %s: %v", method, url, resp.StatusCode, text, err)
 	}
 	return resp.StatusCode

@@ -2,10 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"io"
-	"net"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/ostiary/ostiary/api"
@@ -15,48 +12,21 @@ import (
 // TestDebugPages: operators see how a node stands and what its caches hold; the API serves neither, and nobody else's
 // method does.
 func TestDebugPages(t *testing.T) {
-	admin, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, url := startNodeHTTP(t, api.Anonymous(), func(o *nodeOptions) {
-		o.admin = admin
-		o.memory.edgeCache = 8 << 20
-	})
+	_, url, admin := startNodeAdmin(t, api.Anonymous(), func(o *nodeOptions) { o.memory.edgeCache = 8 << 20 })
 	defer http.DefaultClient.CloseIdleConnections()
-	resp, err := http.Post(url+"/stores", "application/json", strings.NewReader(`{"name": "acme"}`))
-	if err != nil {
-		t.Fatal(err)
+	if status, text := post(t, url+"/stores", `{"name": "acme"}`); status != http.StatusCreated {
+		t.Fatalf("status %d: %s", status, text)
 	}
-	resp.Body.Close()
-	get := func(method, url string) (int, string) {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.StatusCode, string(text)
-	}
-	base := "http://" + admin.Addr().String()
 	for _, path := range []string{"/debug/raft", "/debug/cache"} {
-		if status, _ := get(http.MethodGet, url+path); status != http.StatusNotFound {
+		if status, _ := get(t, url+path); status != http.StatusNotFound {
 			t.Errorf("the API serves %s: status %d", path, status)
 		}
-		if status, _ := get(http.MethodPost, base+path); status != http.StatusMethodNotAllowed {
+		if status, _ := post(t, admin+path, ""); status != http.StatusMethodNotAllowed {
 			t.Errorf("POST %s: status %d", path, status)
 		}
 	}
 	var raft raftstore.Picture
-	status, text := get(http.MethodGet, base+"/debug/raft")
+	status, text := get(t, admin+"/debug/raft")
 	if err := json.Unmarshal([]byte(text), &raft); err != nil || status != http.StatusOK {
 		t.Fatalf("status %d, %v: %s", status, err, text)
 	}
@@ -64,7 +34,7 @@ func TestDebugPages(t *testing.T) {
 		t.Errorf("got %s", text)
 	}
 	var caches struct{ Caches []cacheStats }
-	status, text = get(http.MethodGet, base+"/debug/cache")
+	status, text = get(t, admin+"/debug/cache")
 	if err := json.Unmarshal([]byte(text), &caches); err != nil || status != http.StatusOK {
 		t.Fatalf("status %d, %v: %s", status, err, text)
 	}

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -62,21 +60,9 @@ func teamsStore(t *testing.T, server string) string {
 // askJSON sends a request, and returns the answer with its status.
 func askJSON(t *testing.T, verb, url, body string) (int, any) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), verb, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	response, text := sendHTTP(t, http.DefaultClient, verb, url, body)
 	var answer any
-	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&answer); err != nil {
+	if err := json.NewDecoder(strings.NewReader(text)).Decode(&answer); err != nil {
 		t.Fatalf("%s %s: %d %q: %v", verb, url, response.StatusCode, text, err)
 	}
 	return response.StatusCode, answer

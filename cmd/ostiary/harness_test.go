@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -56,6 +58,72 @@ func startNodeHTTP(t *testing.T, authenticator api.Authenticator, change ...func
 		t.Fatalf("start the node: %v", err)
 	}
 	return listeners[0].Addr().String(), "http://" + listeners[1].Addr().String()
+}
+
+// startNodeAdmin is startNodeHTTP with a listener for operators, whose URL it returns too.
+func startNodeAdmin(t *testing.T, authenticator api.Authenticator, change ...func(*nodeOptions)) (grpcAddr, url, admin string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	grpcAddr, url = startNodeHTTP(t, authenticator, append(change, func(o *nodeOptions) { o.admin = listener })...)
+	return grpcAddr, url, "http://" + listener.Addr().String()
+}
+
+// sendHTTP sends a request over HTTP with headers, which come as names and values by turns, and returns the answer and its body.
+func sendHTTP(t *testing.T, client *http.Client, method, url, body string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(text)
+}
+
+// get asks for a page, and returns the status and the page.
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	resp, text := sendHTTP(t, http.DefaultClient, http.MethodGet, url, "")
+	return resp.StatusCode, text
+}
+
+// post sends JSON, and returns the status and the answer.
+func post(t *testing.T, url, body string) (int, string) {
+	t.Helper()
+	resp, text := sendHTTP(t, http.DefaultClient, http.MethodPost, url, body, "Content-Type", "application/json")
+	return resp.StatusCode, text
+}
+
+// eventually waits until a condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// eventuallyMetric waits until the metrics of a node have a line.
+func eventuallyMetric(t *testing.T, admin, line string) {
+	t.Helper()
+	eventually(t, line, func() bool {
+		_, text := get(t, admin+"/metrics")
+		return strings.Contains(text, line+"\n")
+	})
 }
 
 // cli runs command lines against one server, with a configuration file of its own.

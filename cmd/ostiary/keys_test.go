@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -56,16 +55,11 @@ func TestKeysCommands(t *testing.T) {
 	if err := json.Unmarshal([]byte(run(exitDone, "store", "list", "--output", "json")), &stores); err != nil || len(stores.Stores) != 1 {
 		t.Fatalf("got %+v, %v", stores, err)
 	}
-	resp, err := http.Get(url + "/stores/" + stores.Stores[0].ID + "/jwks.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("got %d %s, %v", resp.StatusCode, body, err)
+	status, body := get(t, url+"/stores/"+stores.Stores[0].ID+"/jwks.json")
+	if status != http.StatusOK {
+		t.Fatalf("got %d %s", status, body)
 	}
 	for _, k := range listed.Keys {
-		wants(string(body), `"kid":"`+k.ID+`"`)
+		wants(body, `"kid":"`+k.ID+`"`)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -84,22 +83,11 @@ func TestAssignFromModel(t *testing.T) {
 	path, token := regexp.MustCompile(`/scim/v2/c[0-9a-z]{26}`).FindString(printed), regexp.MustCompile(`ostiary_[\w-]{43}`).FindString(printed)
 	scim := func(method, resource, body string, want int) (answer, consistency string) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, base+path+resource, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
+		resp, text := sendHTTP(t, http.DefaultClient, method, base+path+resource, body, "Authorization", "Bearer "+token, "Content-Type", "application/scim+json")
+		if resp.StatusCode != want {
+			t.Fatalf("%s %s: %d, not %d: %s", method, resource, resp.StatusCode, want, text)
 		}
-		req.Header.Set("Authorization", "Bearer "+token)
-		req.Header.Set("Content-Type", "application/scim+json")
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode != want {
-			t.Fatalf("%s %s: %d, not %d: %s, %v", method, resource, resp.StatusCode, want, text, err)
-		}
-		return string(text), resp.Header.Get("Ostiary-Token")
+		return text, resp.Header.Get("Ostiary-Token")
 	}
 	run(exitDone, "org", "role", "add", "acme", "bookkeeper")
 	shownRoles := run(exitDone, "org", "role", "list", "acme")

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -65,27 +63,15 @@ func TestGateCommands(t *testing.T) {
 	dir := t.TempDir()
 	var log strings.Builder
 	node := func(t *testing.T) (server string, metrics func() string) {
-		admin, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
 		log.Reset()
-		server, _ = startNodeHTTP(t, api.Anonymous(), func(o *nodeOptions) {
-			o.dataDir, o.admin, o.logger = dir, admin, slog.New(slog.NewTextHandler(&log, nil))
+		server, _, admin := startNodeAdmin(t, api.Anonymous(), func(o *nodeOptions) {
+			o.dataDir, o.logger = dir, slog.New(slog.NewTextHandler(&log, nil))
 		})
 		return server, func() string {
 			t.Helper()
-			answer, err := http.Get("http://" + admin.Addr().String() + "/metrics")
-			if err != nil {
-				t.Fatal(err)
-			}
 			defer http.DefaultClient.CloseIdleConnections()
-			defer answer.Body.Close()
-			text, err := io.ReadAll(answer.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return string(text)
+			_, text := get(t, admin+"/metrics")
+			return text
 		}
 	}
 	t.Run("off", func(t *testing.T) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -101,25 +100,10 @@ func TestMappingCommands(t *testing.T) {
 	run(exitDone, "org", "create", "Acme", "--id", "acme")
 
 	printed := run(exitDone, "connection", "create", "acme", "--kind", "okta")
-	path, token := regexp.MustCompile(`/scim/v2/c[0-9a-z]{26}`).FindString(printed), regexp.MustCompile(`ostiary_[\w-]{43}`).FindString(printed)
+	connection, token := connectionIDs.FindString(printed), scimTokens.FindString(printed)
 	scim := func(method, resource, body string, want int) string {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, base+path+resource, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+token)
-		req.Header.Set("Content-Type", "application/scim+json")
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode != want {
-			t.Fatalf("%s %s: %d, not %d: %s, %v", method, resource, resp.StatusCode, want, text, err)
-		}
-		return string(text)
+		return scimTo(t, base, connection, token, method, resource, body, want)
 	}
 	const userSchema = `"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"]`
 	ann := regexp.MustCompile(`u[0-9a-z]{26}`).FindString(scim("POST", "/Users", `{`+userSchema+`,"userName":"ann","active":true}`, http.StatusCreated))

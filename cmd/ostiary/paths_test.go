@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -70,12 +68,8 @@ func TestPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	var takes []func(path string) bool
-	operators, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, base := startNodeHTTP(t, keys, func(o *nodeOptions) {
-		o.accessControl, o.admin = true, operators
+	_, base, operators := startNodeAdmin(t, keys, func(o *nodeOptions) {
+		o.accessControl = true
 		o.authzenBaseURL = "https://authz.example.com"
 		o.mounted = func(all []func(path string) bool) { takes = all }
 	})
@@ -92,7 +86,7 @@ func TestPaths(t *testing.T) {
 				"which says what a request below its prefix gets without authorization", i+1)
 		}
 	}
-	for at, rows := range map[string][]pathRow{base: paths, "http://" + operators.Addr().String(): operatorsPaths} {
+	for at, rows := range map[string][]pathRow{base: paths, operators: operatorsPaths} {
 		for _, p := range rows {
 			p.ask(t, at, admin)
 		}
@@ -104,22 +98,14 @@ func (p pathRow) ask(t *testing.T, at, admin string) {
 	t.Helper()
 	words := append(strings.Fields(p.request), "")
 	for key, want := range map[string]int{"": p.nobody, "a-key-that-nobody-has": p.unknown, admin: p.admins} {
-		request, err := http.NewRequestWithContext(t.Context(), words[0], at+words[1], strings.NewReader("{}"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		var headers []string
 		if words[2] != "" {
-			request.Header.Set("Content-Type", words[2])
+			headers = append(headers, "Content-Type", words[2])
 		}
 		if key != "" {
-			request.Header.Set("Authorization", "Bearer "+key)
+			headers = append(headers, "Authorization", "Bearer "+key)
 		}
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, _ := io.ReadAll(answer.Body)
-		answer.Body.Close()
+		answer, text := sendHTTP(t, http.DefaultClient, words[0], at+words[1], "{}", headers...)
 		if answer.StatusCode != want {
 			t.Errorf("%s with key %q: %d, want %d: %s", p.request, key, answer.StatusCode, want, text)
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"path/filepath"
 	"regexp"
@@ -19,22 +18,12 @@ const (
 // scimTo sends a request to a connection and returns the answer, whose status is wanted.
 func scimTo(t *testing.T, base, connection, token, method, path, body string, want int) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, base+"/scim/v2/"+connection+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
+	resp, text := sendHTTP(t, http.DefaultClient, method, base+"/scim/v2/"+connection+path, body,
+		"Authorization", "Bearer "+token, "Content-Type", "application/scim+json")
+	if resp.StatusCode != want {
+		t.Fatalf("%s %s: %d, not %d: %s", method, path, resp.StatusCode, want, text)
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Content-Type", "application/scim+json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != want {
-		t.Fatalf("%s %s: %d, not %d: %s, %v", method, path, resp.StatusCode, want, text, err)
-	}
-	return string(text)
+	return text
 }
 
 var (

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"path/filepath"
 	"regexp"
@@ -46,27 +45,15 @@ func TestClusterChecksFlipEverywhere(t *testing.T) {
 	send := func(node int, method, resource, body string) (answer, token string) {
 		t.Helper()
 		for {
-			req, err := http.NewRequestWithContext(t.Context(), method, urls[node]+path+resource, strings.NewReader(body))
-			if err != nil {
-				t.Fatal(err)
-			}
-			req.Header.Set("Authorization", "Bearer "+secret)
-			req.Header.Set("Content-Type", "application/scim+json")
-			resp, err := http.DefaultClient.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text, err := io.ReadAll(resp.Body)
-			resp.Body.Close()
+			resp, text := sendHTTP(t, http.DefaultClient, method, urls[node]+path+resource, body,
+				"Authorization", "Bearer "+secret, "Content-Type", "application/scim+json")
 			switch {
-			case err != nil:
-				t.Fatal(err)
 			case resp.StatusCode == http.StatusUnauthorized: // the node has not heard of the token yet
 				continue
 			case resp.StatusCode >= 300:
 				t.Fatalf("%s %s at node %d: %d %s", method, resource, node, resp.StatusCode, text)
 			}
-			return string(text), resp.Header.Get("Ostiary-Token")
+			return text, resp.Header.Get("Ostiary-Token")
 		}
 	}
 	created, _ := send(1, http.MethodPost, "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"ann"}`)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -70,26 +69,15 @@ func TestNoSecrets(t *testing.T) {
 	client := certificates.http()
 	ask := func(method, url, authorization, body string) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
+		var headers []string
 		if authorization != "" {
-			req.Header.Set("Authorization", authorization)
+			headers = append(headers, "Authorization", authorization)
 		}
 		if strings.HasSuffix(url, "/oauth/token") {
-			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			headers = append(headers, "Content-Type", "application/x-www-form-urlencoded")
 		}
-		resp, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		told.Write(text)
+		resp, text := sendHTTP(t, client, method, url, body, headers...)
+		told.WriteString(text)
 		for name, values := range resp.Header {
 			told.WriteString(name + ": " + strings.Join(values, " ") + "\n")
 		}

@@ -2,14 +2,11 @@ package main
 
 import (
 	"crypto/tls"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ostiary/ostiary/api"
 	"github.com/ostiary/ostiary/decisionlog"
@@ -82,36 +79,13 @@ func TestOwnOutput(t *testing.T) {
 
 // TestDecisionsOfNode: what a node answers stands in the file when it has ended, and its metrics count it.
 func TestDecisionsOfNode(t *testing.T) {
-	admin, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(t.TempDir(), "decisions.log")
-	_, url := startNodeHTTP(t, api.Anonymous(), func(o *nodeOptions) {
-		o.admin = admin
-		o.decisionLog = &decisionlog.Options{Path: path}
-	})
-	resp, err := http.Post(url+"/stores/01ARZ3NDEKTSV4RRFFQ69G5FAV/check", "application/json",
-		strings.NewReader(`{"tuple_key": {"user": "user:ann", "relation": "viewer", "object": "doc:1"}}`))
-	if err != nil {
-		t.Fatal(err)
+	_, url, admin := startNodeAdmin(t, api.Anonymous(), func(o *nodeOptions) { o.decisionLog = &decisionlog.Options{Path: path} })
+	if status, text := post(t, url+"/stores/01ARZ3NDEKTSV4RRFFQ69G5FAV/check",
+		`{"tuple_key": {"user": "user:ann", "relation": "viewer", "object": "doc:1"}}`); status != http.StatusNotFound {
+		t.Fatalf("a store that is not there: status %d: %s", status, text)
 	}
-	resp.Body.Close() // there is no such store
-	text := ""
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(text, `ostiary_decision_log_lines_total{outcome="written"} 1`); time.Sleep(10 * time.Millisecond) {
-		resp, err := http.Get("http://" + admin.Addr().String() + "/metrics")
-		if err != nil {
-			t.Fatal(err)
-		}
-		all, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text = string(all); time.Now().After(deadline) {
-			t.Fatalf("the metrics do not count a decision: %s", text)
-		}
-	}
+	eventuallyMetric(t, admin, `ostiary_decision_log_lines_total{outcome="written"} 1`)
 	lines, err := os.ReadFile(path)
 	if err != nil || strings.Count(string(lines), "\n") != 1 ||
 		!strings.Contains(string(lines), `"principal":"anonymous","method":"Check","store":"01ARZ3NDEKTSV4RRFFQ69G5FAV","object":"doc:1","relation":"viewer","subject":"user:ann","result":"error"`) {

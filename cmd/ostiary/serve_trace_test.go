@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -59,19 +57,12 @@ func TestTraceFlags(t *testing.T) {
 // TestTracedNode: a write to a node is one trace, down to where it is applied, and the metrics count its spans.
 func TestTracedNode(t *testing.T) {
 	collector := tracetest.Start(t)
-	admin, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, url := startNodeHTTP(t, api.Anonymous(), func(o *nodeOptions) {
-		o.admin = admin
+	_, url, admin := startNodeAdmin(t, api.Anonymous(), func(o *nodeOptions) {
 		o.trace = &tracing.Options{Endpoint: collector.Address, Sample: 1, ExportTimeout: time.Minute}
 	})
-	resp, err := http.Post(url+"/stores", "application/json", strings.NewReader(`{"name": "acme"}`))
-	if err != nil {
-		t.Fatal(err)
+	if status, text := post(t, url+"/stores", `{"name": "acme"}`); status != http.StatusCreated {
+		t.Fatalf("status %d: %s", status, text)
 	}
-	resp.Body.Close()
 	spans := map[string]tracetest.Span{}
 	for deadline := time.Now().Add(time.Minute); len(spans) < 3; time.Sleep(10 * time.Millisecond) {
 		for _, s := range collector.Spans() {
@@ -85,19 +76,5 @@ func TestTracedNode(t *testing.T) {
 	if request.Parent != "" || spans["propose"].Parent != request.ID || spans["apply"].Parent != spans["propose"].ID {
 		t.Errorf("got %v", spans)
 	}
-	text := ""
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(text, `ostiary_trace_spans_total{outcome="sent"} 3`); time.Sleep(10 * time.Millisecond) {
-		resp, err := http.Get("http://" + admin.Addr().String() + "/metrics")
-		if err != nil {
-			t.Fatal(err)
-		}
-		all, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text = string(all); time.Now().After(deadline) {
-			t.Fatalf("the metrics do not count three spans: %s", text)
-		}
-	}
+	eventuallyMetric(t, admin, `ostiary_trace_spans_total{outcome="sent"} 3`)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -101,20 +100,6 @@ func askEverything(t *testing.T, url, store string) bool {
 		t.Errorf("a check of an unknown relation: status %d, %s", status, body)
 	}
 	return answer.GetAllowed()
-}
-
-func post(t *testing.T, url, body string) (int, string) {
-	t.Helper()
-	response, err := http.Post(url, "application/json", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(text)
 }
 
 // testShadow imports from a source, and then shadows it, whatever it is.

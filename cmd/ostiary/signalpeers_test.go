@@ -59,25 +59,16 @@ func parse(t *testing.T, text string, into any) {
 
 func (s *peerStreams) ask(method, at, kind, body string, into any) {
 	s.t.Helper()
-	r, err := http.NewRequestWithContext(s.t.Context(), method, at, strings.NewReader(body))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", kind)
+	headers := []string{"Content-Type", kind}
 	if s.token != "" {
-		r.Header.Set("Authorization", "Bearer "+s.token)
+		headers = append(headers, "Authorization", "Bearer "+s.token)
 	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode > 299 {
-		s.t.Fatalf("%s %s: %d %s, %v", method, at, resp.StatusCode, text, err)
+	resp, text := sendHTTP(s.t, http.DefaultClient, method, at, body, headers...)
+	if resp.StatusCode > 299 {
+		s.t.Fatalf("%s %s: %d %s", method, at, resp.StatusCode, text)
 	}
 	if into != nil {
-		parse(s.t, string(text), into)
+		parse(s.t, text, into)
 	}
 }
 

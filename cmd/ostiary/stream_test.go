@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -55,24 +54,15 @@ func TestStreamCommands(t *testing.T) {
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {made.ID}, "client_secret": {made.Secret}}
 	ask := func(method, at, kind, body string, into any) {
 		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), method, at, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Content-Type", kind)
+		headers := []string{"Content-Type", kind}
 		if token.Text != "" {
-			r.Header.Set("Authorization", "Bearer "+token.Text)
+			headers = append(headers, "Authorization", "Bearer "+token.Text)
 		}
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
+		resp, text := sendHTTP(t, http.DefaultClient, method, at, body, headers...)
+		if resp.StatusCode > 299 {
+			t.Fatalf("%s %s: %d %s", method, at, resp.StatusCode, text)
 		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode > 299 {
-			t.Fatalf("%s %s: %d %s, %v", method, at, resp.StatusCode, text, err)
-		}
-		if err := json.Unmarshal(text, into); err != nil {
+		if err := json.Unmarshal([]byte(text), into); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -119,24 +119,12 @@ func TestTLS(t *testing.T) {
 	cert, key := c.issue("server", "127.0.0.1")
 	s := startServe(t, nil, "--dev", "--tls-cert", cert, "--tls-key", key)
 	wantContains(t, "stdout", s.out.String(), "https://"+s.http)
-	get := func(client *http.Client, url string) (string, *http.Response) {
-		t.Helper()
-		resp, err := client.Get(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text), resp
-	}
 	client := c.http()
-	if _, resp := get(client, "https://"+s.http+"/healthz"); resp.StatusCode != http.StatusOK || resp.ProtoMajor != 2 || resp.TLS.Version != tls.VersionTLS13 {
+	if resp, _ := sendHTTP(t, client, http.MethodGet, "https://"+s.http+"/healthz", ""); resp.StatusCode != http.StatusOK || resp.ProtoMajor != 2 || resp.TLS.Version != tls.VersionTLS13 {
 		t.Errorf("HTTP: status %d, %s, TLS %x", resp.StatusCode, resp.Proto, resp.TLS.Version)
 	}
-	if text, resp := get(c.http(func(config *tls.Config) { config.MaxVersion = tls.VersionTLS12; config.NextProtos = nil }), "https://"+s.admin+"/metrics"); resp.TLS.Version != tls.VersionTLS12 {
+	older := c.http(func(config *tls.Config) { config.MaxVersion = tls.VersionTLS12; config.NextProtos = nil })
+	if resp, text := sendHTTP(t, older, http.MethodGet, "https://"+s.admin+"/metrics", ""); resp.TLS.Version != tls.VersionTLS12 {
 		t.Errorf("metrics by TLS %x", resp.TLS.Version)
 	} else {
 		wantContains(t, "metrics", text, `ostiary_tls_certificate_expiry_timestamp_seconds{listener="grpc"} 1.`, `ostiary_tls_certificate_expiry_timestamp_seconds{listener="cluster"} 0`, "ostiary_node_files_at_fault 0")
@@ -175,23 +163,16 @@ func TestTLS(t *testing.T) {
 		eventually(t, address+" shows the certificate that replaced the first", func() bool { return shown(address) == "replaced.example.com" })
 	}
 	c.write("server.pem", []byte("no certificate"))
-	metrics := func() string { text, _ := get(client, "https://"+s.admin+"/metrics"); return text }
+	metrics := func() string {
+		_, text := sendHTTP(t, client, http.MethodGet, "https://"+s.admin+"/metrics", "")
+		return text
+	}
 	eventually(t, "a fault in the metrics", func() bool { return strings.Contains(metrics(), "ostiary_node_files_at_fault 1") })
 	if got := shown(s.grpc); got != "replaced.example.com" {
 		t.Errorf("while the file is at fault the server shows %q", got)
 	}
 	if text := s.log.String(); strings.Count(text, "certificate not replaced") != 1 {
 		t.Errorf("the log does not say once that the certificate is at fault:\n%s", text)
-	}
-}
-
-// eventually waits until a condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
 	}
 }
 
