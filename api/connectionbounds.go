@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 )
 
 // ConnectionCounts are the connections of gRPC and HTTP together.
@@ -17,30 +16,15 @@ type ConnectionCounts struct {
 
 // Connections returns how many there are now, and how many there were of what was refused.
 func (s *Server) Connections() ConnectionCounts {
-	b := s.connections
-	b.mu.Lock()
-	open := b.open
-	b.mu.Unlock()
+	open, refusedAll, refusedEach := s.connections.counts()
 	return ConnectionCounts{
-		Open: uint64(open), RefusedTotal: b.refusedTotal.Load(), RefusedAddress: b.refusedAddress.Load(), RequestsTooOften: s.tooOften.Load(),
+		Open: open, RefusedTotal: refusedAll, RefusedAddress: refusedEach, RequestsTooOften: s.tooOften.Load(),
 	}
 }
 
 // connectionBounds bounds the connections of all listeners together. A connection above is closed at once: one that
 // waited would hold what the bound is there to save.
-type connectionBounds struct {
-	total, perAddress int // negative: no bound
-
-	mu   sync.Mutex
-	open int
-	of   map[netip.Addr]int // as many entries as there are connections at most
-
-	refusedTotal, refusedAddress atomic.Uint64
-}
-
-func newConnectionBounds(total, perAddress int) *connectionBounds {
-	return &connectionBounds{total: total, perAddress: perAddress, of: map[netip.Addr]int{}}
-}
+type connectionBounds struct{ *places[netip.Addr] }
 
 // networkOf is what of an address the bounds count: of IPv6 the network of 64 bits that one subscriber has.
 func networkOf(address net.Addr) netip.Addr {
@@ -57,37 +41,12 @@ func networkOf(address net.Addr) netip.Addr {
 	return ip
 }
 
-func (b *connectionBounds) take(from netip.Addr) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case b.total >= 0 && b.open >= b.total:
-		b.refusedTotal.Add(1)
-		return false
-	case b.perAddress >= 0 && b.of[from] >= b.perAddress:
-		b.refusedAddress.Add(1)
-		return false
-	}
-	b.open++
-	b.of[from]++
-	return true
-}
-
-func (b *connectionBounds) give(from netip.Addr) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.open--
-	if b.of[from]--; b.of[from] == 0 {
-		delete(b.of, from)
-	}
-}
-
 // bounded returns a listener whose connections count.
-func (b *connectionBounds) bounded(l net.Listener) net.Listener { return &boundedListener{l, b} }
+func (b connectionBounds) bounded(l net.Listener) net.Listener { return &boundedListener{l, b} }
 
 type boundedListener struct {
 	net.Listener
-	bounds *connectionBounds
+	bounds connectionBounds
 }
 
 func (l *boundedListener) Accept() (net.Conn, error) {
@@ -97,7 +56,7 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		from := networkOf(conn.RemoteAddr())
-		if l.bounds.take(from) {
+		if l.bounds.take(from) == taken {
 			return &boundedConn{Conn: conn, give: sync.OnceFunc(func() { l.bounds.give(from) })}, nil
 		}
 		conn.Close()

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net"
+	"net/netip"
 	"testing"
 )
 
@@ -12,20 +13,20 @@ func (a address) String() string { return string(a) }
 
 // TestConnectionBounds: what is taken is given back, and nothing is kept of addresses without connections.
 func TestConnectionBounds(t *testing.T) {
-	b := newConnectionBounds(3, 2)
+	b := newPlaces[netip.Addr](3, 2)
 	one, other := networkOf(address("192.0.2.1:1")), networkOf(address("192.0.2.2:1"))
-	for i, step := range []struct{ got, want bool }{
-		{b.take(one), true}, {b.take(one), true}, {b.take(one), false}, {b.take(other), true}, {b.take(other), false},
+	for i, step := range []struct{ got, want taking }{
+		{b.take(one), taken}, {b.take(one), taken}, {b.take(one), takenEach}, {b.take(other), taken}, {b.take(other), takenAll},
 	} {
 		if step.got != step.want {
 			t.Errorf("step %d: %v", i, step.got)
 		}
 	}
-	if b.refusedAddress.Load() != 1 || b.refusedTotal.Load() != 1 {
-		t.Errorf("refused %d of an address and %d of all", b.refusedAddress.Load(), b.refusedTotal.Load())
+	if open, refusedAll, refusedEach := b.counts(); open != 3 || refusedAll != 1 || refusedEach != 1 {
+		t.Errorf("%d are open; refused %d of an address and %d of all", open, refusedEach, refusedAll)
 	}
 	b.give(one)
-	if !b.take(other) {
+	if b.take(other) != taken {
 		t.Error("what was given back is not there")
 	}
 	for _, from := range []net.Addr{address("192.0.2.1:1"), address("192.0.2.2:1"), address("192.0.2.2:1")} {

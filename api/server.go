@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
@@ -163,7 +164,7 @@ type Server struct {
 	discoveries    *rate.Limit   // of callers
 	requests       *rate.Limit   // of callers
 	tooOften       atomic.Uint64 // requests refused for that
-	connections    *connectionBounds
+	connections    connectionBounds
 	modelTurn      chan struct{}           // full while a model is written
 	decoding       chan struct{}           // holds one for each body that is being decoded
 	sealKey        atomic.Pointer[pageKey] // see storedPageKey
@@ -231,7 +232,7 @@ func NewServer(o Options) (*Server, error) {
 		ids:         newIDSource(),
 		discoveries: rate.New(float64(limits.MaxDiscoveries)),
 		requests:    rate.New(float64(limits.MaxRequestRate)),
-		connections: newConnectionBounds(limits.MaxConnections, limits.MaxConnectionsPerAddress),
+		connections: connectionBounds{newPlaces[netip.Addr](limits.MaxConnections, limits.MaxConnectionsPerAddress)},
 		turns:       newTurns(limits.MaxHeavyLists, limits.MaxWaitingLists),
 		modelTurn:   make(chan struct{}, 1),
 		decoding:    make(chan struct{}, maxBodiesDecoding),
