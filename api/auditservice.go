@@ -27,8 +27,6 @@ const (
 	maxAuditPage     = 1000
 	// maxAuditRows is how many rows one call of ListAudit looks at.
 	maxAuditRows = 20_000
-	// maxTails is how many streams of TailAudit there are at once.
-	maxTails = 16
 	// tailPause is how long a stream waits until it looks for new rows again.
 	tailPause = 200 * time.Millisecond
 	// tailStall is how long a client may take nothing.
@@ -204,12 +202,11 @@ func (a *auditService) TailAudit(req *ostiaryv1.TailAuditRequest, stream grpc.Se
 	} else if q.after != 0 {
 		t.after = audit.Place{Revision: q.after, Kind: audit.Restored}
 	}
-	select {
-	case a.server.tails <- struct{}{}:
-		defer func() { <-a.server.tails }()
-	default:
-		return refuse(codes.ResourceExhausted, "%d clients follow the audit: try again later", maxTails)
+	leave, err := a.server.tails.enter(stream.Context())
+	if err != nil {
+		return err
 	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(stream.Context(), tailLife)
 	defer cancel()
 	if err := callOf(ctx).together(func() error { return nil }); err != nil { // the headers go first

@@ -19,12 +19,18 @@ func withRemote(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, remoteKey{}, c.RemoteAddr().String())
 }
 
+// headerOrigin carries the address of a stream of the HTTP surface to gRPC. It counts on the connection in memory alone.
+const headerOrigin = "ostiary-origin"
+
 // originOf returns the address that a request came from.
 func originOf(ctx context.Context) string {
 	if address, ok := ctx.Value(remoteKey{}).(string); ok {
 		return address
 	}
 	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
+		if from := incoming(ctx)[headerOrigin]; len(from) == 1 && p.Addr.Network() == memoryNetwork {
+			return from[0]
+		}
 		return p.Addr.String()
 	}
 	return ""

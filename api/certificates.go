@@ -84,8 +84,9 @@ func connectionOf(ctx context.Context) *tls.ConnectionState {
 // counts on the connection in memory alone.
 const headerCaller = "ostiary-caller-certificate"
 
-// handCaller hands the caller of a certificate on over the connection in memory.
+// handCaller hands the address of a caller, and whom its certificate names, on over the connection in memory.
 func (s *Server) handCaller(ctx context.Context) context.Context {
+	ctx = metadata.AppendToOutgoingContext(ctx, headerOrigin, originOf(ctx))
 	switch p, known, err := s.certificateCaller(ctx); {
 	case err != nil:
 		return metadata.AppendToOutgoingContext(ctx, headerRefused, "true")

@@ -6,12 +6,15 @@ import (
 	"sync"
 )
 
-// ConnectionCounts are the connections of gRPC and HTTP together.
+// ConnectionCounts are the connections of gRPC and HTTP together, and what callers have open.
 type ConnectionCounts struct {
 	Open             uint64
 	RefusedTotal     uint64 // closed at once, since there were as many as may be
 	RefusedAddress   uint64 // closed at once, since there were as many as may be of the address
 	RequestsTooOften uint64 // requests of callers who asked too often
+
+	Streams                        uint64 // that callers have open
+	RefusedStreams, RefusedFollows uint64 // streams of any kind, and of the audit, above what a caller or all may have
 }
 
 // Connections returns how many there are now, and how many there were of what was refused.
@@ -19,6 +22,7 @@ func (s *Server) Connections() ConnectionCounts {
 	open, refusedAll, refusedEach := s.connections.counts()
 	return ConnectionCounts{
 		Open: open, RefusedTotal: refusedAll, RefusedAddress: refusedEach, RequestsTooOften: s.tooOften.Load(),
+		Streams: s.streams.inUse(), RefusedStreams: s.streams.refused(), RefusedFollows: s.tails.refused(),
 	}
 }
 

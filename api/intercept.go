@@ -189,7 +189,9 @@ func (s *Server) interceptStream(
 		ctx = tracing.With(ctx, c.span)
 		wrapped := &serverStream{ServerStream: stream, server: s, ctx: ctx, call: c, method: info.FullMethod}
 		c.stream = wrapped
-		_, err = s.handle(ctx, c, info.FullMethod, nil, func() (any, error) { return nil, handler(srv, wrapped) })
+		_, err = s.handle(ctx, c, info.FullMethod, nil, func() (any, error) {
+			return nil, s.stream(ctx, info.FullMethod, func() error { return handler(srv, wrapped) })
+		})
 		if !wrapped.sent {
 			wrapped.sendHeaders()
 		}

@@ -43,6 +43,9 @@ type Limits struct {
 	// MaxConnections bounds the connections of gRPC and HTTP together, MaxConnectionsPerAddress those of one address
 	// (of IPv6, one network of 64 bits). Zero means 20,000 and no bound; negative no bound.
 	MaxConnections, MaxConnectionsPerAddress int
+	// MaxStreamsPerCaller bounds the streams that one caller has open, health watches apart. Zero means 1,000, negative
+	// no bound.
+	MaxStreamsPerCaller int
 	// RequestTimeout bounds every request but health checks. Zero means 10 s.
 	RequestTimeout time.Duration
 	// MaxMessageBytes bounds a gRPC request. Zero means 602 KiB, which is 512 KiB and room for a key.
@@ -91,6 +94,9 @@ func (l Limits) withDefaults() (Limits, error) {
 	}
 	if l.MaxConnectionsPerAddress == 0 {
 		l.MaxConnectionsPerAddress = -1
+	}
+	if l.MaxStreamsPerCaller == 0 {
+		l.MaxStreamsPerCaller = 1000
 	}
 	cores := runtime.GOMAXPROCS(0)
 	count("MaxHeavyLists", &l.MaxHeavyLists, max(1, cores-1), 1)

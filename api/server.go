@@ -173,7 +173,8 @@ type Server struct {
 
 	draining     chan struct{} // closed when Serve begins to stop
 	drainingOnce sync.Once
-	tails        chan struct{} // holds one for each stream of the audit
+	streams      callerPlaces
+	tails        callerPlaces // streams of the audit
 }
 
 // NewServer returns a server that Serve will run. The error names every option at fault.
@@ -237,7 +238,8 @@ func NewServer(o Options) (*Server, error) {
 		modelTurn:   make(chan struct{}, 1),
 		decoding:    make(chan struct{}, maxBodiesDecoding),
 		draining:    make(chan struct{}),
-		tails:       make(chan struct{}, maxTails),
+		streams:     callerPlaces{newPlaces[string](-1, limits.MaxStreamsPerCaller), "streams", "--max-streams-per-caller"},
+		tails:       callerPlaces{newPlaces[string](maxTails, maxTailsPerCaller), "streams of the audit", ""},
 	}, nil
 }
 

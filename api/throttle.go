@@ -4,22 +4,14 @@ import (
 	"context"
 
 	"google.golang.org/grpc/codes"
-
-	"github.com/ostiary/ostiary"
 )
 
-// throttle refuses a request of a caller who asks more often than Limits.MaxRequestRate. Callers without a name are
-// told apart by their address, as connections are.
+// throttle refuses a request of a caller who asks more often than Limits.MaxRequestRate.
 func (s *Server) throttle(ctx context.Context, c *call) error {
 	if s.limits.MaxRequestRate < 0 {
 		return nil
 	}
-	p, _ := ostiary.PrincipalOf(ctx)
-	name := p.String()
-	if p.Name == "" {
-		name += " " + networkOf(textAddress(originOf(ctx))).String()
-	}
-	wait := s.requests.Take(name, 1, s.backend.Now())
+	wait := s.requests.Take(callerName(ctx), 1, s.backend.Now())
 	if wait == 0 {
 		return nil
 	}

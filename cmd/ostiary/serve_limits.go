@@ -31,6 +31,7 @@ type limitFlags struct {
 	maxRequestRate      int
 	maxConnections      int
 	maxPerAddress       int
+	maxStreams          int
 	maxMessageBytes     int
 	requestTimeout      time.Duration
 	shutdownTimeout     time.Duration
@@ -68,6 +69,7 @@ func (l *limitFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&l.maxRequestRate, "max-request-rate", 0, "requests a second of each caller, twice as many after a pause (0: no bound)")
 	f.IntVar(&l.maxConnections, "max-connections", 20_000, "connections of gRPC and HTTP together; one above is closed at once (0: no bound)")
 	f.IntVar(&l.maxPerAddress, "max-connections-per-address", 0, "connections of one address, and of IPv6 one network of 64 bits (0: no bound)")
+	f.IntVar(&l.maxStreams, "max-streams-per-caller", 1000, "streams that one caller has open (0: no bound)")
 	f.IntVar(&l.maxMessageBytes, "grpc-max-recv-msg-bytes", 616448, "size of one request over gRPC")
 	f.DurationVar(&l.requestTimeout, "request-timeout", 10*time.Second, "time that one request may take")
 	f.DurationVar(&l.shutdownTimeout, "shutdown-timeout", 10*time.Second, "time for requests under way when the server is told to stop")
@@ -86,6 +88,7 @@ func (l *limitFlags) register(f *pflag.FlagSet) {
 	between(f, "max-request-rate", 0, maxCountLimit)
 	between(f, "max-connections", 0, maxCountLimit)
 	between(f, "max-connections-per-address", 0, maxCountLimit)
+	between(f, "max-streams-per-caller", 0, maxCountLimit)
 	between(f, "grpc-max-recv-msg-bytes", 1024, maxBytesLimit)
 	between(f, "listObjects-deadline", time.Duration(0), maxDurationLimit)
 	between(f, "listUsers-deadline", time.Duration(0), maxDurationLimit)
@@ -117,6 +120,7 @@ func (l limitFlags) limits() api.Limits {
 		MaxConnections:        unboundedIfZero(l.maxConnections),
 
 		MaxConnectionsPerAddress: unboundedIfZero(l.maxPerAddress),
+		MaxStreamsPerCaller:      unboundedIfZero(l.maxStreams),
 		MaxMessageBytes:          l.maxMessageBytes,
 		RequestTimeout:           l.requestTimeout,
 		DrainTimeout:             l.shutdownTimeout,
