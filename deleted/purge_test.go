@@ -2,6 +2,8 @@ package deleted_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +68,8 @@ func newBackend(t *testing.T, until func(now int64) int64) *backend {
 		put("connection", "c"+end, `{"store":"`+store+`"}`)
 		put("user/c"+end, "u1", "{}")
 		put("revoker", "c"+end, "{}")
+		put("stream-receiver", "r"+end, `{"store":"`+store+`"}`)
+		put("secret/r"+end, "s", "{}")
 		put("stream/"+store, "x"+end, "{}")
 		put("stream-removed/x"+end, "s", "{}")
 		put("shred/user/"+store, "u1", "{}")
@@ -108,7 +112,8 @@ func (b *backend) count(t *testing.T, store string) (tuples, documents int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if name := k.String(); strings.Contains(name, store) || strings.Contains(name, "/c"+end) || strings.Contains(name, "/x"+end) {
+		if name := k.String(); strings.Contains(name, store) || strings.Contains(name, "/c"+end) || strings.Contains(name, "/x"+end) ||
+			strings.Contains(name, "/r"+end) {
 			documents++
 		}
 	}
@@ -122,7 +127,10 @@ func future(now int64) int64 { return now + int64(time.Hour) }
 func TestPurge(t *testing.T) {
 	b := newBackend(t, past)
 	var forgotten []string
-	p := deleted.NewPurger(deleted.Options{Backend: b, ChangesPerMutation: 3, Forget: func(_ context.Context, store string) error {
+	p := deleted.NewPurger(deleted.Options{Backend: b, ChangesPerMutation: 3, Forget: func(ctx context.Context, store string) error {
+		if p, known := ostiary.PrincipalOf(ctx); !known || p.Name != "purge" {
+			t.Errorf("%v forgets", p)
+		}
 		forgotten = append(forgotten, store)
 		return nil
 	}})
@@ -133,8 +141,8 @@ func TestPurge(t *testing.T) {
 	if tuples, documents := b.count(t, gone); tuples != 0 || documents != 0 {
 		t.Errorf("%d tuples and %d documents are left", tuples, documents)
 	}
-	if tuples, documents := b.count(t, here); tuples != 5 || documents != 9 {
-		t.Errorf("the other store has %d tuples and %d documents, want 5 and 9", tuples, documents)
+	if tuples, documents := b.count(t, here); tuples != 5 || documents != 11 {
+		t.Errorf("the other store has %d tuples and %d documents, want 5 and 11", tuples, documents)
 	}
 	if done, err := p.Purge(t.Context()); err != nil || len(done) != 0 {
 		t.Errorf("again: got %v, %v", done, err)
@@ -147,8 +155,8 @@ func TestPurgeKeeps(t *testing.T) {
 	if done, err := deleted.NewPurger(deleted.Options{Backend: b}).Purge(t.Context()); err != nil || len(done) != 0 {
 		t.Fatalf("got %v, %v", done, err)
 	}
-	if tuples, documents := b.count(t, gone); tuples != 5 || documents != 11 {
-		t.Errorf("%d tuples and %d documents are left, want 5 and 11", tuples, documents)
+	if tuples, documents := b.count(t, gone); tuples != 5 || documents != 13 {
+		t.Errorf("%d tuples and %d documents are left, want 5 and 13", tuples, documents)
 	}
 }
 
@@ -205,8 +213,8 @@ func TestPurgeLosesToUndelete(t *testing.T) {
 	if done, err := deleted.NewPurger(deleted.Options{Backend: racing}).Purge(t.Context()); err != nil || len(done) != 0 {
 		t.Fatalf("got %v, %v", done, err)
 	}
-	if tuples, documents := b.count(t, gone); tuples != 5 || documents != 11 {
-		t.Errorf("%d tuples and %d documents are left, want 5 and 11", tuples, documents)
+	if tuples, documents := b.count(t, gone); tuples != 5 || documents != 13 {
+		t.Errorf("%d tuples and %d documents are left, want 5 and 13", tuples, documents)
 	}
 }
 
@@ -250,6 +258,57 @@ func TestPurgeLeavesNamesakes(t *testing.T) {
 	for _, k := range keys {
 		if _, there, err := v.Document(k); err != nil || !there {
 			t.Errorf("%s is gone with the other store: %v", k, err)
+		}
+	}
+}
+
+// TestPurgeAmongMany: however many deleted stores there are, and streams of one, none is passed over.
+func TestPurgeAmongMany(t *testing.T) {
+	const many = 450 // more than are read at a time, twice
+	b := newBackend(t, past)
+	m := &ostiary.Mutation{TimeNanos: b.Now(), Principal: ostiary.Principal{Kind: "internal", Name: "test"}}
+	kept, err := deleted.Marker{Name: "n", Document: []byte("d"), UntilNanos: future(b.Now())}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range many {
+		id := fmt.Sprintf("%04d", i)
+		m.Documents = append(m.Documents, ostiary.DocumentChange{Key: deleted.Key("01A" + id), Body: kept},
+			ostiary.DocumentChange{Key: ostiary.DocumentKey{Collection: "stream/" + gone, Key: "xa" + id}, Body: []byte("{}")},
+			ostiary.DocumentChange{Key: ostiary.DocumentKey{Collection: "stream-removed/xa" + id, Key: "s"}, Body: []byte("{}")})
+	}
+	if _, err := b.Store.Propose(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := deleted.NewPurger(deleted.Options{Backend: b}).Purge(t.Context()); err != nil || len(done) != 1 || done[0] != gone {
+		t.Fatalf("got %v, %v", done, err)
+	}
+	v, err := b.Store.View(t.Context(), ostiary.Freshness{Linearizable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	markers := 0
+	for k, err := range v.DocumentKeys(t.Context()) {
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case k.Collection == deleted.Collection:
+			markers++
+		case strings.Contains(k.String(), "xa"):
+			t.Fatalf("%s is left", k)
+		}
+	}
+	if markers != many {
+		t.Errorf("%d markers of other stores are left, want %d", markers, many)
+	}
+}
+
+// TestDecodeMarker: a marker that this release cannot read is no marker of a store that may be removed or come back.
+func TestDecodeMarker(t *testing.T) {
+	for _, body := range []string{"", "{}", `{"form":2,"until":1}`, `{"form":1,"document":1}`} {
+		if m, err := deleted.Decode(ostiary.Document{Key: deleted.Key(gone), Body: []byte(body)}); !errors.Is(err, ostiary.ErrCorrupt) {
+			t.Errorf("%q is %+v, %v", body, m, err)
 		}
 	}
 }
