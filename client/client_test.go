@@ -363,6 +363,9 @@ func TestRequire(t *testing.T) {
 		if r.URL.Path == "/broken" {
 			return "doc:plan", errors.New("no such path")
 		}
+		if r.URL.Path == "/nothing" {
+			return "", nil
+		}
 		return strings.Replace(r.URL.Path, "/docs/", "doc:", 1), nil
 	}
 	var served atomic.Int32
@@ -379,6 +382,7 @@ func TestRequire(t *testing.T) {
 		"nobody":            {t.Context(), "", "/docs/plan", 401},
 		"nobody knows who":  {t.Context(), "broken", "/docs/plan", 401},
 		"nobody knows what": {t.Context(), "user:ann", "/broken", 403},
+		"nothing":           {t.Context(), "user:ann", "/nothing", 403},
 		"malformed":         {t.Context(), "user:ann", "/elsewhere", 503},
 		"cannot be told":    {ended, "user:ann", "/docs/plan", 503},
 	} {
@@ -402,6 +406,8 @@ type stream struct {
 	sent int
 }
 
+func (s *stream) SendHeader(metadata.MD) error { s.sent++; return nil }
+
 func (s *stream) Context() context.Context { return s.ctx }
 func (s *stream) RecvMsg(any) error        { return nil }
 func (s *stream) SendMsg(any) error        { s.sent++; return nil }
@@ -410,10 +416,25 @@ func TestRequireOfGRPC(t *testing.T) {
 	c := start(t)
 	write(t, c, client.Tuple{User: "user:ann", Relation: "owner", Object: "doc:plan"})
 	type key struct{}
-	user := func(ctx context.Context) (string, error) { return ctx.Value(key{}).(string), nil }
-	rules := map[string]client.Rule{"/docs.v1.Docs/Get": {Relation: "viewer", Object: func(_ context.Context, m any) (string, error) {
+	user := func(ctx context.Context) (string, error) {
+		if ctx.Value(key{}) == "broken" {
+			return "user:ann", errors.New("the session store is down")
+		}
+		return ctx.Value(key{}).(string), nil
+	}
+	object := func(_ context.Context, m any) (string, error) {
+		if m.(*message).object == "broken" {
+			return "doc:plan", errors.New("no such document")
+		}
 		return m.(*message).object, nil
-	}}}
+	}
+	rules := map[string]client.Rule{
+		"/docs.v1.Docs/Get":  {Relation: "viewer", Object: object},
+		"/docs.v1.Docs/Half": {Object: object}, "/docs.v1.Docs/Other": {Relation: "viewer"},
+		"/docs.v1.Docs/Draft": {Relation: "viewer", Object: object, Options: []client.Option{
+			client.With(client.Tuple{User: "user:bob", Relation: "owner", Object: "doc:plan"}),
+		}},
+	}
 	for name, test := range map[string]struct {
 		method string
 		message
@@ -421,9 +442,14 @@ func TestRequireOfGRPC(t *testing.T) {
 	}{
 		"may":            {"/docs.v1.Docs/Get", message{"user:ann", "doc:plan"}, codes.OK},
 		"may not":        {"/docs.v1.Docs/Get", message{"user:bob", "doc:plan"}, codes.PermissionDenied},
+		"may for once":   {"/docs.v1.Docs/Draft", message{"user:bob", "doc:plan"}, codes.OK},
 		"nobody":         {"/docs.v1.Docs/Get", message{"", "doc:plan"}, codes.Unauthenticated},
+		"who fails":      {"/docs.v1.Docs/Get", message{"broken", "doc:plan"}, codes.Unauthenticated},
 		"nothing":        {"/docs.v1.Docs/Get", message{"user:ann", ""}, codes.PermissionDenied},
+		"what fails":     {"/docs.v1.Docs/Get", message{"user:ann", "broken"}, codes.PermissionDenied},
 		"no rule":        {"/docs.v1.Docs/Delete", message{"user:ann", "doc:plan"}, codes.PermissionDenied},
+		"no relation":    {"/docs.v1.Docs/Half", message{"user:ann", "doc:plan"}, codes.PermissionDenied},
+		"no object":      {"/docs.v1.Docs/Other", message{"user:ann", "doc:plan"}, codes.PermissionDenied},
 		"cannot be told": {"/docs.v1.Docs/Get", message{"user:ann", "malformed"}, codes.Unavailable},
 	} {
 		ctx := context.WithValue(t.Context(), key{}, test.user)
@@ -437,7 +463,7 @@ func TestRequireOfGRPC(t *testing.T) {
 		}
 		s := &stream{ctx: ctx}
 		err = c.StreamRequire(user, rules)(nil, s, &grpc.StreamServerInfo{FullMethod: test.method}, func(_ any, in grpc.ServerStream) error {
-			if err := in.SendMsg(nil); err == nil {
+			if in.SendMsg(nil) == nil || in.SendHeader(nil) == nil {
 				t.Errorf("%s: a stream sends before it is judged", name)
 			}
 			if err := in.RecvMsg(&test.message); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
@@ -51,8 +52,9 @@ func (c *Client) Require(relation string, user, object func(*http.Request) (stri
 }
 
 // UnaryRequire returns an interceptor for a gRPC server of the application that judges each unary call by the rule of its
-// method ("/shop.v1.Orders/Get"). Streams are for StreamRequire: a server of both needs both. A method without a rule is refused, and so is everything that cannot be told:
-// UNAUTHENTICATED, PERMISSION_DENIED and UNAVAILABLE as 401, 403 and 503 of Require.
+// method ("/shop.v1.Orders/Get"). Streams are for StreamRequire: a server of both needs both. A method without a rule is
+// refused, and so is everything that cannot be told: UNAUTHENTICATED, PERMISSION_DENIED and UNAVAILABLE as 401, 403 and
+// 503 of Require.
 func (c *Client) UnaryRequire(user func(context.Context) (string, error), rules map[string]Rule) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		if err := c.judge(ctx, user, rules[info.FullMethod], request); err != nil {
@@ -100,10 +102,19 @@ func (s *judged) RecvMsg(m any) error {
 
 func (s *judged) SendMsg(m any) error {
 	if !s.passed.Load() {
-		return status.Error(codes.PermissionDenied, "not allowed: nothing was asked for yet")
+		return errNotAsked
 	}
 	return s.ServerStream.SendMsg(m)
 }
+
+func (s *judged) SendHeader(md metadata.MD) error {
+	if !s.passed.Load() {
+		return errNotAsked
+	}
+	return s.ServerStream.SendHeader(md)
+}
+
+var errNotAsked = status.Error(codes.PermissionDenied, "not allowed: nothing was asked for yet")
 
 var errNoRule = status.Error(codes.PermissionDenied, "not allowed: the method has no rule")
 
