@@ -98,9 +98,13 @@ func Dial(address string, o Options) (*Client, error) {
 // Close ends the connection, also that of everything made of the Client by In and Session.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// In returns a Client of another store on the same connection, outside of any session.
+// In returns a Client of another store on the same connection, outside of any session. It asks that store's model that
+// was written last: Options.Model is of the store that it stands beside.
 func (c *Client) In(store string) *Client {
 	other := *c
+	if store != c.o.Store {
+		other.o.Model = ""
+	}
 	other.o.Store, other.carried = store, nil
 	return &other
 }

@@ -152,6 +152,44 @@ func TestLists(t *testing.T) {
 	}
 }
 
+// TestModelOfAnotherStore: a model belongs to one store, and so another one is not asked by it.
+func TestModelOfAnotherStore(t *testing.T) {
+	address, store, stop, err := serve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	second, err := newStore(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fga := openfgav1.NewOpenFGAServiceClient(dial(t, address, client.Options{}).Conn())
+	models, err := fga.ReadAuthorizationModels(t.Context(), &openfgav1.ReadAuthorizationModelsRequest{StoreId: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := dial(t, address, client.Options{Store: store, Model: models.GetAuthorizationModels()[0].GetId(), Timeout: time.Minute})
+	for _, one := range []*client.Client{c, c.In(store), c.In(second), c.Session("").In(second)} {
+		if allowed, err := one.Check(t.Context(), "user:ann", "viewer", "doc:1"); allowed || err != nil {
+			t.Errorf("got %v, %v", allowed, err)
+		}
+	}
+}
+
+// TestUnknownUser: a list that holds what this release does not know is an error, not a shorter list.
+func TestUnknownUser(t *testing.T) {
+	var got []string
+	var last error
+	for user, err := range startFlaky(t, &flaky{}, 1).ListUsers(t.Context(), "doc:1", "viewer", "user") {
+		if last = err; err == nil {
+			got = append(got, user)
+		}
+	}
+	if len(got) > 0 || !errors.Is(last, client.ErrServer) {
+		t.Errorf("got %q, %v", got, last)
+	}
+}
+
 func TestWriteOnce(t *testing.T) {
 	c := start(t)
 	changes := client.Changes{Writes: viewers("user:ann", 1), Key: "order-17"}
@@ -224,6 +262,10 @@ func (f *flaky) GetStore(ctx context.Context, _ *openfgav1.GetStoreRequest) (*op
 		return &openfgav1.GetStoreResponse{}, grpc.SetHeader(ctx, metadata.Pairs("ostiary-revision", "6"))
 	}
 	return &openfgav1.GetStoreResponse{}, nil
+}
+
+func (f *flaky) ListUsers(context.Context, *openfgav1.ListUsersRequest) (*openfgav1.ListUsersResponse, error) {
+	return &openfgav1.ListUsersResponse{Users: []*openfgav1.User{{}}}, nil
 }
 
 func startFlaky(t *testing.T, f *flaky, attempts int) *client.Client {
@@ -394,6 +436,19 @@ func TestRequire(t *testing.T) {
 		if w.Code != test.want || (served.Load() == 1) != (test.want == 200) {
 			t.Errorf("%s: got %d, served %d times; want %d", name, w.Code, served.Load(), test.want)
 		}
+	}
+}
+
+// TestRequireWithOptions: the options of a rule are those of its check.
+func TestRequireWithOptions(t *testing.T) {
+	c := start(t)
+	who := func(*http.Request) (string, error) { return "user:bob", nil }
+	what := func(*http.Request) (string, error) { return "doc:plan", nil }
+	rule := c.Require("viewer", who, what, client.With(client.Tuple{User: "user:bob", Relation: "owner", Object: "doc:plan"}))
+	w := httptest.NewRecorder()
+	rule(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	if w.Code != http.StatusOK {
+		t.Errorf("got %d", w.Code)
 	}
 }
 

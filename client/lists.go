@@ -8,6 +8,8 @@ import (
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // maxEmptyPages is how often in a row a list may be cut before it has begun, which its deadline on the server does.
@@ -51,21 +53,26 @@ func (c *Client) ListUsers(ctx context.Context, object, relation, of string, opt
 		}, o...)
 		users := make([]string, 0, len(answer.GetUsers()))
 		for _, u := range answer.GetUsers() {
-			users = append(users, userText(u))
+			text, known := userText(u)
+			if !known {
+				return nil, status.Errorf(codes.Internal, "the server lists a user of a kind that this client does not know: %v", u)
+			}
+			users = append(users, text)
 		}
 		return users, err
 	})
 }
 
-func userText(u *openfgav1.User) string {
+func userText(u *openfgav1.User) (text string, known bool) {
 	switch u := u.GetUser().(type) {
 	case *openfgav1.User_Object:
-		return u.Object.GetType() + ":" + u.Object.GetId()
+		return u.Object.GetType() + ":" + u.Object.GetId(), true
 	case *openfgav1.User_Userset:
-		return u.Userset.GetType() + ":" + u.Userset.GetId() + "#" + u.Userset.GetRelation()
-	default:
-		return u.(*openfgav1.User_Wildcard).Wildcard.GetType() + ":*"
+		return u.Userset.GetType() + ":" + u.Userset.GetId() + "#" + u.Userset.GetRelation(), true
+	case *openfgav1.User_Wildcard:
+		return u.Wildcard.GetType() + ":*", true
 	}
+	return "", false
 }
 
 // pages yields the elements of a list of which page gets one part.
