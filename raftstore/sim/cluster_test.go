@@ -210,7 +210,7 @@ var (
 	errNoMember = errors.New("the node is no member")
 )
 
-// formed waits until every node is a member and, but for learners, has its vote.
+// formed waits until every node is a member and, but for learners, has its vote, and the audit has begun.
 func (s *simulation) formed() bool {
 	for _, n := range s.nodes {
 		ok := s.until(fmt.Sprintf("node %d does not become a member", n.id), func() error {
@@ -220,7 +220,19 @@ func (s *simulation) formed() bool {
 			return false
 		}
 	}
-	return true
+	return s.until("the audit does not begin", func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, err := s.leader().open().Propose(ctx, audited(&ostiary.Mutation{Principal: ostiary.Principal{Kind: "internal", Name: "audit"}}))
+		return err
+	})
+}
+
+// audited returns a mutation with which the audit begins, if it has not: the leader knows that every member keeps one.
+func audited(m *ostiary.Mutation) *ostiary.Mutation {
+	m.TimeNanos, m.MinVersion = time.Now().UnixNano(), ostiary.ReleaseAudit
+	m.Documents = append(m.Documents, ostiary.DocumentChange{Key: ostiary.DocumentKey{Collection: collection, Key: "audited"}, Body: []byte(m.Principal.Name)})
+	return m
 }
 
 // member returns nil when the node serves and is a member, with a vote if asked for.

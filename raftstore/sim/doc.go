@@ -15,7 +15,7 @@
 //	C2. A read at a token shows that revision or a later one.
 //	C3. Every read, however fresh, shows exactly the state of its revision, as the history of the healed
 //	    cluster has it.
-//	C4. Nodes at the same apply index hold the same rows.
+//	C4. Nodes at the same apply index hold the same rows, and their audits, which are not empty, end alike.
 //	C5. An acknowledged write took effect once, at the revision of its receipt; a refused one never; one
 //	    of unknown outcome at most once. Stamps grow with revisions.
 //	C6. Within one life of a node local reads never go back, and none misses what was acknowledged before

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/ostiary/ostiary"
+	"github.com/ostiary/ostiary/storage"
 )
 
 // These tests prove that the checker can fail: each plants a fault in a cluster, or in a history, and
@@ -164,6 +166,49 @@ func (f lyingFile) SyncTo(length int64) (fullSync bool, err error) {
 		return true, nil
 	}
 	return f.File.SyncTo(length)
+}
+
+// TestAuditThatDiverges plants a change that one node alone has applied: its power fails, with which its storage, but not
+// its log, loses the last writes, and another takes the place of the first of them.
+func TestAuditThatDiverges(t *testing.T) {
+	wrong := stage(t, nil, func(s *simulation) {
+		odd := s.nodes[(s.leader().id+1)%3]
+		s.stop(odd) // its storage has now what stands so far
+		s.start(odd)
+		if !s.rejoin() {
+			return
+		}
+		for range 3 {
+			s.persist(s.leader(), operation{kind: put})
+		}
+		if !s.until("the nodes do not come to the same state", s.converge) {
+			return
+		}
+		s.crash(odd, true, 0)
+		if err := applyAlone(odd); err != nil {
+			s.fail("apply what no other node does: %v", err)
+		}
+	})
+	if !slices.ContainsFunc(wrong, func(w string) bool { return strings.Contains(w, "and that of another node with") }) {
+		t.Errorf("the checker does not say that the chains of the audit differ but %q", wrong)
+	}
+}
+
+// applyAlone makes a node that is down apply, in the place of the entry that comes next in its log, another one.
+func applyAlone(n *node) (err error) {
+	store, err := storage.Open("data/storage", storage.Options{FS: n.fs})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	index, term := store.Applied()
+	outcomes, err := store.Apply([]storage.Entry{{
+		Index: index + 1, Term: term, Mutation: audited(&ostiary.Mutation{Principal: ostiary.Principal{Kind: "internal", Name: "nobody else"}}),
+	}})
+	if err != nil {
+		return err
+	}
+	return errors.Join(outcomes[0].Err, store.Sync())
 }
 
 // TestBrokenHistories checks a history that is right, and then the same with one thing wrong.

@@ -253,9 +253,12 @@ func (s *simulation) effects() effects {
 		if err := view.Verify(context.Background()); err != nil {
 			s.fail("node %d: %v", n.id, err)
 		}
-		head, _, err := view.AuditHead()
+		head, found, err := view.AuditHead()
 		if err != nil {
 			s.fail("node %d: %v", n.id, err)
+		}
+		if !found { // every node has taken a write
+			s.fail("node %d: the audit is empty at revision %d", n.id, view.Revision())
 		}
 		if other, seen := heads[view.Revision()]; seen && other != head {
 			s.fail("node %d: the audit ends with %s at revision %d, and that of another node with %s", n.id, head, view.Revision(), other)
