@@ -11,4 +11,13 @@
 //	X2. Rows of a store are removed only while there is a marker that says so (Purging), and a store with such a marker
 //	    never comes back: it comes back whole or not at all.
 //	X3. The marker goes last. Whoever finds it goes on where another one stopped.
+//
+// # Concurrency
+//
+// A Purger purges in one goroutine, of the node that leads. Everything else is a plain value.
+//
+// # Not here
+//
+// Deleting a store and having it back (package api), the retention that a server has, and when a Purger runs
+// (cmd/ostiary).
 package deleted

@@ -5,7 +5,8 @@
 //
 // # Not here
 //
-// What is answered to who must wait, and whom a bucket stands for (packages api, scim, oauth).
+// What is answered to who must wait, and whom a bucket stands for: callers (packages api, ssf/transmitter), what they ask to
+// be traced (package tracing), and connections of identity providers (packages scim, oauth, backchannel, ssf/receiver).
 package rate
 
 import (
