@@ -1,8 +1,11 @@
 package reload
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -39,13 +42,13 @@ type Authorities struct {
 	pool atomic.Pointer[x509.CertPool]
 }
 
-// OpenAuthorities reads them.
+// OpenAuthorities reads them. A file counts whole or not at all.
 func OpenAuthorities(what, file string, logger *slog.Logger) (*Authorities, error) {
 	a := &Authorities{}
 	files, err := Open(what, []string{file}, logger, func(texts [][]byte) error {
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(texts[0]) {
-			return fmt.Errorf("%s %q: no certificate in PEM form", what, file)
+		pool, err := poolOf(texts[0])
+		if err != nil {
+			return fmt.Errorf("%s %q: %w", what, file, err)
 		}
 		a.pool.Store(pool)
 		return nil
@@ -56,3 +59,27 @@ func OpenAuthorities(what, file string, logger *slog.Logger) (*Authorities, erro
 
 // Pool returns the authorities that count: another one after they were replaced.
 func (a *Authorities) Pool() *x509.CertPool { return a.pool.Load() }
+
+// poolOf reads every certificate of a PEM file. CertPool.AppendCertsFromPEM passes over those that it cannot read.
+func poolOf(text []byte) (*x509.CertPool, error) {
+	pool, certificates, blocks := x509.NewCertPool(), 0, 0
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		blocks++
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		certificates++
+		one, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d cannot be read: %w", certificates, err)
+		}
+		pool.AddCert(one)
+	}
+	switch begun := bytes.Count(text, []byte("-----BEGIN ")); {
+	case begun != blocks:
+		return nil, fmt.Errorf("%d of %d blocks in PEM form are cut off or malformed", begun-blocks, begun)
+	case certificates == 0:
+		return nil, errors.New("no certificate in PEM form")
+	}
+	return pool, nil
+}
