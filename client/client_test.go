@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -190,6 +191,34 @@ func TestUnknownUser(t *testing.T) {
 	}
 }
 
+// TestListWithoutEnd: a list of which the server never has time for anything ends.
+func TestListWithoutEnd(t *testing.T) {
+	f := &flaky{}
+	var last error
+	for _, err := range startFlaky(t, f, 1).ListObjects(t.Context(), "user:ann", "viewer", "doc") {
+		last = err
+	}
+	if !errors.Is(last, client.ErrCut) || f.failures != 3 {
+		t.Errorf("got %v after %d requests", last, f.failures)
+	}
+}
+
+// TestSessionGoesForward: an answer that overtook another one does not take a session back.
+func TestSessionGoesForward(t *testing.T) {
+	f := &flaky{ostiary: true}
+	s := startFlaky(t, f, 1).Session("")
+	for _, revision := range []int{0, 5, 7} {
+		f.revision = revision
+		if _, err := s.Check(t.Context(), "user:ann", "viewer", "doc:1"); err != nil || s.Token() != "seven" {
+			t.Errorf("after an answer of revision %d the session is at %q, %v", revision, s.Token(), err)
+		}
+	}
+	f.revision = 8
+	if _, err := s.Check(t.Context(), "user:ann", "viewer", "doc:1"); err != nil || s.Token() != "another" {
+		t.Errorf("the session does not go forward: %q, %v", s.Token(), err)
+	}
+}
+
 func TestWriteOnce(t *testing.T) {
 	c := start(t)
 	changes := client.Changes{Writes: viewers("user:ann", 1), Key: "order-17"}
@@ -220,6 +249,8 @@ type flaky struct {
 	mu       sync.Mutex
 	fail     int        // so many requests of each kind
 	refuse   codes.Code // those after them; 0: they are answered
+	after    string     // how many seconds those that are refused are to wait
+	revision int        // of the answers of an Ostiary; 0: 7
 	ostiary  bool       // says its revision
 	writes   []metadata.MD
 	checks   []metadata.MD
@@ -233,9 +264,17 @@ func (f *flaky) failing(ctx context.Context) error {
 		return status.Error(codes.Unavailable, "the leader went away")
 	}
 	if f.refuse != codes.OK {
+		if f.after != "" {
+			if err := grpc.SetHeader(ctx, metadata.Pairs("retry-after", f.after)); err != nil {
+				return err
+			}
+		}
 		return status.Error(f.refuse, "not now")
 	}
 	if f.ostiary {
+		if f.revision != 0 {
+			return grpc.SetHeader(ctx, metadata.Pairs("ostiary-revision", strconv.Itoa(f.revision), "ostiary-token", "another"))
+		}
 		return grpc.SetHeader(ctx, metadata.Pairs("ostiary-revision", "7", "ostiary-token", "seven"))
 	}
 	return nil
@@ -262,6 +301,12 @@ func (f *flaky) GetStore(ctx context.Context, _ *openfgav1.GetStoreRequest) (*op
 		return &openfgav1.GetStoreResponse{}, grpc.SetHeader(ctx, metadata.Pairs("ostiary-revision", "6"))
 	}
 	return &openfgav1.GetStoreResponse{}, nil
+}
+
+// ListObjects has no time for any object, and says each time how to go on.
+func (f *flaky) ListObjects(ctx context.Context, _ *openfgav1.ListObjectsRequest) (*openfgav1.ListObjectsResponse, error) {
+	f.failures++
+	return &openfgav1.ListObjectsResponse{}, grpc.SetHeader(ctx, metadata.Pairs("ostiary-truncated", "true", "ostiary-continuation", "more"))
 }
 
 func (f *flaky) ListUsers(context.Context, *openfgav1.ListUsersRequest) (*openfgav1.ListUsersResponse, error) {
@@ -297,6 +342,7 @@ func TestRetries(t *testing.T) {
 		"a write to a server without keys":        {&flaky{fail: 1}, 4, 1, client.ErrOutcomeUnknown},
 		"a write that is sent once, as was asked": {&flaky{fail: 1, ostiary: true}, 1, 1, client.ErrOutcomeUnknown},
 		"a write that was lost and then refused":  {&flaky{fail: 1, ostiary: true, refuse: codes.ResourceExhausted}, 4, 2, client.ErrOutcomeUnknown},
+		"a write that is to wait for too long":    {&flaky{ostiary: true, refuse: codes.ResourceExhausted, after: "600"}, 4, 1, client.ErrTooMuch},
 		"a write that was refused":                {&flaky{ostiary: true, refuse: codes.ResourceExhausted}, 4, 1, client.ErrTooMuch},
 	} {
 		f := test.server
