@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/ostiary/ostiary"
 	"github.com/ostiary/ostiary/api"
 	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
 )
@@ -154,4 +156,44 @@ func TestStreamsOfOneAddress(t *testing.T) {
 	if code, body := listOverHTTP(t, h, store, ""); code != http.StatusTooManyRequests {
 		t.Errorf("a second stream of one address: %d %s", code, body)
 	}
+}
+
+// TestStreamsAreOpenWhileTheyAreSent: a list over HTTP, of which its caller has not read all, is open, and no longer.
+func TestStreamsAreOpenWhileTheyAreSent(t *testing.T) {
+	h := start(t, func(o *api.Options) { o.Limits.MaxStreamsPerCaller = 1 })
+	store, _ := h.surfaces()[0].newStore(t, testModel)
+	pad := strings.Repeat("x", 190)
+	h.fill(t, store, 50_000, func(i int) ostiary.Tuple {
+		return ostiary.Tuple{
+			Object: ostiary.ObjectRef{Type: "doc", ID: fmt.Sprintf("%d%s", i, pad)}, Relation: "viewer",
+			Subject: ostiary.SubjectRef{Type: "user", ID: "ann"},
+		}
+	})
+	list := func(user string) (*http.Response, error) {
+		return http.Post(h.base+"/stores/"+store+"/streamed-list-objects", "application/json", strings.NewReader(`{"type":"doc","relation":"viewer","user":"`+user+`"}`))
+	}
+	resp, err := list("user:ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := resp.Body.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	second := func() error {
+		resp, err := list("user:nobody")
+		if err != nil {
+			return err
+		}
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusTooManyRequests {
+			return status.Error(codes.ResourceExhausted, resp.Status)
+		}
+		return nil
+	}
+	if err := second(); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("a second stream while the first is sent: %v", err)
+	}
+	resp.Body.Close()
+	untilFree(t, second)
 }

@@ -76,10 +76,6 @@ func (s *Server) serveListObjects(ctx context.Context, req any) (any, error) {
 	return s.ListObjects(ctx, req.(*openfgav1.ListObjectsRequest))
 }
 
-func (s *Server) serveStreamedListObjects(ctx context.Context, req any) (any, error) {
-	return s.listObjects(ctx, req.(*openfgav1.StreamedListObjectsRequest), nil, wholeList)
-}
-
 // Invoke answers a unary request of the gateway.
 func (d *direct) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
 	handler, ok := d.methods[method]

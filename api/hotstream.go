@@ -19,6 +19,29 @@ import (
 // pieceBytes is how much of a stream is sent at once: what a record of TLS holds.
 const pieceBytes = 16 << 10
 
+// streamed is a list that is to be sent, and its place among the streams of its caller, to be left then.
+type streamed struct {
+	objects []ostiary.ObjectRef
+	leave   func()
+}
+
+func (s *Server) serveStreamedListObjects(ctx context.Context, req any) (resp any, err error) {
+	leave, err := s.streams.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if resp == nil { // of a panic too
+			leave()
+		}
+	}()
+	objects, err := s.listObjects(ctx, req.(*openfgav1.StreamedListObjectsRequest), nil, wholeList)
+	if err != nil {
+		return nil, err
+	}
+	return &streamed{objects, leave}, nil
+}
+
 // writeStream answers with the objects of a list as the gateway answers a stream: a line each, or one that is the
 // error. A client who is gone ends it.
 func (s *Server) writeStream(w http.ResponseWriter, resp any, err error) {
@@ -28,7 +51,9 @@ func (s *Server) writeStream(w http.ResponseWriter, resp any, err error) {
 		s.writeStreamError(w, err)
 		return
 	}
-	objects := resp.([]ostiary.ObjectRef)
+	list := resp.(*streamed)
+	defer list.leave()
+	objects := list.objects
 	if len(objects) == 0 {
 		return
 	}
