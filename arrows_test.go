@@ -4,6 +4,7 @@ import (
 	"go/build"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -94,6 +95,12 @@ var forbidden = map[string][]string{
 }
 
 func TestArrows(t *testing.T) {
+	walkPackages(t, func(dir string, imports []string) { checkImports(t, treeOf(dir), imports) })
+}
+
+// walkPackages calls visit for every package of the module, with its folder, which is "" for the root, and its imports.
+func walkPackages(t *testing.T, visit func(dir string, imports []string)) {
+	t.Helper()
 	err := filepath.WalkDir(".", func(dir string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return err
@@ -108,7 +115,7 @@ func TestArrows(t *testing.T) {
 		if err != nil {
 			return nil // a folder without Go files
 		}
-		checkImports(t, treeOf(filepath.ToSlash(dir)), pkg.Imports)
+		visit(strings.TrimPrefix(filepath.ToSlash(dir), "."), pkg.Imports)
 		return nil
 	})
 	if err != nil {
@@ -116,11 +123,45 @@ func TestArrows(t *testing.T) {
 	}
 }
 
+// TestArchitecture: ARCHITECTURE.md names every package, and what a package imports stands below it there.
+func TestArchitecture(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), "```text\n")
+	list, _, _ = strings.Cut(list, "```")
+	place := map[string]int{} // of the line of a folder
+	for i, line := range strings.Split(list, "\n") {
+		if words := strings.Fields(line); len(words) > 0 {
+			place[strings.TrimSuffix(strings.TrimPrefix(words[0], "(root)"), "/")] = i
+		}
+	}
+	// at returns the line of the folder that a package is in.
+	at := func(dir string) (int, bool) {
+		for folder := dir; folder != "."; folder = path.Dir(folder) {
+			if line, named := place[folder]; named {
+				return line, true
+			}
+		}
+		return 0, false
+	}
+	walkPackages(t, func(dir string, imports []string) {
+		line, named := at(dir)
+		if !named {
+			t.Errorf("ARCHITECTURE.md does not name %q", dir)
+		}
+		for _, other := range imports {
+			to, own := strings.CutPrefix(other+"/", module+"/")
+			if below, _ := at(strings.TrimSuffix(to, "/")); own && below < line {
+				t.Errorf("%q imports %q, which stands above it in ARCHITECTURE.md", dir, other)
+			}
+		}
+	})
+}
+
 // treeOf returns the longest listed tree that holds dir, or dir itself.
 func treeOf(dir string) string {
-	if dir == "." {
-		return ""
-	}
 	best, found := dir, false
 	for tree := range allowed {
 		if tree != "" && (dir == tree || strings.HasPrefix(dir, tree+"/")) && (!found || len(tree) > len(best)) {
