@@ -7,7 +7,6 @@ import (
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/ostiary/ostiary"
@@ -109,7 +108,7 @@ type openfgaNode struct {
 }
 
 func openfgaClient(t Target) (*openfgaNode, error) {
-	conn, err := grpc.NewClient("passthrough:///"+t.Address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient("passthrough:///"+t.Address, grpc.WithTransportCredentials(t.credentials()))
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", t.Address, err)
 	}

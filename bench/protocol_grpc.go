@@ -46,13 +46,17 @@ type grpcConnection struct {
 	key  string
 }
 
-func dialGRPC(t Target) (connection, error) {
-	trust := insecure.NewCredentials()
-	if t.TLS != nil {
-		trust = credentials.NewTLS(t.TLS)
+// credentials is how the server is trusted over gRPC.
+func (t Target) credentials() credentials.TransportCredentials {
+	if t.TLS == nil {
+		return insecure.NewCredentials()
 	}
+	return credentials.NewTLS(t.TLS)
+}
+
+func dialGRPC(t Target) (connection, error) {
 	conn, err := grpc.NewClient("passthrough:///"+t.Address,
-		grpc.WithTransportCredentials(trust),
+		grpc.WithTransportCredentials(t.credentials()),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(maxAnswerBytes)),
 		grpc.WithUserAgent("ostiary-bench"),
 		grpc.WithDisableServiceConfig(),
