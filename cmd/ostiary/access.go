@@ -216,7 +216,7 @@ its data folder when it starts and there is none. The credential counts once.`,
 			if err != nil {
 				return fmt.Errorf("read the bootstrap credential: %w", err)
 			}
-			a.client.token = strings.TrimSpace(string(text))
+			a.client.key = keyFlags{token: strings.TrimSpace(string(text))}
 			return a.withAccess(func(ctx context.Context, _ *client, access ostiaryv1.AccessServiceClient, args []string) error {
 				answer, err := access.ClaimCluster(ctx, &ostiaryv1.ClaimClusterRequest{Principal: args[0]})
 				if err != nil {

@@ -77,7 +77,7 @@ func TestStreamsAreCalls(t *testing.T) {
 		{"audit", "verify"}, {"audit", "tail", "--once"}, {"backup", "create", filepath.Join(t.TempDir(), "full.backup")},
 	} {
 		c.want(exitDone, "", key, args...)
-		c.want(exitFailed, "pass the key with --token or OSTIARY_TOKEN", "", args...)
+		c.want(exitFailed, "pass the key with --token-file or OSTIARY_TOKEN", "", args...)
 		c.env["OSTIARY_SERVER"] = "127.0.0.1:1"
 		c.want(exitUnavailable, "is a server running at 127.0.0.1:1?", key, args...)
 		c.env["OSTIARY_SERVER"] = address

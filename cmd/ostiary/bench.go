@@ -60,23 +60,36 @@ func replayFile(path string) (*workload.Workload, error) {
 
 // targetFlags choose the server.
 type targetFlags struct {
-	addr, token string
-	http        bool
+	addr string
+	http bool
+	key  keyFlags
+	tls  clientTLSFlags
 }
 
 func (f *targetFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.addr, "addr", "", "host:port of the server to measure")
+	flags.StringVar(&f.addr, "addr", "", "host:port of the server to measure; https://HOST:PORT for TLS")
 	flags.BoolVar(&f.http, "http", false, "ask with JSON over HTTP instead of gRPC")
-	flags.StringVar(&f.token, "token", "", "pre-shared key to authenticate with")
-	fromEnv(flags, "token")
+	f.key.register(flags)
+	f.tls.register(flags, "addr")
 }
 
-func (f *targetFlags) target() bench.Target {
-	t := bench.Target{Address: f.addr, Protocol: bench.GRPC, Key: f.token}
+// target returns the server at --addr. One that is started here is asked in plain text: pass its address to plain.
+func (f *targetFlags) target(origins map[string]origin) (bench.Target, error) {
+	t, err := f.plain(f.addr, origins)
+	if err != nil {
+		return t, err
+	}
+	t.Address, t.TLS, err = f.tls.trust(f.addr)
+	return t, err
+}
+
+func (f *targetFlags) plain(address string, origins map[string]origin) (t bench.Target, err error) {
+	t = bench.Target{Address: address, Protocol: bench.GRPC}
 	if f.http {
 		t.Protocol = bench.HTTP
 	}
-	return t
+	t.Key, err = f.key.key(origins)
+	return t, err
 }
 
 func newBenchEchoCommand(a *app) *cobra.Command {
@@ -177,7 +190,11 @@ func newBenchSeedCommand(a *app) *cobra.Command {
 			case file != "":
 				return a.benchSeedFile(w, file, modelFile)
 			}
-			stores, err := a.benchSeed(cmd.Context(), target.target(), w)
+			server, err := target.target(a.origins)
+			if err != nil {
+				return err
+			}
+			stores, err := a.benchSeed(cmd.Context(), server, w)
 			if err != nil {
 				return err
 			}

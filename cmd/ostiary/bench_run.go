@@ -52,6 +52,7 @@ answered. With --rate that many requests fall due a second whatever the server d
 from when a request was due.`,
 		Example: `  ostiary bench run --workload org --scale mid --duration 10s
   ostiary bench run --addr 127.0.0.1:8081 --op batch-check --concurrency 4 --html report.html
+  ostiary bench run --addr https://authz.example.com:8081 --server-ca ca.pem --token-file key --duration 10s
   ostiary bench run --rate 10000 --output json > report.json
   ostiary bench run --op fresh --tries 100000 -- --history-retention 1h`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.benchRun(cmd.Context(), &flags, args) },
@@ -104,12 +105,17 @@ func (a *app) benchRun(ctx context.Context, flags *benchRunFlags, serveArgs []st
 			return err
 		}
 		defer func() { err = errors.Join(err, server.stop()) }()
-		flags.target.addr, o.ServerPIDs = server.address(flags.target.http), []int{server.pid()}
-		o.MetricsURL = server.metricsURL
+		o.Target, err = flags.target.plain(server.address(flags.target.http), a.origins)
+		o.ServerPIDs, o.MetricsURL = []int{server.pid()}, server.metricsURL
 	} else if len(serveArgs) > 0 {
 		return usagef("%q are flags for a server of this binary, and --addr names one that runs", serveArgs)
+	} else {
+		o.Target, err = flags.target.target(a.origins)
 	}
-	o.Target, o.Seed = flags.target.target(), flags.workload.seed
+	if err != nil {
+		return err
+	}
+	o.Seed = flags.workload.seed
 	if len(o.ServerPIDs) == 0 {
 		if pid, ok := bench.LocalServer(o.Target.Address); ok {
 			o.ServerPIDs = []int{pid}

@@ -31,7 +31,7 @@ const maxAnswerBytes = 64 << 20
 // clientFlags are the flags of every command that talks to a server.
 type clientFlags struct {
 	server  string
-	token   string
+	key     keyFlags
 	store   string
 	timeout time.Duration
 	tls     clientTLSFlags
@@ -41,11 +41,10 @@ type clientFlags struct {
 func (a *app) addClientFlags(cmd *cobra.Command) *cobra.Command {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.client.server, "server", "127.0.0.1:8081", "gRPC address of the server; https://HOST:PORT for TLS")
-	flags.StringVar(&a.client.token, "token", "", "pre-shared key to authenticate with")
+	a.client.key.register(flags)
 	flags.DurationVar(&a.client.timeout, "timeout", 30*time.Second, "time that one call may take")
-	fromEnv(flags, "server", "token", "timeout")
-	annotate(flags, "token", secretAnnotation, "")
-	a.client.tls.register(flags)
+	fromEnv(flags, "server", "timeout")
+	a.client.tls.register(flags, "server")
 	return cmd
 }
 
@@ -70,10 +69,14 @@ func (a *app) dial() (*client, error) {
 	if err != nil {
 		return nil, err
 	}
+	key, err := a.client.key.key(a.origins)
+	if err != nil {
+		return nil, err
+	}
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
-		grpc.WithChainUnaryInterceptor(a.intercept),
-		grpc.WithChainStreamInterceptor(a.interceptStream),
+		grpc.WithChainUnaryInterceptor(a.intercept(key)),
+		grpc.WithChainStreamInterceptor(a.interceptStream(key)),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswerBytes)),
 		grpc.WithUserAgent("ostiary-cli"),
 	}
@@ -87,20 +90,24 @@ func (a *app) dial() (*client, error) {
 func (c *client) Close() { _ = c.conn.Close() }
 
 // intercept bounds the time of every call, sends the key, and turns a failure into a serverError.
-func (a *app) intercept(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	ctx, cancel := context.WithTimeout(ctx, a.client.timeout)
-	defer cancel()
-	return asServerError(a.client.server, invoke(a.authorized(ctx), method, req, reply, conn, opts...))
+func (a *app) intercept(key string) grpc.UnaryClientInterceptor {
+	return func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		ctx, cancel := context.WithTimeout(ctx, a.client.timeout)
+		defer cancel()
+		return asServerError(a.client.server, invoke(authorized(ctx, key), method, req, reply, conn, opts...))
+	}
 }
 
 // interceptStream sends the key with a stream, and turns its failures into serverErrors. It bounds no time: a stream may
 // be followed for days.
-func (a *app) interceptStream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	stream, err := open(a.authorized(ctx), desc, conn, method, opts...)
-	if err != nil {
-		return nil, asServerError(a.client.server, err)
+func (a *app) interceptStream(key string) grpc.StreamClientInterceptor {
+	return func(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+		stream, err := open(authorized(ctx, key), desc, conn, method, opts...)
+		if err != nil {
+			return nil, asServerError(a.client.server, err)
+		}
+		return &clientStream{ClientStream: stream, server: a.client.server}, nil
 	}
-	return &clientStream{ClientStream: stream, server: a.client.server}, nil
 }
 
 // clientStream is a stream whose failures are serverErrors.
@@ -118,11 +125,11 @@ func (s *clientStream) RecvMsg(m any) error {
 }
 
 // authorized returns ctx with the key.
-func (a *app) authorized(ctx context.Context) context.Context {
-	if a.client.token == "" {
+func authorized(ctx context.Context, key string) context.Context {
+	if key == "" {
 		return ctx
 	}
-	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+a.client.token)
+	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+key)
 }
 
 // storeClient dials and finds the store that the command is about.

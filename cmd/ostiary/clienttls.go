@@ -14,20 +14,22 @@ import (
 
 // clientTLSFlags say how a client trusts its server, and what it shows of itself.
 type clientTLSFlags struct {
+	server    string // the flag that names the server
 	enabled   bool
 	ca        string
 	cert, key string
 }
 
-func (c *clientTLSFlags) register(f *pflag.FlagSet) {
-	f.BoolVar(&c.enabled, "tls", false, "speak TLS to the server; so does --server https://HOST:PORT, and whoever passes --server-ca or --client-cert")
+func (c *clientTLSFlags) register(f *pflag.FlagSet, server string) {
+	c.server = "--" + server
+	f.BoolVar(&c.enabled, "tls", false, "speak TLS to the server; so does "+c.server+" https://HOST:PORT, and whoever passes --server-ca or --client-cert")
 	f.StringVar(&c.ca, "server-ca", "", "file with the authorities that the server's certificate may come from, PEM (default: those of this machine)")
 	f.StringVar(&c.cert, "client-cert", "", "file with the certificate to show to the server, PEM")
 	f.StringVar(&c.key, "client-key", "", "file with the key of --client-cert, PEM")
 	fromEnv(f, "tls", "server-ca", "client-cert", "client-key")
 }
 
-// split takes the scheme off an address of --server, and tells whether it or another flag asks for TLS.
+// split takes the scheme off an address, and tells whether it or another flag asks for TLS.
 func (c clientTLSFlags) split(server string) (address string, secure bool, err error) {
 	secure = c.enabled || c.ca != "" || c.cert != "" || c.key != ""
 	address, isHTTPS := strings.CutPrefix(server, "https://")
@@ -35,9 +37,9 @@ func (c clientTLSFlags) split(server string) (address string, secure bool, err e
 	address = strings.TrimSuffix(address, "/")
 	switch {
 	case strings.ContainsAny(address, "/?#@"):
-		return "", false, usagef("--server %q is not HOST:PORT or https://HOST:PORT", server)
+		return "", false, usagef("%s %q is not HOST:PORT or https://HOST:PORT", c.server, server)
 	case isHTTP && secure:
-		return "", false, usagef("--server %q is in plain text, and another flag asks for TLS: pass https://, or leave out --tls, --server-ca and --client-cert", server)
+		return "", false, usagef("%s %q is in plain text, and another flag asks for TLS: pass https://, or leave out --tls, --server-ca and --client-cert", c.server, server)
 	}
 	return address, secure || isHTTPS, nil
 }
@@ -68,15 +70,20 @@ func (c clientTLSFlags) config() (*tls.Config, error) {
 	return config, nil
 }
 
+// trust returns the address of a server and how it is trusted; nil: it is asked in plain text.
+func (c clientTLSFlags) trust(server string) (address string, config *tls.Config, err error) {
+	address, secure, err := c.split(server)
+	if err == nil && secure {
+		config, err = c.config()
+	}
+	return address, config, err
+}
+
 // credentials returns the address of a server and how to speak to it.
 func (c clientTLSFlags) credentials(server string) (address string, how grpccredentials.TransportCredentials, err error) {
-	address, secure, err := c.split(server)
-	if err != nil || !secure {
+	address, config, err := c.trust(server)
+	if err != nil || config == nil {
 		return address, insecure.NewCredentials(), err
-	}
-	config, err := c.config()
-	if err != nil {
-		return "", nil, err
 	}
 	return address, grpccredentials.NewTLS(config), nil
 }

@@ -18,6 +18,9 @@ func (a *app) warnOfSecrets(flags *pflag.FlagSet) {
 		if variables := flag.Annotations[envAnnotation]; len(variables) > 0 {
 			instead = "$" + variables[0]
 		}
+		if flags.Lookup(flag.Name+"-file") != nil {
+			instead = "--" + flag.Name + "-file"
+		}
 		a.talkf("warning: --%s stands on the command line, which everybody on this machine can read: use %s", flag.Name, instead)
 	})
 }

@@ -90,7 +90,7 @@ func (e *serverError) hint() string {
 		return "try again, or allow more time with --timeout"
 	case codes.Unauthenticated, codes.Code(openfgav1.AuthErrorCode_bearer_token_missing),
 		codes.Code(openfgav1.AuthErrorCode_auth_failed_invalid_bearer_token), codes.Code(openfgav1.AuthErrorCode_unauthenticated):
-		return "pass the key with --token or OSTIARY_TOKEN"
+		return "pass the key with --token-file or OSTIARY_TOKEN"
 	case codes.Code(openfgav1.NotFoundErrorCode_store_id_not_found):
 		return "'ostiary store list' shows the stores, 'ostiary use NAME' remembers one"
 	case codes.Code(openfgav1.ErrorCode_latest_authorization_model_not_found):
