@@ -147,6 +147,31 @@ func TestMay(t *testing.T) {
 	}
 }
 
+// TestKeptDecisions: they are bounded, and whoever asks about what there is not leaves room for those of others.
+func TestKeptDecisions(t *testing.T) {
+	const most = 20
+	w := newWorld(t)
+	w.service.KeepAtMost(most)
+	w.grant("shop", access.Reader, access.Target{Store: store})
+	for i := range 3*most + most/2 {
+		if w.may(named("prober"), access.Reader, access.Target{Store: fmt.Sprintf("01ARYZ6S41TSV4RRFFQ69%05d", i)}) {
+			t.Fatal("the prober may")
+		}
+		if kept, bound := w.service.Kept(); kept > most || bound != most {
+			t.Fatalf("%d decisions are kept of %d", kept, bound)
+		}
+	}
+	shop, target := named("shop"), access.Target{Store: store}
+	for range 2 {
+		if !w.may(shop, access.Reader, target) {
+			t.Error("the shop may not")
+		}
+	}
+	if !w.service.Knows(access.Query{Principal: &shop, Target: &target}, access.Reader) {
+		t.Error("after many others were asked about no decision is kept any more")
+	}
+}
+
 // TestOddNames: no name of a principal or target is taken for another, or for all of them.
 func TestOddNames(t *testing.T) {
 	w := newWorld(t)

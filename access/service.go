@@ -47,6 +47,7 @@ type Service struct {
 	engine  *engine.Engine
 	plan    *engine.Plan
 	recent  atomic.Pointer[epoch]
+	most    int // decisions that are kept
 }
 
 // New returns a service over a backend.
@@ -55,7 +56,7 @@ func New(b Backend, c Changer) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile the model of callers: %w", err)
 	}
-	return &Service{backend: b, changer: c, engine: engine.New(engine.Options{}), plan: engine.Compile(m)}, nil
+	return &Service{backend: b, changer: c, engine: engine.New(engine.Options{}), plan: engine.Compile(m), most: maxDecisions}, nil
 }
 
 // rightsKey is of the document that every change of rights writes: what was decided is good while it stays.
@@ -156,18 +157,28 @@ func (s *Service) ask(ctx context.Context, v View, q question) (bool, error) {
 		return allowed.(bool), nil
 	}
 	allowed, err := s.decide(ctx, v, q)
-	if err == nil && good.count.Add(1) <= maxDecisions {
-		good.known.Store(q, allowed)
+	if err == nil {
+		good.keep(q, allowed, s.most)
 	}
 	return allowed, err
+}
+
+// keep remembers a decision. Where there are too many all are forgotten: who asks about what there is not, in ever other
+// words, fills them, and would otherwise leave no room for those that others need.
+func (d *decisions) keep(q question, allowed bool, most int) {
+	if d.count.Add(1) > int64(most) {
+		d.known.Clear()
+		d.count.Store(1)
+	}
+	d.known.Store(q, allowed)
 }
 
 // Kept returns how many decisions are kept, and how many may be.
 func (s *Service) Kept() (decisions, most int) {
 	if e := s.recent.Load(); e != nil {
-		decisions = int(min(e.good.count.Load(), maxDecisions))
+		decisions = int(min(e.good.count.Load(), int64(s.most)))
 	}
-	return decisions, maxDecisions
+	return decisions, s.most
 }
 
 // decide answers a question in a view.
