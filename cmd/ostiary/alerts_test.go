@@ -49,7 +49,13 @@ func TestWatchedMetrics(t *testing.T) {
 			t.Errorf("docs/guides/metrics.md does not say what %s is", family)
 		}
 	}
-	for _, m := range regexp.MustCompile(`runbook: (\S+)`).FindAllStringSubmatch(readText(t, "../../deploy/prometheus/alerts.yaml"), -1) {
+	alerts := readText(t, "../../deploy/prometheus/alerts.yaml")
+	for _, m := range regexp.MustCompile(`(?m)^(ostiary_\w+)\{[^}]*outcome="failed"`).FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(alerts, m[1]) {
+			t.Errorf("%s counts what failed, and no alert watches it", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile(`runbook: (\S+)`).FindAllStringSubmatch(alerts, -1) {
 		if _, err := os.Stat("../../" + m[1]); err != nil {
 			t.Errorf("an alert leads to %s, which is not there", m[1])
 		}
