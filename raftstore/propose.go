@@ -56,6 +56,8 @@ func (s *Store) proposeHere(ctx context.Context, m *ostiary.Mutation, command []
 	if err := s.judgeVersion(ctx, m); err != nil {
 		return ostiary.Receipt{}, err
 	}
+	s.proposing.Add(1)
+	defer s.proposing.Add(-1)
 	future, err := s.enqueue(ctx, command, m.TimeNanos)
 	if err != nil {
 		return ostiary.Receipt{}, err

@@ -19,6 +19,9 @@ type Stats struct {
 	Last, Committed, Applied uint64
 	// Waiting is how many committed entries are not yet handed to the state machine.
 	Waiting uint64
+	// Proposing is how many mutations this node has been asked for as the leader, and whose callers wait: for a place in
+	// the queue, for the log, or for them to be applied.
+	Proposing int64
 	// SinceLeader is how long ago the leader was heard from. Zero on the leader, and while none was.
 	SinceLeader time.Duration
 	Leads       bool
@@ -40,6 +43,7 @@ func (s *Store) Stats() Stats {
 	n.Appends, n.Entries = s.log.Appends()
 	n.Applied, _ = s.storage.Applied()
 	n.Waiting = n.Committed - min(n.Committed, s.raft.AppliedIndex())
+	n.Proposing = s.proposing.Load()
 	n.Free, _ = s.disk.look()
 	if at := s.raft.LastContact(); !n.Leads && !at.IsZero() {
 		n.SinceLeader = time.Since(at)

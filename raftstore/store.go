@@ -43,6 +43,7 @@ type Store struct {
 	leaderRead  *sharedIndex // read indexes that this node gives as the leader
 	anyRead     *sharedIndex // read indexes of the leader, wherever it is
 
+	proposing atomic.Int64 // callers that wait in proposeHere
 	// turn holds one token: who has put one in may stamp a command and place it in raft's queue, so
 	// that stamps and log order agree. It is a channel because a wait for it must end with a context.
 	turn      chan struct{}

@@ -88,6 +88,10 @@ func raftCounts(of func(func(raftstore.Stats) float64) func() float64) []metrics
 			Value: of(func(n raftstore.Stats) float64 { return float64(n.Waiting) }),
 		},
 		{
+			Name: "ostiary_raft_proposals_waiting", Help: "Writes that wait on the leader until they are committed and applied.", Gauge: true,
+			Value: of(func(n raftstore.Stats) float64 { return float64(n.Proposing) }),
+		},
+		{
 			Name: "ostiary_raft_leader_contact_seconds", Help: "Time since the node has heard from a leader; 0 on the leader.", Gauge: true,
 			Value: of(func(n raftstore.Stats) float64 { return n.SinceLeader.Seconds() }),
 		},
