@@ -142,17 +142,17 @@ func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 // report returns the error that goes on the wire, and logs what a caller must not or need not see.
 func (s *Server) report(ctx context.Context, c *call, method string, err error) error {
 	st, expected := statusOf(err, c.id())
-	level := slog.LevelError
-	if expected {
-		level = slog.LevelDebug
-	}
-	if s.logger.Enabled(ctx, level) {
+	if !expected || s.logger.Enabled(ctx, slog.LevelDebug) {
 		attrs := []any{"request_id", c.id(), "method", method, "code", int(st.Code()), "error", err}
 		var p *panicError
 		if errors.As(err, &p) {
 			attrs = append(attrs, "stack", string(p.stack))
 		}
-		s.logger.Log(ctx, level, "request failed", attrs...)
+		if expected {
+			s.logger.DebugContext(ctx, textFailed, attrs...)
+		} else {
+			s.failures.write(ctx, s.logger, slog.LevelError, textFailed, attrs...)
+		}
 	}
 	if isOwn(method) {
 		st = canonical(st)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -73,7 +74,7 @@ func (s *Server) serveMounted(h http.Handler, w http.ResponseWriter, r *http.Req
 	ctx = tracing.With(ctx, span)
 	defer func() {
 		if p := recover(); p != nil {
-			s.logger.Error("mounted handler panicked", "request_id", id, "panic", p, "stack", string(debug.Stack()))
+			s.failures.write(ctx, s.logger, slog.LevelError, "mounted handler panicked", "request_id", id, "panic", p, "stack", string(debug.Stack()))
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 	}()

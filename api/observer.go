@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -53,7 +55,9 @@ func Methods() []string {
 
 // answered tells who watches of a request that ended with an error for the wire, or nil.
 func (s *Server) answered(c *call, method string, begun time.Time, err error) {
-	if s.observer == nil && c.span == nil || isHealth(method) {
+	took := time.Since(begun)
+	slow := s.slowerThan > 0 && took >= s.slowerThan && !unboundedMethods[method]
+	if s.observer == nil && c.span == nil && !slow || isHealth(method) {
 		return
 	}
 	code := "ok"
@@ -65,7 +69,11 @@ func (s *Server) answered(c *call, method string, begun time.Time, err error) {
 		if slices.Contains(consistentMethods, method) {
 			fresh = c.consistency.String()
 		}
-		s.observer.Answered(method, fresh, code, time.Since(begun))
+		s.observer.Answered(method, fresh, code, took)
+	}
+	if slow {
+		s.slow.write(context.Background(), s.logger, slog.LevelWarn, textSlow, "request_id", c.id(), "method", method, "code", code,
+			"duration", took, "store", c.storeID, "trace_id", c.span.TraceID())
 	}
 	c.endTrace(code)
 }

@@ -96,8 +96,11 @@ type Options struct {
 	// Decisions is told what questions were answered with. Nil: nobody is.
 	Decisions Decisions
 	Limits    Limits
-	TLS       TLS
-	CORS      CORS
+	// LogSlowerThan has requests that take as long or longer logged, but those that last as long as their callers like.
+	// Zero: none.
+	LogSlowerThan time.Duration
+	TLS           TLS
+	CORS          CORS
 	// AuthZENBaseURL is the URL at which clients reach the HTTP surface. AuthZEN's discovery publishes it,
 	// and is refused without it.
 	AuthZENBaseURL string
@@ -139,6 +142,8 @@ type Server struct {
 	tracer         *tracing.Tracer
 	decisions      Decisions // may be nil
 	limits         Limits
+	slowerThan     time.Duration // zero: no request is slow
+	failures, slow logLines
 	tls            TLS
 	certificates   judgedCertificates
 	cors           CORS
@@ -213,6 +218,7 @@ func NewServer(o Options) (*Server, error) {
 		tracer:         o.Tracer,
 		decisions:      o.Decisions,
 		limits:         limits,
+		slowerThan:     o.LogSlowerThan,
 		tls:            o.TLS,
 		cors:           o.CORS,
 		onServing:      o.OnServing,
@@ -303,6 +309,8 @@ func (s *Server) Serve(ctx context.Context, grpcListener, httpListener net.Liste
 	s.drain(grpcServer, httpServer)
 	closeLoop()
 	serving.Wait()
+	s.failures.tell(s.logger, textFailed)
+	s.slow.tell(s.logger, textSlow)
 	return cause
 }
 

@@ -47,6 +47,7 @@ type nodeOptions struct {
 	memory         memoryPlan        // zero: raftstore's defaults, and no cache of edges
 	retention      time.Duration     // of the history; zero is raftstore's default
 	auditRetention time.Duration     // zero is package identity's default
+	slowerThan     time.Duration     // of requests that are logged; zero: none
 	identityKeys   *identity.Keys    // for personal data; nil: none
 	// storeRetention is how long a deleted store can come back.
 	storeRetention time.Duration
@@ -218,6 +219,7 @@ func (n *node) newServer() (*api.Server, error) {
 		AuthZENBaseURL: n.authzenBaseURL,
 		IdentityKeys:   n.identityKeys,
 		AuditRetention: n.auditRetention,
+		LogSlowerThan:  n.slowerThan,
 		StoreRetention: n.storeRetention,
 		StoreTuples:    n.storeTuples,
 	})

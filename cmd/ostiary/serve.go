@@ -33,6 +33,7 @@ type serveFlags struct {
 	identityKeys   string // file
 	retention      time.Duration
 	auditRetention time.Duration
+	slowerThan     time.Duration // of requests that are logged; zero: none
 	adminAddr      string
 	adminChosen    bool // --admin-addr was given
 	memoryLimit    byteSize
@@ -81,6 +82,7 @@ func newServe() (*serveFlags, *pflag.FlagSet) {
 	f.BoolVar(&flags.dev, "dev", false, "no authentication, on loopback addresses alone")
 	f.StringVar(&flags.logFormat, "log-format", "text", "text or json")
 	f.StringVar(&flags.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.DurationVar(&flags.slowerThan, "log-slow-requests", 0, "log requests that take as long or longer, 20 a second at most (0: none)")
 	f.StringSliceVar(&flags.cors.AllowedOrigins, "http-cors-allowed-origins", []string{"*"}, "origins whose pages may call over HTTP (*: all)")
 	f.StringSliceVar(&flags.cors.AllowedHeaders, "http-cors-allowed-headers", []string{"*"}, "request headers that such a page may set (*: all)")
 	f.StringVar(&flags.publicURL, "public-url", "", "URL at which clients reach this server, for the locations of SCIM resources, OAuth's metadata and AuthZEN's discovery (with --dev: the address for HTTP)")
@@ -92,12 +94,13 @@ func newServe() (*serveFlags, *pflag.FlagSet) {
 	f.Var(&flags.memoryLimit, "memory-limit", "memory of the whole process, as 2GiB (0: half of what the machine or the control group has)")
 	f.Var(&flags.cacheSize, "cache-size", "memory of the cache of edges, as 256MiB (0: none; without: a quarter of --memory-limit)")
 	fromEnv(f, "admin-addr", "memory-limit", "cache-size", "history-retention", "audit-retention", "data-dir", "grpc-addr", "http-addr", "dev",
-		"log-format", "log-level", "http-cors-allowed-origins", "http-cors-allowed-headers", "public-url", "authzen-base-url", "identity-key-file")
+		"log-format", "log-level", "log-slow-requests", "http-cors-allowed-origins", "http-cors-allowed-headers", "public-url", "authzen-base-url", "identity-key-file")
 	flags.authn.register(f)
 	f.StringVar(&flags.config, configFlag, "", "file of settings, YAML: the names of these flags and their values (ostiary config reference)")
 	fromEnv(f, configFlag)
 	oneOf(f, "log-format", "text", "json")
 	oneOf(f, "log-level", "debug", "info", "warn", "error")
+	between(f, "log-slow-requests", time.Duration(0), maxDurationLimit)
 	between(f, "history-retention", time.Duration(0), maxRetention)
 	between(f, "audit-retention", minAuditRetention, maxAuditRetention)
 	flags.cluster.register(f)
@@ -178,6 +181,7 @@ func (flags serveFlags) judge(log io.Writer) (nodeOptions, error) {
 		identityKeys:   identityKeys,
 		retention:      keptForEverIfZero(flags.retention),
 		auditRetention: flags.auditRetention,
+		slowerThan:     flags.slowerThan,
 		storeRetention: flags.stores.retention,
 		storeTuples:    flags.stores.tuples,
 		cluster:        cluster,
