@@ -29,6 +29,10 @@ const (
 	defaultBlastShifts = 1000
 	maxBlastTuples     = 100 // written and deleted by a request
 	maxEndedSessions   = 1000
+	// maxBlasts is how many are worked out at once, maxBlastsPerCaller how many of them for one caller: each may hold
+	// a million tuples.
+	maxBlasts          = 8
+	maxBlastsPerCaller = 2
 )
 
 // blastChange is what a request would change, in the view of its question.
@@ -45,6 +49,11 @@ type blastChange struct {
 // BlastRadius says who would gain and lose what by a change.
 func (b *blastRadiusService) BlastRadius(ctx context.Context, req *ostiaryv1.BlastRadiusRequest) (*ostiaryv1.BlastRadiusResponse, error) {
 	s := b.server
+	leave, err := s.blasts.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	query, err := blastQuery(ctx, req)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -196,4 +197,53 @@ func TestStreamsAreOpenWhileTheyAreSent(t *testing.T) {
 	}
 	resp.Body.Close()
 	untilFree(t, second)
+}
+
+// TestBlastRadiusOfOneCaller: one caller has two at once worked out, and others are not in the way.
+func TestBlastRadiusOfOneCaller(t *testing.T) {
+	under, release := make(chan struct{}), make(chan struct{})
+	var blocking atomic.Bool
+	h := start(t, callersAB(t), func(o *api.Options) {
+		o.Limits.RequestTimeout = time.Minute
+		o.Backend = trouble{o.Backend, func(ctx context.Context) error {
+			if !blocking.Load() {
+				return nil
+			}
+			select {
+			case under <- struct{}{}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+			return ctx.Err()
+		}}
+	})
+	ask := func(key string) error {
+		ctx, cancel := context.WithTimeout(as(t.Context(), key), 30*time.Second)
+		defer cancel()
+		_, err := ostiaryv1.NewBlastRadiusServiceClient(h.conn).BlastRadius(ctx, &ostiaryv1.BlastRadiusRequest{StoreId: noStore})
+		return err
+	}
+	blocking.Store(true)
+	ended := make(chan error, 3)
+	for _, key := range []string{"a", "a", "b"} {
+		go func() { ended <- ask(key) }()
+		<-under
+	}
+	if err := ask("a"); status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "2 requests of BlastRadius") {
+		t.Errorf("a third of one caller: %v", err)
+	}
+	blocking.Store(false)
+	close(release)
+	for range 3 {
+		if err := <-ended; status.Code(err) == codes.ResourceExhausted {
+			t.Errorf("one within the bound: %v", err)
+		}
+	}
+	if err := ask("a"); status.Code(err) == codes.ResourceExhausted {
+		t.Errorf("after the others have ended: %v", err)
+	}
 }

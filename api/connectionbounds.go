@@ -15,6 +15,7 @@ type ConnectionCounts struct {
 
 	Streams                        uint64 // that callers have open
 	RefusedStreams, RefusedFollows uint64 // streams of any kind, and of the audit, above what a caller or all may have
+	RefusedBlasts                  uint64 // requests of BlastRadius above that
 }
 
 // Connections returns how many there are now, and how many there were of what was refused.
@@ -22,7 +23,7 @@ func (s *Server) Connections() ConnectionCounts {
 	open, refusedAll, refusedEach := s.connections.counts()
 	return ConnectionCounts{
 		Open: open, RefusedTotal: refusedAll, RefusedAddress: refusedEach, RequestsTooOften: s.tooOften.Load(),
-		Streams: s.streams.inUse(), RefusedStreams: s.streams.refused(), RefusedFollows: s.tails.refused(),
+		Streams: s.streams.inUse(), RefusedStreams: s.streams.refused(), RefusedFollows: s.tails.refused(), RefusedBlasts: s.blasts.refused(),
 	}
 }
 

@@ -180,6 +180,7 @@ type Server struct {
 	drainingOnce sync.Once
 	streams      callerPlaces
 	tails        callerPlaces // streams of the audit
+	blasts       callerPlaces // requests of BlastRadius
 }
 
 // NewServer returns a server that Serve will run. The error names every option at fault.
@@ -246,6 +247,7 @@ func NewServer(o Options) (*Server, error) {
 		draining:    make(chan struct{}),
 		streams:     callerPlaces{newPlaces[string](-1, limits.MaxStreamsPerCaller), "streams", "--max-streams-per-caller"},
 		tails:       callerPlaces{newPlaces[string](maxTails, maxTailsPerCaller), "streams of the audit", ""},
+		blasts:      callerPlaces{newPlaces[string](maxBlasts, maxBlastsPerCaller), "requests of BlastRadius", ""},
 	}, nil
 }
 

@@ -34,6 +34,7 @@ func (i *instruments) watchConnections(server *api.Server) error {
 		},
 		above("streams", func(n api.ConnectionCounts) uint64 { return n.RefusedStreams }),
 		above("audit", func(n api.ConnectionCounts) uint64 { return n.RefusedFollows }),
+		above("blast_radius", func(n api.ConnectionCounts) uint64 { return n.RefusedBlasts }),
 		metrics.Count{
 			Name: "ostiary_api_throttled_total", Help: "Requests refused since their caller asked too often.",
 			Value: func() float64 { return float64(server.Connections().RequestsTooOften) },
