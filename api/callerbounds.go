@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
 	"github.com/ostiary/ostiary"
@@ -39,21 +38,6 @@ func (p callerPlaces) enter(ctx context.Context) (leave func(), err error) {
 		return nil, refuse(codes.ResourceExhausted, "%d %s are under way, of all callers: try again later", p.all, p.what)
 	}
 	return func() { p.give(name) }, nil
-}
-
-// within returns a handler that takes a place for its caller before it answers, and what gives the place back once the
-// answer is sent.
-func (p callerPlaces) within(handle grpc.UnaryHandler) (held grpc.UnaryHandler, leave func()) {
-	given := func() {}
-	held = func(ctx context.Context, req any) (any, error) {
-		leave, err := p.enter(ctx)
-		if err != nil {
-			return nil, err
-		}
-		given = leave
-		return handle(ctx, req)
-	}
-	return held, func() { given() }
 }
 
 func (p callerPlaces) inUse() uint64 {

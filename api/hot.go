@@ -106,11 +106,6 @@ func (s *Server) serveHot(w http.ResponseWriter, r *http.Request, m hotMethod, r
 	brought := sent{requestID: r.Header[http.CanonicalHeaderKey(headerRequestID)], authorization: r.Header["Authorization"],
 		traceparent: r.Header["Traceparent"], tracestate: r.Header["Tracestate"]}
 	var handle grpc.UnaryHandler = func(ctx context.Context, req any) (any, error) { return m.handle(s, ctx, req) }
-	if m.write == nil {
-		var leave func()
-		handle, leave = s.streams.within(handle)
-		defer leave()
-	}
 	resp, c, err := s.unary(leaveHTTP(r.Context()), brought, m.name, req, handle)
 	header := w.Header()
 	s.headers(c, func(key, value string) {
