@@ -682,6 +682,64 @@ func TestClientCredentials(t *testing.T) {
 	}
 }
 
+// TestOddTokens: what is no token of a bearer is none, whoever calls it one; and who waits for another's request ends with
+// its own context.
+func TestOddTokens(t *testing.T) {
+	status, text := http.StatusOK, ""
+	asked, release := make(chan struct{}), make(chan struct{})
+	close(release)
+	idp := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		<-release
+		w.WriteHeader(status)
+		fmt.Fprint(w, text)
+	}))
+	defer idp.Close()
+	credentials := client.Credentials{TokenURL: idp.URL, ID: "shop", Secret: "s", HTTP: idp.Client()}
+	for _, odd := range []struct {
+		status int
+		text   string
+	}{
+		{http.StatusAccepted, `{"access_token":"a.b.c","token_type":"bearer"}`},
+		{http.StatusOK, `{"access_token":"a.b.c","token_type":"mac"}`},
+		{http.StatusOK, `{"access_token":"a.b.c"}`},
+		{http.StatusOK, `{"access_token":"","token_type":"bearer"}`},
+		{http.StatusOK, `{"access_token":"a.b.c","token_type":"bearer"`},
+	} {
+		status, text = odd.status, odd.text
+		source, err := client.ClientCredentials(credentials)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token, err := source(t.Context()); err == nil || token != "" {
+			t.Errorf("%d %s is the token %q", odd.status, odd.text, token)
+		}
+	}
+
+	status, text, release = http.StatusOK, `{"access_token":"a.b.c","token_type":"bearer"}`, make(chan struct{})
+	source, err := client.ClientCredentials(credentials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first sync.WaitGroup
+	first.Go(func() {
+		if token, err := source(t.Context()); err != nil || token != "a.b.c" {
+			t.Errorf("got token %q, %v", token, err)
+		}
+	})
+	<-asked
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if token, err := source(ended); !errors.Is(err, context.Canceled) || token != "" {
+		t.Errorf("who waits gets token %q, %v", token, err)
+	}
+	close(release)
+	first.Wait()
+}
+
 // TestCredentialsStay: a provider that redirects gets nobody's secret sent elsewhere, perhaps in plain text.
 func TestCredentialsStay(t *testing.T) {
 	var reached atomic.Int32
