@@ -43,6 +43,26 @@ func TestTake(t *testing.T) {
 	}
 }
 
+// A clock that goes back neither fills nor takes anything, and what it goes forward by again does not count twice.
+func TestClockGoesBack(t *testing.T) {
+	l := rate.New(5)
+	taken(l, "a", 20, 100*second)
+	if got := taken(l, "a", 20, 50*second) + taken(l, "a", 20, 100*second); got != 0 {
+		t.Errorf("%d passed", got)
+	}
+	if l.Take("b", 1, 100*second) != 0 || l.Take("b", 1, 50*second) != 0 {
+		t.Error("what was left is gone")
+	}
+}
+
+// A part of one lets nothing pass.
+func TestPartOfOne(t *testing.T) {
+	l := rate.New(0.75)
+	if got := taken(l, "a", 5, second); got != 1 {
+		t.Errorf("%d passed of the one and a half that there are", got)
+	}
+}
+
 // Who asks for more than is left passes once, and those that follow pay for it.
 func TestTakeMoreThanIsLeft(t *testing.T) {
 	l := rate.New(5)
