@@ -129,7 +129,7 @@ func (a *storeAdminService) ListDeletedStores(
 // deletedStores returns up to limit deleted stores that can come back and that the caller administers.
 func (s *Server) deletedStores(ctx context.Context, v View, after string, limit int) (all []*ostiaryv1.DeletedStore, err error) {
 	now := s.backend.Now()
-	for d, err := range ofStores(ctx, v, deleted.Collection, after) {
+	for d, err := range ostiary.EachDocument(ctx, v, deleted.Collection, after) {
 		if err != nil {
 			return nil, err
 		}

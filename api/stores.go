@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"iter"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 
@@ -201,34 +200,8 @@ func (s *Server) DeleteStore(ctx context.Context, req *openfgav1.DeleteStoreRequ
 	return &openfgav1.DeleteStoreResponse{}, nil
 }
 
-// storesPerRead is how many documents ofStores reads at a time.
+// storesPerRead is how many documents of stores are read at a time.
 const storesPerRead = 200
-
-// ofStores yields the documents of a collection that has one for each of some stores, by the ids of those after one.
-func ofStores(ctx context.Context, v View, collection, after string) iter.Seq2[ostiary.Document, error] {
-	return func(yield func(ostiary.Document, error) bool) {
-		for {
-			docs, err := v.Documents(collection, after, storesPerRead, false)
-			if err != nil {
-				yield(ostiary.Document{}, err)
-				return
-			}
-			for _, d := range docs {
-				if !yield(d, nil) {
-					return
-				}
-			}
-			if len(docs) < storesPerRead {
-				return
-			}
-			if err := ctx.Err(); err != nil {
-				yield(ostiary.Document{}, err)
-				return
-			}
-			after = docs[len(docs)-1].Key.Key
-		}
-	}
-}
 
 // ListStores returns the stores that the caller may read, in the order of their ids, which is that of their
 // making.
@@ -245,7 +218,7 @@ func (s *Server) ListStores(ctx context.Context, req *openfgav1.ListStoresReques
 	defer v.Close()
 	size := s.pageSize(req.GetPageSize())
 	resp := &openfgav1.ListStoresResponse{}
-	for d, err := range ofStores(ctx, v, collectionStores, string(position)) {
+	for d, err := range ostiary.EachDocument(ctx, v, collectionStores, string(position)) {
 		if err != nil {
 			return nil, err
 		}

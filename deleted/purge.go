@@ -74,9 +74,6 @@ func (p *Purger) Purge(ctx context.Context) (gone []string, err error) {
 	return gone, nil
 }
 
-// markersPerRead is how many markers are read at a time.
-const markersPerRead = 200
-
 // due returns the markers of stores whose retention has ended.
 func (p *Purger) due(ctx context.Context) (due []ostiary.Document, err error) {
 	v, err := p.o.Backend.View(ctx, ostiary.Freshness{})
@@ -84,25 +81,19 @@ func (p *Purger) due(ctx context.Context) (due []ostiary.Document, err error) {
 		return nil, err
 	}
 	defer v.Close()
-	for after := ""; ; {
-		docs, err := v.Documents(Collection, after, markersPerRead, false)
+	for d, err := range ostiary.EachDocument(ctx, v, Collection, "") {
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range docs {
-			m, err := Decode(d)
-			if err != nil {
-				return nil, err
-			}
-			if m.Purging || m.UntilNanos <= p.o.Backend.Now() {
-				due = append(due, d)
-			}
+		m, err := Decode(d)
+		if err != nil {
+			return nil, err
 		}
-		if len(docs) < markersPerRead {
-			return due, nil
+		if m.Purging || m.UntilNanos <= p.o.Backend.Now() {
+			due = append(due, d)
 		}
-		after = docs[len(docs)-1].Key.Key
 	}
+	return due, nil
 }
 
 // purge removes one store.
@@ -198,7 +189,7 @@ func streamsOf(store string) string { return "stream/" + store }
 // crash still knows.
 func (p *Purger) documents(ctx context.Context, v View, marker ostiary.Document) error {
 	store := marker.Key.Key
-	names, last, err := namesOf(v, store)
+	names, last, err := namesOf(ctx, v, store)
 	if err != nil {
 		return err
 	}
@@ -236,24 +227,18 @@ func (p *Purger) documents(ctx context.Context, v View, marker ostiary.Document)
 }
 
 // namesOf returns the ids by which documents name what belongs to a store, and the documents that say so.
-func namesOf(v View, store string) (names map[string]bool, last map[ostiary.DocumentKey]bool, err error) {
+func namesOf(ctx context.Context, v View, store string) (names map[string]bool, last map[ostiary.DocumentKey]bool, err error) {
 	names, last = map[string]bool{store: true}, map[ostiary.DocumentKey]bool{}
 	each := func(collection string, is func(ostiary.Document) bool) error {
-		for after := ""; ; {
-			docs, err := v.Documents(collection, after, markersPerRead, false)
+		for d, err := range ostiary.EachDocument(ctx, v, collection, "") {
 			if err != nil {
 				return err
 			}
-			for _, d := range docs {
-				if is(d) {
-					names[d.Key.Key], last[d.Key] = true, true
-				}
+			if is(d) {
+				names[d.Key.Key], last[d.Key] = true, true
 			}
-			if len(docs) < markersPerRead {
-				return nil
-			}
-			after = docs[len(docs)-1].Key.Key
 		}
+		return nil
 	}
 	for _, collection := range owners {
 		err := each(collection, func(d ostiary.Document) bool {

@@ -174,7 +174,7 @@ func (s *Service) Connections(ctx context.Context, store, organization string) (
 		if err := storeExists(v, store); err != nil {
 			return err
 		}
-		for d, err := range each(ctx, v, connections, "") {
+		for d, err := range ostiary.EachDocument(ctx, v, connections, "") {
 			if err != nil {
 				return err
 			}

@@ -178,7 +178,7 @@ func credentialsOf(connection string) []string {
 // revokeAll ends everything by which a provider is let in, as part of a mutation.
 func revokeAll(ctx context.Context, v View, m *ostiary.Mutation, connection string) error {
 	for _, collection := range credentialsOf(connection) {
-		for d, err := range each(ctx, v, collection, "") {
+		for d, err := range ostiary.EachDocument(ctx, v, collection, "") {
 			if err != nil {
 				return err
 			}
@@ -194,7 +194,7 @@ func removeConnection(ctx context.Context, v View, m *ostiary.Mutation, c Connec
 		return err
 	}
 	for _, collection := range []string{guardsOf(c.ID), heldOf(c.ID), tokenUsesOf(c.ID), clientUseKey(c.ID, "").Collection, signalUsersOf(c.ID), goneSubjectsOf(c.ID)} {
-		for d, err := range each(ctx, v, collection, "") {
+		for d, err := range ostiary.EachDocument(ctx, v, collection, "") {
 			if err != nil {
 				return err
 			}

@@ -66,7 +66,7 @@ func (s *Service) Discover(ctx context.Context, store, email string) (found Disc
 
 // storeOfDomain returns the one store in which a domain is verified. Stores that were deleted do not count.
 func storeOfDomain(ctx context.Context, v View, name string) (store string, err error) {
-	for d, err := range each(ctx, v, domainOwnersOf(name), "") {
+	for d, err := range ostiary.EachDocument(ctx, v, domainOwnersOf(name), "") {
 		if err != nil {
 			return "", err
 		}
@@ -88,7 +88,7 @@ func storeOfDomain(ctx context.Context, v View, name string) (store string, err 
 
 // connectionsIn returns up to limit connections of an organization, by id.
 func connectionsIn(ctx context.Context, v View, store, organization string, limit int) (all []Connection, err error) {
-	for d, err := range each(ctx, v, connectionsOf(store, organization), "") {
+	for d, err := range ostiary.EachDocument(ctx, v, connectionsOf(store, organization), "") {
 		if err != nil {
 			return nil, err
 		}

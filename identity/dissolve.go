@@ -38,7 +38,7 @@ func (s *Service) DeleteOrganization(ctx context.Context, store, id string) (ost
 				Store: store, Object: organizationObject(id), Relation: gate.DirectoryMember}})
 		m.Documents = append(m.Documents, remove(d.Key), put(gone, goneBody{form{bodyForm}, m.TimeNanos}))
 		for _, collection := range []string{rolesOf(store, id), roleValuesOf(store, id)} {
-			for d, err := range each(ctx, v, collection, "") {
+			for d, err := range ostiary.EachDocument(ctx, v, collection, "") {
 				if err != nil {
 					return err
 				}
@@ -64,7 +64,7 @@ func judgeEmpty(ctx context.Context, v View, store, id string) error {
 	if len(members) > 0 {
 		return fmt.Errorf("organization %q has members, such as %s: remove them first: %w", id, members[0].Key.Key, ostiary.ErrExists)
 	}
-	for c, err := range each(ctx, v, connections, "") {
+	for c, err := range ostiary.EachDocument(ctx, v, connections, "") {
 		if err != nil {
 			return err
 		}

@@ -1,10 +1,8 @@
 package identity
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
 
 	"github.com/ostiary/ostiary"
 )
@@ -114,36 +112,8 @@ func decode[T interface{ version() int }](d ostiary.Document) (T, error) {
 	return body, nil
 }
 
-// documentsPerRead is how many documents of a list are read at a time.
+// documentsPerRead is how many documents are read at a time.
 const documentsPerRead = 500
-
-// firstRead is how many are read at first: a page takes no more of a list.
-const firstRead = 101
-
-// each returns the documents of a collection after a key.
-func each(ctx context.Context, v View, collection, after string) iter.Seq2[ostiary.Document, error] {
-	return func(yield func(ostiary.Document, error) bool) {
-		for limit := firstRead; ; limit = documentsPerRead {
-			docs, err := v.Documents(collection, after, limit, false)
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err != nil {
-				yield(ostiary.Document{}, err)
-				return
-			}
-			for _, d := range docs {
-				if !yield(d, nil) {
-					return
-				}
-			}
-			if len(docs) < limit {
-				return
-			}
-			after = docs[len(docs)-1].Key.Key
-		}
-	}
-}
 
 // at demands that a document be as it was read; one that was not there has version 0.
 func at(d ostiary.Document) ostiary.Precondition {

@@ -324,7 +324,7 @@ func domainRemovals(store string, domain Domain, d ostiary.Document) []ostiary.D
 
 // removeDomains makes the removal of an organization's domains part of a mutation that deletes it.
 func removeDomains(ctx context.Context, v View, m *ostiary.Mutation, store, organization string) error {
-	for d, err := range each(ctx, v, domainsOf(store, organization), "") {
+	for d, err := range ostiary.EachDocument(ctx, v, domainsOf(store, organization), "") {
 		if err != nil {
 			return err
 		}
@@ -346,7 +346,7 @@ func (s *Service) Domains(ctx context.Context, store, organization string) (all 
 		if _, _, err := readOrganization(v, store, organization); err != nil {
 			return err
 		}
-		for d, err := range each(ctx, v, domainsOf(store, organization), "") {
+		for d, err := range ostiary.EachDocument(ctx, v, domainsOf(store, organization), "") {
 			if err != nil {
 				return err
 			}

@@ -123,7 +123,7 @@ func (s *Service) GateSwitch(ctx context.Context, store string) (now GateSwitch,
 func (s *Service) GatesOff(ctx context.Context) (all map[string]GateSwitch, err error) {
 	all = map[string]GateSwitch{}
 	err = s.read(ctx, func(v View) error {
-		for d, err := range each(ctx, v, gatesOff, "") {
+		for d, err := range ostiary.EachDocument(ctx, v, gatesOff, "") {
 			if err != nil {
 				return err
 			}

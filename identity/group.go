@@ -158,7 +158,7 @@ func (v *DirectoryView) GroupsBy(ctx context.Context, key Key, value string) ([]
 // Groups returns the groups of the connection after one, by id.
 func (v *DirectoryView) Groups(ctx context.Context, after string) iter.Seq2[Group, error] {
 	return func(yield func(Group, error) bool) {
-		for d, err := range each(ctx, v.view, groupsOf(v.connection.ID), after) {
+		for d, err := range ostiary.EachDocument(ctx, v.view, groupsOf(v.connection.ID), after) {
 			var g *storedGroup
 			if err == nil {
 				g, err = v.openGroup(d)

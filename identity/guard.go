@@ -333,7 +333,7 @@ func (s *Service) Guarded(ctx context.Context, c Connection) (state GuardState, 
 		if state.HeldUsers, err = v.CountDocuments(heldOf(c.ID)); err != nil {
 			return err
 		}
-		for d, err := range each(ctx, v, guardsOf(c.ID), "") {
+		for d, err := range ostiary.EachDocument(ctx, v, guardsOf(c.ID), "") {
 			if err != nil {
 				return err
 			}

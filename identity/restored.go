@@ -51,7 +51,7 @@ func (s *Service) AfterRestore(ctx context.Context, o AfterRestoreOptions) (done
 		return done, err
 	}
 	waiting := map[string][]string{} // connections by store
-	for d, err := range each(ctx, v, connections, "") {
+	for d, err := range ostiary.EachDocument(ctx, v, connections, "") {
 		if err != nil {
 			return done, err
 		}
@@ -78,7 +78,7 @@ func (s *Service) AfterRestore(ctx context.Context, o AfterRestoreOptions) (done
 			done.Connections = append(done.Connections, WaitingConnection{c.ID, c.Store, c.Organization})
 		}
 	}
-	for d, err := range each(ctx, v, receivers, "") {
+	for d, err := range ostiary.EachDocument(ctx, v, receivers, "") {
 		if err != nil {
 			return done, err
 		}
@@ -88,7 +88,7 @@ func (s *Service) AfterRestore(ctx context.Context, o AfterRestoreOptions) (done
 		}
 		done.Tokens += n
 	}
-	for d, err := range each(ctx, v, settings, "") {
+	for d, err := range ostiary.EachDocument(ctx, v, settings, "") {
 		if err != nil {
 			return done, err
 		}
@@ -175,7 +175,7 @@ func (s *Service) AfterUndelete(ctx context.Context, store string, o AfterRestor
 		return done, err // it never had an organization
 	}
 	var waiting []string
-	for d, err := range each(ctx, v, connections, "") {
+	for d, err := range ostiary.EachDocument(ctx, v, connections, "") {
 		if err != nil {
 			return done, err
 		}
@@ -239,7 +239,7 @@ func (s *Service) endSessionsOf(ctx context.Context, v View, store string) (n in
 // empty deletes the documents of a collection, and returns how many.
 func (s *Service) empty(ctx context.Context, v View, collection string) (n int, err error) {
 	var gone []ostiary.DocumentChange
-	for d, err := range each(ctx, v, collection, "") {
+	for d, err := range ostiary.EachDocument(ctx, v, collection, "") {
 		if err != nil {
 			return n, err
 		}

@@ -99,7 +99,7 @@ func idsNaming(ctx context.Context, v View, store string, s ostiary.SubjectRef, 
 // keysBetween returns what follows a prefix in the keys of a collection, after one.
 func keysBetween(ctx context.Context, v View, collection, prefix, after string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for d, err := range each(ctx, v, collection, prefix+after) {
+		for d, err := range ostiary.EachDocument(ctx, v, collection, prefix+after) {
 			if err != nil {
 				yield("", err)
 				return

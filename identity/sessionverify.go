@@ -15,7 +15,7 @@ func (f *verifier) sessions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for d, err := range each(ctx, f.view, sessionsOf(f.store), prefix) {
+	for d, err := range ostiary.EachDocument(ctx, f.view, sessionsOf(f.store), prefix) {
 		if err != nil {
 			return err
 		}

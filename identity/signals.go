@@ -420,7 +420,7 @@ func (r *reception) newer(key ostiary.DocumentKey, takes bool) (bool, error) {
 // removeSignals makes it part of the deletion of a connection that its signals are forgotten, and what they said of
 // devices.
 func removeSignals(ctx context.Context, v View, m *ostiary.Mutation, c Connection) error {
-	for d, err := range each(ctx, v, signalDevicesOf(c.ID), "") {
+	for d, err := range ostiary.EachDocument(ctx, v, signalDevicesOf(c.ID), "") {
 		if err != nil {
 			return err
 		}

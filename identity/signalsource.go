@@ -348,7 +348,7 @@ type SignalPoll struct {
 // SignalPolls returns all places from which SETs are to be fetched, by connection.
 func (s *Service) SignalPolls(ctx context.Context) (all []SignalPoll, err error) {
 	err = s.read(ctx, func(v View) error {
-		for d, err := range each(ctx, v, signalSources, "") {
+		for d, err := range ostiary.EachDocument(ctx, v, signalSources, "") {
 			if err != nil {
 				return err
 			}

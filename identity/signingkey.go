@@ -398,7 +398,7 @@ func (s *Service) KeepSigningKeys(ctx context.Context, every time.Duration) (cha
 	}
 	defer v.Close()
 	var failed []error
-	for d, err := range each(ctx, v, signingRings, "") {
+	for d, err := range ostiary.EachDocument(ctx, v, signingRings, "") {
 		if err != nil {
 			return changed, errors.Join(append(failed, err)...)
 		}

@@ -1,6 +1,10 @@
 package identity
 
-import "context"
+import (
+	"context"
+
+	"github.com/ostiary/ostiary"
+)
 
 // SkipUsers passes over the first n users of the connection, without opening them, and returns the id of the
 // last one that it passed: Users goes on after it. There were fewer when passed is less than n.
@@ -17,7 +21,7 @@ func (v *DirectoryView) skip(ctx context.Context, collection string, n int) (las
 	if n <= 0 {
 		return "", 0, nil
 	}
-	for d, err := range each(ctx, v.view, collection, "") {
+	for d, err := range ostiary.EachDocument(ctx, v.view, collection, "") {
 		if err != nil {
 			return "", passed, err
 		}

@@ -137,7 +137,7 @@ func (b streamBody) stream(v View, store string, d ostiary.Document) (Stream, er
 }
 
 func streamsIn(ctx context.Context, v View, store string) (all []Stream, err error) {
-	for d, err := range each(ctx, v, streamsOf(store), "") {
+	for d, err := range ostiary.EachDocument(ctx, v, streamsOf(store), "") {
 		if err != nil {
 			return nil, err
 		}

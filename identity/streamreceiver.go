@@ -182,7 +182,7 @@ func (s *Service) CreateStreamReceiver(ctx context.Context, r StreamReceiver) (S
 // StreamReceivers returns the receivers of a store, by id.
 func (s *Service) StreamReceivers(ctx context.Context, store string) (all []StreamReceiver, err error) {
 	err = s.ReadStore(ctx, store, func(v View) error {
-		for d, err := range each(ctx, v, receiversOf(store), "") {
+		for d, err := range ostiary.EachDocument(ctx, v, receiversOf(store), "") {
 			if err != nil {
 				return err
 			}

@@ -233,7 +233,7 @@ func (v *DirectoryView) UsersBy(ctx context.Context, key Key, value string) ([]U
 // made. A view of an older revision leaves out those who were deleted since: their keys are gone.
 func (v *DirectoryView) Users(ctx context.Context, after string) iter.Seq2[User, error] {
 	return func(yield func(User, error) bool) {
-		for d, err := range each(ctx, v.view, usersOf(v.connection.ID), after) {
+		for d, err := range ostiary.EachDocument(ctx, v.view, usersOf(v.connection.ID), after) {
 			var u *storedUser
 			if err == nil {
 				u, err = v.openUser(d)

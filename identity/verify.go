@@ -109,7 +109,7 @@ func (f *verifier) expect(c ostiary.TupleChange) {
 // connections expects what the users and groups of each connection say, members excepted, of which the
 // tuples are all there is.
 func (f *verifier) connections(ctx context.Context) error {
-	for d, err := range each(ctx, f.view, connections, "") {
+	for d, err := range ostiary.EachDocument(ctx, f.view, connections, "") {
 		if err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func (f *verifier) connections(ctx context.Context) error {
 				return err
 			}
 		}
-		for d, err := range each(ctx, f.view, subjectsKey(c.ID, "").Collection, "") {
+		for d, err := range ostiary.EachDocument(ctx, f.view, subjectsKey(c.ID, "").Collection, "") {
 			if err == nil {
 				err = f.subjects(v, d)
 			}
@@ -177,7 +177,7 @@ func (f *verifier) user(ctx context.Context, v *DirectoryView, u User) error {
 
 // members expects what members without a connection have.
 func (f *verifier) members(ctx context.Context) error {
-	for d, err := range each(ctx, f.view, membersOf(f.store, f.organization), "") {
+	for d, err := range ostiary.EachDocument(ctx, f.view, membersOf(f.store, f.organization), "") {
 		if err != nil {
 			return err
 		}

@@ -237,7 +237,7 @@ func (b webhookBody) webhook(store string, d ostiary.Document) Webhook {
 
 // WebhooksIn returns the webhooks of a store as a view shows them, by id.
 func WebhooksIn(ctx context.Context, v View, store string) (all []Webhook, err error) {
-	for d, err := range each(ctx, v, webhooksOf(store), "") {
+	for d, err := range ostiary.EachDocument(ctx, v, webhooksOf(store), "") {
 		if err != nil {
 			return nil, err
 		}
