@@ -44,3 +44,27 @@ func (m *Mutation) RestOnQuota(store string) {
 	m.Preconditions = append(m.Preconditions, Precondition{Kind: WithinQuota, Store: store})
 	m.MinVersion = max(m.MinVersion, ReleaseQuotas)
 }
+
+// CollectionRates holds how many requests a second stores may get, by their ids.
+const CollectionRates = "request-rate"
+
+// rateForm is the first byte of a stored rate.
+const rateForm = 1
+
+// SetRate makes a mutation say how many requests a second a store may get on each node; 0 takes the bound away.
+func (m *Mutation) SetRate(store string, perSecond uint32) {
+	c := DocumentChange{Key: DocumentKey{Collection: CollectionRates, Key: store}, Delete: perSecond == 0}
+	if perSecond > 0 {
+		c.Body = binary.BigEndian.AppendUint32([]byte{rateForm}, perSecond)
+	}
+	m.Documents = append(m.Documents, c)
+	m.MinVersion = max(m.MinVersion, ReleaseQuotas)
+}
+
+// RateOf reads the document of a rate. The error is ErrCorrupt.
+func RateOf(d Document) (perSecond uint32, err error) {
+	if len(d.Body) != 5 || d.Body[0] != rateForm {
+		return 0, fmt.Errorf("decode document %q: %.40x is no rate: %w", d.Key, d.Body, ErrCorrupt)
+	}
+	return binary.BigEndian.Uint32(d.Body[1:]), nil
+}

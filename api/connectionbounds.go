@@ -12,6 +12,7 @@ type ConnectionCounts struct {
 	RefusedTotal     uint64 // closed at once, since there were as many as may be
 	RefusedAddress   uint64 // closed at once, since there were as many as may be of the address
 	RequestsTooOften uint64 // requests of callers who asked too often
+	StoresTooOften   uint64 // requests to stores that got too many
 
 	Streams                        uint64 // that callers have open
 	RefusedStreams, RefusedFollows uint64 // streams of any kind, and of the audit, above what a caller or all may have
@@ -24,6 +25,7 @@ func (s *Server) Connections() ConnectionCounts {
 	return ConnectionCounts{
 		Open: open, RefusedTotal: refusedAll, RefusedAddress: refusedEach, RequestsTooOften: s.tooOften.Load(),
 		Streams: s.streams.inUse(), RefusedStreams: s.streams.refused(), RefusedFollows: s.tails.refused(), RefusedBlasts: s.blasts.refused(),
+		StoresTooOften: s.storeTooOften.Load(),
 	}
 }
 

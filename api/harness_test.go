@@ -60,10 +60,11 @@ func (v view) Reader(store string, nowNanos int64) engine.Reader {
 
 // harness is a server on loopback listeners over a real store in a temporary folder.
 type harness struct {
-	store *raftstore.Store
-	conn  *grpc.ClientConn
-	base  string // of HTTP
-	stop  func() // and wait
+	store  *raftstore.Store
+	server *api.Server
+	conn   *grpc.ClientConn
+	base   string // of HTTP
+	stop   func() // and wait
 }
 
 func start(t testing.TB, change ...func(*api.Options)) *harness {
@@ -114,7 +115,7 @@ func startOn(t testing.TB, on raftstore.Options, change ...func(*api.Options)) *
 		conn.Close()
 		stop()
 	})
-	return &harness{store: store, conn: conn, base: "http://" + httpListener.Addr().String(), stop: stop}
+	return &harness{store: store, server: server, conn: conn, base: "http://" + httpListener.Addr().String(), stop: stop}
 }
 
 func listen(t testing.TB) net.Listener {

@@ -105,6 +105,9 @@ func (s *Server) handle(ctx context.Context, c *call, method string, req any, ru
 		if err := s.authorize(ctx, method, req); err != nil {
 			return nil, err
 		}
+		if err := s.throttleStore(ctx, c, method, req); err != nil {
+			return nil, err
+		}
 		c.deciding.asks(req)
 	}
 	if err := validateFields(req); err != nil {
@@ -254,6 +257,9 @@ func (w *serverStream) RecvMsg(m any) error {
 	}
 	w.call.of(m)
 	if err := w.server.authorize(ctx, w.method, m); err != nil {
+		return err
+	}
+	if err := w.server.throttleStore(ctx, w.call, w.method, m); err != nil {
 		return err
 	}
 	w.authorized = true

@@ -40,6 +40,9 @@ type Limits struct {
 	// MaxRequestRate bounds how many requests a second each caller may make, health checks apart; after a pause twice as
 	// many. Zero or negative means no bound.
 	MaxRequestRate int
+	// MaxStoreRequestRate bounds how many requests a second each store may get from this server, of those that have no
+	// rate of their own; after a pause twice as many. Zero or negative means no bound.
+	MaxStoreRequestRate int
 	// MaxConnections bounds the connections of gRPC and HTTP together, MaxConnectionsPerAddress those of one address
 	// (of IPv6, one network of 64 bits). Zero means 20,000 and no bound; negative no bound.
 	MaxConnections, MaxConnectionsPerAddress int

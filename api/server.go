@@ -162,13 +162,15 @@ type Server struct {
 	access         *access.Service
 	accessControl  bool
 	models         *modelCache
-	stores         factCache
+	stores         *factCache
 	lastRevision   atomic.Pointer[revisionText]
 	ids            *idSource
 	turns          *turns        // of heavy lists
 	discoveries    *rate.Limit   // of callers
 	requests       *rate.Limit   // of callers
 	tooOften       atomic.Uint64 // requests refused for that
+	storeRequests  *rate.Limit   // of stores; the rate is that of each
+	storeTooOften  atomic.Uint64 // requests refused for that
 	connections    connectionBounds
 	modelTurn      chan struct{}           // full while a model is written
 	decoding       chan struct{}           // holds one for each body that is being decoded
@@ -203,6 +205,8 @@ func NewServer(o Options) (*Server, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
+	stores := &factCache{}
+	o.Backend = noticing{o.Backend, stores}
 	known := identity.New(identityBackend{o.Backend}, identity.Options{
 		JudgeModel: judgeLatestModel, JudgeMapping: judgeMapping, LookUpTXT: o.LookUpTXT, Keys: o.IdentityKeys,
 		AuditRetention: o.AuditRetention})
@@ -236,18 +240,20 @@ func NewServer(o Options) (*Server, error) {
 		access:         callers,
 		accessControl:  o.AccessControl,
 
-		models:      newModelCache(limits.MaxCachedModels),
-		ids:         newIDSource(),
-		discoveries: rate.New(float64(limits.MaxDiscoveries)),
-		requests:    rate.New(float64(limits.MaxRequestRate)),
-		connections: connectionBounds{newPlaces[netip.Addr](limits.MaxConnections, limits.MaxConnectionsPerAddress)},
-		turns:       newTurns(limits.MaxHeavyLists, limits.MaxWaitingLists),
-		modelTurn:   make(chan struct{}, 1),
-		decoding:    make(chan struct{}, maxBodiesDecoding),
-		draining:    make(chan struct{}),
-		streams:     callerPlaces{newPlaces[string](-1, limits.MaxStreamsPerCaller), "streams", "--max-streams-per-caller"},
-		tails:       callerPlaces{newPlaces[string](maxTails, maxTailsPerCaller), "streams of the audit", ""},
-		blasts:      callerPlaces{newPlaces[string](maxBlasts, maxBlastsPerCaller), "requests of BlastRadius", ""},
+		models:        newModelCache(limits.MaxCachedModels),
+		stores:        stores,
+		ids:           newIDSource(),
+		discoveries:   rate.New(float64(limits.MaxDiscoveries)),
+		requests:      rate.New(float64(limits.MaxRequestRate)),
+		storeRequests: rate.New(0),
+		connections:   connectionBounds{newPlaces[netip.Addr](limits.MaxConnections, limits.MaxConnectionsPerAddress)},
+		turns:         newTurns(limits.MaxHeavyLists, limits.MaxWaitingLists),
+		modelTurn:     make(chan struct{}, 1),
+		decoding:      make(chan struct{}, maxBodiesDecoding),
+		draining:      make(chan struct{}),
+		streams:       callerPlaces{newPlaces[string](-1, limits.MaxStreamsPerCaller), "streams", "--max-streams-per-caller"},
+		tails:         callerPlaces{newPlaces[string](maxTails, maxTailsPerCaller), "streams of the audit", ""},
+		blasts:        callerPlaces{newPlaces[string](maxBlasts, maxBlastsPerCaller), "requests of BlastRadius", ""},
 	}, nil
 }
 

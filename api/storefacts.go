@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 
@@ -19,7 +20,8 @@ type storeFacts struct {
 	mapping       *gate.Mapping    // of identity onto the model
 	organizations bool             // there are some, or were: there is a gate
 	gate          identity.StoreGate
-	quota         bool // it has one
+	quota         bool   // it has one
+	rate          uint32 // how many requests a second it may get; zero: what Limits.MaxStoreRequestRate says
 }
 
 // factCache keeps the facts of stores for the views that show the same documents, as
@@ -57,6 +59,33 @@ func (c *factCache) epoch(v View) *factEpoch {
 	}
 }
 
+// newestOf returns the facts of a store in the newest views that anybody took, and false where they are not kept.
+func (c *factCache) newestOf(store string) (storeFacts, bool) {
+	e := c.newest.Load()
+	if e == nil {
+		return storeFacts{}, false
+	}
+	f, ok := e.stores.Load(store)
+	if !ok {
+		return storeFacts{}, false
+	}
+	return f.(storeFacts), true
+}
+
+// noticing is a backend by whose views a factCache learns at once that documents changed.
+type noticing struct {
+	Backend
+	stores *factCache
+}
+
+func (n noticing) View(ctx context.Context, f ostiary.Freshness) (View, error) {
+	v, err := n.Backend.View(ctx, f)
+	if err == nil {
+		n.stores.epoch(v)
+	}
+	return v, err
+}
+
 // facts returns the facts of a store, and the refusal of one that does not exist in the view.
 func (s *Server) facts(v View, store string) (storeFacts, error) {
 	e := s.stores.epoch(v)
@@ -88,6 +117,9 @@ func (s *Server) facts(v View, store string) (storeFacts, error) {
 	}
 	f.mapping = mapping
 	if _, f.quota, err = v.Document(ostiary.DocumentKey{Collection: ostiary.CollectionQuotas, Key: store}); err != nil {
+		return storeFacts{}, err
+	}
+	if f.rate, err = rateIn(v, store); err != nil {
 		return storeFacts{}, err
 	}
 	if e != nil && e.count.Add(1) <= maxCachedStores {

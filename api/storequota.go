@@ -2,27 +2,40 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/grpc/codes"
 
 	"github.com/ostiary/ostiary"
 	ostiaryv1 "github.com/ostiary/ostiary/api/gen/ostiary/v1"
 )
 
-// SetStoreQuota bounds what a store may hold.
+// SetStoreQuota bounds what a store may hold and how many requests it may get.
 func (a *storeAdminService) SetStoreQuota(
 	ctx context.Context, req *ostiaryv1.SetStoreQuotaRequest,
 ) (*ostiaryv1.SetStoreQuotaResponse, error) {
+	if req.MaxTuples == nil && req.RequestRate == nil {
+		return nil, refuse(codes.InvalidArgument, "neither max_tuples nor request_rate is set: set what is to change, to 0 where a bound is to end")
+	}
+	if req.GetRequestRate() > maxRequestRate {
+		return nil, refuse(codes.InvalidArgument, "request_rate is %d: it must be at most %d", req.GetRequestRate(), maxRequestRate)
+	}
 	err := a.server.change(ctx, req.GetStoreId(), func(View, ostiary.Document) (*ostiary.Mutation, error) {
 		m, err := a.server.newMutation(ctx)
 		if err != nil {
 			return nil, err
 		}
-		var q *ostiary.Quota
-		if req.GetMaxTuples() > 0 {
-			q = &ostiary.Quota{Tuples: req.GetMaxTuples()}
+		if req.MaxTuples != nil {
+			var q *ostiary.Quota
+			if req.GetMaxTuples() > 0 {
+				q = &ostiary.Quota{Tuples: req.GetMaxTuples()}
+			}
+			m.SetQuota(req.GetStoreId(), q)
 		}
-		m.SetQuota(req.GetStoreId(), q)
+		if req.RequestRate != nil {
+			m.SetRate(req.GetStoreId(), req.GetRequestRate())
+		}
 		return m, nil
 	})
 	return &ostiaryv1.SetStoreQuotaResponse{}, err
@@ -40,21 +53,31 @@ func (a *storeAdminService) GetStoreQuota(
 	if _, err := storeDocument(v, req.GetStoreId()); err != nil {
 		return nil, err
 	}
-	d, there, err := v.Document(ostiary.DocumentKey{Collection: ostiary.CollectionQuotas, Key: req.GetStoreId()})
-	if err != nil || !there {
-		return &ostiaryv1.GetStoreQuotaResponse{}, err
-	}
-	q, err := wireQuota(v, d)
+	q, err := wireQuota(v, req.GetStoreId())
 	return &ostiaryv1.GetStoreQuotaResponse{Quota: q}, err
 }
 
-func wireQuota(v View, d ostiary.Document) (*ostiaryv1.StoreQuota, error) {
+// wireQuota returns the quota of a store, and nil where it has none of either kind.
+func wireQuota(v View, store string) (*ostiaryv1.StoreQuota, error) {
+	rate, err := rateIn(v, store)
+	if err != nil {
+		return nil, err
+	}
+	d, there, err := v.Document(ostiary.DocumentKey{Collection: ostiary.CollectionQuotas, Key: store})
+	switch {
+	case err != nil:
+		return nil, err
+	case !there && rate == 0:
+		return nil, nil
+	case !there:
+		return &ostiaryv1.StoreQuota{StoreId: store, RequestRate: rate}, nil
+	}
 	q, err := ostiary.QuotaOf(d)
 	if err != nil {
 		return nil, err
 	}
-	n, _, err := v.CountedTuples(d.Key.Key)
-	return &ostiaryv1.StoreQuota{StoreId: d.Key.Key, MaxTuples: q.Tuples, Tuples: n}, err
+	n, _, err := v.CountedTuples(store)
+	return &ostiaryv1.StoreQuota{StoreId: store, MaxTuples: q.Tuples, Tuples: n, RequestRate: rate}, err
 }
 
 // ListStoreQuotas returns the quotas of the stores that the caller may read.
@@ -80,23 +103,23 @@ func (a *storeAdminService) ListStoreQuotas(
 // quotas returns up to limit quotas of stores that are there and that the caller may read.
 func (s *Server) quotas(ctx context.Context, v View, after string, limit int) (all []*ostiaryv1.StoreQuota, err error) {
 	for {
-		docs, err := v.Documents(ostiary.CollectionQuotas, after, storesPerRead, false)
+		stores, more, err := quotaStores(v, after)
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range docs {
-			_, there, err := v.Document(storeKey(d.Key.Key))
+		for _, store := range stores {
+			_, there, err := v.Document(storeKey(store))
 			if err != nil {
 				return nil, err
 			}
-			may, err := s.mayRead(ctx, v, d.Key.Key)
+			may, err := s.mayRead(ctx, v, store)
 			if err != nil {
 				return nil, err
 			}
 			if !there || !may {
 				continue
 			}
-			q, err := wireQuota(v, d)
+			q, err := wireQuota(v, store)
 			if err != nil {
 				return nil, err
 			}
@@ -104,12 +127,39 @@ func (s *Server) quotas(ctx context.Context, v View, after string, limit int) (a
 				return all, nil
 			}
 		}
-		if len(docs) < storesPerRead {
+		if !more {
 			return all, nil
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		after = docs[len(docs)-1].Key.Key
+		after = stores[len(stores)-1]
 	}
+}
+
+// quotaStores returns ids of stores with a quota of either kind, in their order, and whether more follow.
+func quotaStores(v View, after string) (stores []string, more bool, err error) {
+	last := ""
+	for _, collection := range []string{ostiary.CollectionQuotas, ostiary.CollectionRates} {
+		docs, err := v.Documents(collection, after, storesPerRead, false)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, d := range docs {
+			stores = append(stores, d.Key.Key)
+		}
+		if len(docs) == storesPerRead { // nothing is known of what is behind
+			if end := docs[len(docs)-1].Key.Key; !more || end < last {
+				last = end
+			}
+			more = true
+		}
+	}
+	slices.Sort(stores)
+	stores = slices.Compact(stores)
+	if more {
+		behind, _ := slices.BinarySearch(stores, last)
+		stores = stores[:behind+1]
+	}
+	return stores, more, nil
 }

@@ -28,7 +28,7 @@ func TestStoreQuota(t *testing.T) {
 	}
 	set := func(n uint64) {
 		t.Helper()
-		if _, err := admin.SetStoreQuota(t.Context(), &ostiaryv1.SetStoreQuotaRequest{StoreId: w.store, MaxTuples: n}); err != nil {
+		if _, err := admin.SetStoreQuota(t.Context(), &ostiaryv1.SetStoreQuotaRequest{StoreId: w.store, MaxTuples: &n}); err != nil {
 			t.Fatal(err)
 		}
 	}

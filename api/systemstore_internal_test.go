@@ -44,6 +44,7 @@ var bodies = map[string]string{
 	"SubjectSearch":  `{"subject": {"type": "user"}, "resource": {"type": "doc", "id": "1"}, "action": {"name": "viewer"}}`,
 
 	"BatchCheck":              `{"checks": [{"tuple_key": {"user": "user:anne", "relation": "viewer", "object": "doc:1"}, "correlation_id": "1"}]}`,
+	"SetStoreQuota":           `{"max_tuples": 5}`,
 	"ListUsers":               `{"object": {"type": "doc", "id": "1"}, "relation": "viewer", "user_filters": [{"type": "user"}]}`,
 	"ReadAuthorizationModel":  `{"id": "01ARYZ6S41TSV4RRFFQ69G5FAV"}`,
 	"Write":                   `{"writes": {"tuple_keys": [{"user": "principal:preshared:x", "relation": "administrator", "object": "cluster:it"}]}}`,

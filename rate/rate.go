@@ -41,12 +41,17 @@ func New(perSecond float64) *Limit {
 // Who asks for more than is left is let through when anything is left, and those that follow pay for it. The
 // time is in nanoseconds since 1970 UTC; one that goes back fills nothing.
 func (l *Limit) Take(name string, n int, nowNanos int64) (wait time.Duration) {
-	if l.perSecond < 0 {
+	return l.TakeAt(name, n, l.perSecond, nowNanos)
+}
+
+// TakeAt is Take of a name that has a rate of its own, which may be another one each time.
+func (l *Limit) TakeAt(name string, n int, perSecond float64, nowNanos int64) (wait time.Duration) {
+	if perSecond < 0 {
 		return 0
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	full := 2 * l.perSecond
+	full := 2 * perSecond
 	b, there := l.young[name]
 	if !there {
 		if b, there = l.old[name]; !there {
@@ -56,15 +61,15 @@ func (l *Limit) Take(name string, n int, nowNanos int64) (wait time.Duration) {
 			l.young, l.old = map[string]bucket{}, l.young
 		}
 	}
-	b.level = min(full, b.level+time.Duration(max(nowNanos-b.nanos, 0)).Seconds()*l.perSecond)
+	b.level = min(full, b.level+time.Duration(max(nowNanos-b.nanos, 0)).Seconds()*perSecond)
 	b.nanos = max(nowNanos, b.nanos)
 	switch {
 	case b.level >= 1:
 		b.level -= float64(n)
-	case l.perSecond == 0:
+	case perSecond == 0:
 		wait = time.Hour
 	default:
-		wait = max(1, time.Duration((1-b.level)/l.perSecond*float64(time.Second)))
+		wait = max(1, time.Duration((1-b.level)/perSecond*float64(time.Second)))
 	}
 	l.young[name] = b
 	return wait

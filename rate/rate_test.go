@@ -63,6 +63,28 @@ func TestPartOfOne(t *testing.T) {
 	}
 }
 
+// A name that has a rate of its own has another one from the moment that it is told.
+func TestTakeAt(t *testing.T) {
+	l := rate.New(0)
+	takenAt := func(perSecond float64, nowNanos int64) (passed int) {
+		for range 20 {
+			if l.TakeAt("a", 1, perSecond, nowNanos) == 0 {
+				passed++
+			}
+		}
+		return passed
+	}
+	for i, c := range []struct {
+		perSecond float64
+		at        int64
+		want      int
+	}{{3, 1, 6}, {3, 1, 0}, {5, 2, 5}, {5, 100, 10}, {1, 100, 0}, {1, 101, 1}, {1, 200, 2}, {-1, 200, 20}, {0, 300, 0}} {
+		if got := takenAt(c.perSecond, c.at*second); got != c.want {
+			t.Errorf("%d: %d passed at %v a second, want %d", i, got, c.perSecond, c.want)
+		}
+	}
+}
+
 // Who asks for more than is left passes once, and those that follow pay for it.
 func TestTakeMoreThanIsLeft(t *testing.T) {
 	l := rate.New(5)

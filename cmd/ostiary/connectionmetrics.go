@@ -39,6 +39,10 @@ func (i *instruments) watchConnections(server *api.Server) error {
 			Name: "ostiary_api_throttled_total", Help: "Requests refused since their caller asked too often.",
 			Value: func() float64 { return float64(server.Connections().RequestsTooOften) },
 		},
+		metrics.Count{
+			Name: "ostiary_api_store_throttled_total", Help: "Requests refused since their store gets too many.",
+			Value: func() float64 { return float64(server.Connections().StoresTooOften) },
+		},
 	)
 	if err != nil {
 		return fmt.Errorf("register metrics of connections: %w", err)

@@ -29,6 +29,7 @@ type limitFlags struct {
 	maxWaitingLists     int
 	maxDiscoveries      int
 	maxRequestRate      int
+	maxStoreRate        int
 	maxConnections      int
 	maxPerAddress       int
 	maxStreams          int
@@ -67,6 +68,7 @@ func (l *limitFlags) register(f *pflag.FlagSet) {
 	f.IntVar(&l.maxWaitingLists, "max-waiting-lists", 0, "lists of one store that wait for that; eight times as many of all stores (0: 32 for each core)")
 	f.IntVar(&l.maxDiscoveries, "max-discoveries", 20, "how often a second each caller may discover where a mail domain belongs")
 	f.IntVar(&l.maxRequestRate, "max-request-rate", 0, "requests a second of each caller, twice as many after a pause (0: no bound)")
+	f.IntVar(&l.maxStoreRate, "max-store-request-rate", 0, "requests a second of each store that has no rate of its own (see 'ostiary store quota set'), twice as many after a pause (0: no bound)")
 	f.IntVar(&l.maxConnections, "max-connections", 20_000, "connections of gRPC and HTTP together; one above is closed at once (0: no bound)")
 	f.IntVar(&l.maxPerAddress, "max-connections-per-address", 0, "connections of one address, and of IPv6 one network of 64 bits (0: no bound)")
 	f.IntVar(&l.maxStreams, "max-streams-per-caller", 1000, "streams that one caller has open (0: no bound)")
@@ -86,6 +88,7 @@ func (l *limitFlags) register(f *pflag.FlagSet) {
 	between(f, "max-waiting-lists", 0, maxCountLimit)
 	between(f, "max-discoveries", 1, maxCountLimit)
 	between(f, "max-request-rate", 0, maxCountLimit)
+	between(f, "max-store-request-rate", 0, maxCountLimit)
 	between(f, "max-connections", 0, maxCountLimit)
 	between(f, "max-connections-per-address", 0, maxCountLimit)
 	between(f, "max-streams-per-caller", 0, maxCountLimit)
@@ -117,6 +120,7 @@ func (l limitFlags) limits() api.Limits {
 		MaxWaitingLists:       l.maxWaitingLists,
 		MaxDiscoveries:        l.maxDiscoveries,
 		MaxRequestRate:        unboundedIfZero(l.maxRequestRate),
+		MaxStoreRequestRate:   unboundedIfZero(l.maxStoreRate),
 		MaxConnections:        unboundedIfZero(l.maxConnections),
 
 		MaxConnectionsPerAddress: unboundedIfZero(l.maxPerAddress),

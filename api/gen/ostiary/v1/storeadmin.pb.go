@@ -322,14 +322,16 @@ func (x *ListDeletedStoresResponse) GetNextPageToken() string {
 	return ""
 }
 
-// StoreQuota bounds what a store may hold.
+// StoreQuota bounds what a store may hold and how many requests it may get.
 type StoreQuota struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	StoreId string                 `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
-	// How many tuples it may have.
+	// How many tuples it may have; 0 for any number, of which none is counted.
 	MaxTuples uint64 `protobuf:"varint,2,opt,name=max_tuples,proto3" json:"max_tuples,omitempty"`
 	// How many it has. Set by the server.
-	Tuples        uint64 `protobuf:"varint,3,opt,name=tuples,proto3" json:"tuples,omitempty"`
+	Tuples uint64 `protobuf:"varint,3,opt,name=tuples,proto3" json:"tuples,omitempty"`
+	// How many requests a second it may get on each node; 0 where the server's setting for all stores counts.
+	RequestRate   uint32 `protobuf:"varint,4,opt,name=request_rate,proto3" json:"request_rate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -385,11 +387,21 @@ func (x *StoreQuota) GetTuples() uint64 {
 	return 0
 }
 
+func (x *StoreQuota) GetRequestRate() uint32 {
+	if x != nil {
+		return x.RequestRate
+	}
+	return 0
+}
+
 type SetStoreQuotaRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	StoreId string                 `protobuf:"bytes,1,opt,name=store_id,proto3" json:"store_id,omitempty"`
-	// At least 1, or 0 for no bound.
-	MaxTuples     uint64 `protobuf:"varint,2,opt,name=max_tuples,proto3" json:"max_tuples,omitempty"`
+	// At least 1, or 0 for no bound. Unset: as it was.
+	MaxTuples *uint64 `protobuf:"varint,2,opt,name=max_tuples,proto3,oneof" json:"max_tuples,omitempty"`
+	// How many requests a second it may get on each node, or 0 for what the server's setting for all stores says. Unset:
+	// as it was.
+	RequestRate   *uint32 `protobuf:"varint,3,opt,name=request_rate,proto3,oneof" json:"request_rate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -432,8 +444,15 @@ func (x *SetStoreQuotaRequest) GetStoreId() string {
 }
 
 func (x *SetStoreQuotaRequest) GetMaxTuples() uint64 {
-	if x != nil {
-		return x.MaxTuples
+	if x != nil && x.MaxTuples != nil {
+		return *x.MaxTuples
+	}
+	return 0
+}
+
+func (x *SetStoreQuotaRequest) GetRequestRate() uint32 {
+	if x != nil && x.RequestRate != nil {
+		return *x.RequestRate
 	}
 	return 0
 }
@@ -701,19 +720,23 @@ const file_ostiary_v1_storeadmin_proto_rawDesc = "" +
 	"page_token\"w\n" +
 	"\x19ListDeletedStoresResponse\x120\n" +
 	"\x06stores\x18\x01 \x03(\v2\x18.ostiary.v1.DeletedStoreR\x06stores\x12(\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\x0fnext_page_token\"`\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\x0fnext_page_token\"\x84\x01\n" +
 	"\n" +
 	"StoreQuota\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x1e\n" +
 	"\n" +
 	"max_tuples\x18\x02 \x01(\x04R\n" +
 	"max_tuples\x12\x16\n" +
-	"\x06tuples\x18\x03 \x01(\x04R\x06tuples\"R\n" +
+	"\x06tuples\x18\x03 \x01(\x04R\x06tuples\x12\"\n" +
+	"\frequest_rate\x18\x04 \x01(\rR\frequest_rate\"\xa0\x01\n" +
 	"\x14SetStoreQuotaRequest\x12\x1a\n" +
-	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12\x1e\n" +
+	"\bstore_id\x18\x01 \x01(\tR\bstore_id\x12#\n" +
 	"\n" +
-	"max_tuples\x18\x02 \x01(\x04R\n" +
-	"max_tuples\"\x17\n" +
+	"max_tuples\x18\x02 \x01(\x04H\x00R\n" +
+	"max_tuples\x88\x01\x01\x12'\n" +
+	"\frequest_rate\x18\x03 \x01(\rH\x01R\frequest_rate\x88\x01\x01B\r\n" +
+	"\v_max_tuplesB\x0f\n" +
+	"\r_request_rate\"\x17\n" +
 	"\x15SetStoreQuotaResponse\"2\n" +
 	"\x14GetStoreQuotaRequest\x12\x1a\n" +
 	"\bstore_id\x18\x01 \x01(\tR\bstore_id\"E\n" +
@@ -790,6 +813,7 @@ func file_ostiary_v1_storeadmin_proto_init() {
 	if File_ostiary_v1_storeadmin_proto != nil {
 		return
 	}
+	file_ostiary_v1_storeadmin_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

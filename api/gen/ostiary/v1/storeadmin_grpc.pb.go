@@ -44,8 +44,9 @@ type StoreAdminServiceClient interface {
 	// ListDeletedStores returns the deleted stores that the caller administers, by id.
 	// Limits: 1,000 a page.
 	ListDeletedStores(ctx context.Context, in *ListDeletedStoresRequest, opts ...grpc.CallOption) (*ListDeletedStoresResponse, error)
-	// SetStoreQuota bounds what a store may hold, or, without a quota, ends the bound. It takes an administrator of the
-	// cluster. The first quota of a store counts its tuples, during which nothing is written: about a second for a million.
+	// SetStoreQuota bounds what a store may hold and how many requests it may get; zero ends a bound, and what is not set
+	// stays as it is. It takes an administrator of the cluster. The first quota of tuples of a store counts them, during
+	// which nothing is written: about a second for a million.
 	// Errors: FAILED_PRECONDITION while a node of the cluster is of a release that knows no quotas.
 	SetStoreQuota(ctx context.Context, in *SetStoreQuotaRequest, opts ...grpc.CallOption) (*SetStoreQuotaResponse, error)
 	// GetStoreQuota returns the quota of a store, and how much of it is used.
@@ -131,8 +132,9 @@ type StoreAdminServiceServer interface {
 	// ListDeletedStores returns the deleted stores that the caller administers, by id.
 	// Limits: 1,000 a page.
 	ListDeletedStores(context.Context, *ListDeletedStoresRequest) (*ListDeletedStoresResponse, error)
-	// SetStoreQuota bounds what a store may hold, or, without a quota, ends the bound. It takes an administrator of the
-	// cluster. The first quota of a store counts its tuples, during which nothing is written: about a second for a million.
+	// SetStoreQuota bounds what a store may hold and how many requests it may get; zero ends a bound, and what is not set
+	// stays as it is. It takes an administrator of the cluster. The first quota of tuples of a store counts them, during
+	// which nothing is written: about a second for a million.
 	// Errors: FAILED_PRECONDITION while a node of the cluster is of a release that knows no quotas.
 	SetStoreQuota(context.Context, *SetStoreQuotaRequest) (*SetStoreQuotaResponse, error)
 	// GetStoreQuota returns the quota of a store, and how much of it is used.
