@@ -21,17 +21,15 @@ func (a *storeAdminService) SetStoreQuota(
 	if req.GetRequestRate() > maxRequestRate {
 		return nil, refuse(codes.InvalidArgument, "request_rate is %d: it must be at most %d", req.GetRequestRate(), maxRequestRate)
 	}
-	err := a.server.change(ctx, req.GetStoreId(), func(View, ostiary.Document) (*ostiary.Mutation, error) {
+	err := a.server.change(ctx, req.GetStoreId(), func(v View, d ostiary.Document) (*ostiary.Mutation, error) {
 		m, err := a.server.newMutation(ctx)
 		if err != nil {
 			return nil, err
 		}
 		if req.MaxTuples != nil {
-			var q *ostiary.Quota
-			if req.GetMaxTuples() > 0 {
-				q = &ostiary.Quota{Tuples: req.GetMaxTuples()}
+			if err := a.server.setTupleQuota(v, m, d, req.GetMaxTuples()); err != nil {
+				return nil, err
 			}
-			m.SetQuota(req.GetStoreId(), q)
 		}
 		if req.RequestRate != nil {
 			m.SetRate(req.GetStoreId(), req.GetRequestRate())
@@ -39,6 +37,25 @@ func (a *storeAdminService) SetStoreQuota(
 		return m, nil
 	})
 	return &ostiaryv1.SetStoreQuotaResponse{}, err
+}
+
+// setTupleQuota makes m give a store a quota of tuples, or with zero take it away. A first quota writes the store's
+// document again, as it is: Writes under way, which were built without a quota, find it at another version and are built
+// anew.
+func (s *Server) setTupleQuota(v View, m *ostiary.Mutation, store ostiary.Document, tuples uint64) error {
+	if tuples == 0 {
+		m.SetQuota(store.Key.Key, nil)
+		return nil
+	}
+	known, err := s.facts(v, store.Key.Key)
+	if err != nil {
+		return err
+	}
+	if !known.quota {
+		m.Documents = append(m.Documents, ostiary.DocumentChange{Key: store.Key, Body: store.Body})
+	}
+	m.SetQuota(store.Key.Key, &ostiary.Quota{Tuples: tuples})
+	return nil
 }
 
 // GetStoreQuota returns the quota of a store.

@@ -193,7 +193,8 @@ func TestManyQuotas(t *testing.T) {
 	}
 }
 
-// TestQuotaCounts: the count is right after every kind of change, however entries are cut into calls of Apply.
+// TestQuotaCounts: the count is right after every kind of change, however entries are cut into calls of Apply, also where
+// the quota begins or ends among them.
 func TestQuotaCounts(t *testing.T) {
 	random := rand.New(rand.NewPCG(8, 8))
 	s := openTest(t, vfs.NewMem())
@@ -206,6 +207,16 @@ func TestQuotaCounts(t *testing.T) {
 		index, term := s.Applied()
 		for n := range 1 + random.IntN(4) {
 			m := &ostiary.Mutation{}
+			switch random.IntN(10) {
+			case 0:
+				m.SetQuota(testStore, nil)
+			case 1, 2:
+				m.SetQuota(testStore, &ostiary.Quota{Tuples: 12})
+			}
+			if len(m.Documents) > 0 {
+				entries = append(entries, Entry{Index: index + uint64(n) + 1, Term: max(term, 1), Mutation: m})
+				continue
+			}
 			if random.IntN(4) > 0 {
 				m.RestOnQuota(testStore)
 			}
