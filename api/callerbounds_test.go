@@ -221,10 +221,18 @@ func TestBlastRadiusOfOneCaller(t *testing.T) {
 			return ctx.Err()
 		}}
 	})
+	client := openfgav1.NewOpenFGAServiceClient(h.conn)
+	made, err := client.CreateStore(as(t.Context(), "a"), &openfgav1.CreateStoreRequest{Name: "tests"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.GetStore(as(t.Context(), "a"), &openfgav1.GetStoreRequest{StoreId: made.GetId()}); err != nil {
+		t.Fatal(err) // from here on it is known to have no rate, and the handler's view is the first
+	}
 	ask := func(key string) error {
 		ctx, cancel := context.WithTimeout(as(t.Context(), key), 30*time.Second)
 		defer cancel()
-		_, err := ostiaryv1.NewBlastRadiusServiceClient(h.conn).BlastRadius(ctx, &ostiaryv1.BlastRadiusRequest{StoreId: noStore})
+		_, err := ostiaryv1.NewBlastRadiusServiceClient(h.conn).BlastRadius(ctx, &ostiaryv1.BlastRadiusRequest{StoreId: made.GetId()})
 		return err
 	}
 	blocking.Store(true)

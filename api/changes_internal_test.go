@@ -71,7 +71,7 @@ var changes = []change{
 	{method: openfgav1.OpenFGAService_Write_FullMethodName, request: `{"store_id":"$store","writes":{"tuple_keys":[
 		{"object":"doc:1","relation":"viewer","user":"user:ann"},{"object":"doc:2","relation":"viewer","user":"user:ann"}]}}`},
 	{method: ostiaryv1.TupleService_DeleteTuples_FullMethodName, request: `{"store_id":"$store","filter":{"object":"doc:1"}}`},
-	{method: ostiaryv1.StoreAdminService_SetStoreQuota_FullMethodName, request: `{"store_id":"$store","max_tuples":1000}`},
+	{method: ostiaryv1.StoreAdminService_SetStoreQuota_FullMethodName, request: `{"store_id":"$store","max_tuples":1000,"request_rate":1000}`},
 
 	{method: ostiaryv1.AccessService_GrantAccess_FullMethodName, request: `{"grant":{"principal":"preshared:shop","role":"ACCESS_ROLE_READER","target":{"store_id":"$store"}}}`},
 	{method: ostiaryv1.AccessService_RevokeAccess_FullMethodName, request: `{"grant":{"principal":"preshared:shop","role":"ACCESS_ROLE_READER","target":{"store_id":"$store"}}}`},
@@ -302,7 +302,7 @@ func (c *changing) make(t *testing.T, conn *grpc.ClientConn, one change) (rows [
 		t.Fatalf("%s: %v", one.method, err)
 	}
 	c.keep(t, one, answer)
-	v, err := c.backend.(testBackend).Store.View(t.Context(), ostiary.Freshness{})
+	v, err := c.backend.(noticing).Backend.(testBackend).Store.View(t.Context(), ostiary.Freshness{})
 	if err != nil {
 		t.Fatal(err)
 	}
